@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "common/base/ref_counted.h"
+
+namespace spillway::edge {
+
+enum class Opcode : uint8_t {
+  kContinuation = 0x0,
+  kText = 0x1,
+  kBinary = 0x2,
+  kClose = 0x8,
+  kPing = 0x9,
+  kPong = 0xA,
+};
+
+// One finished, unmasked WebSocket frame (RFC 6455, section 5.2), header included, ready for the socket.
+// Built once and shared by every connection it goes to; immutable, so any thread may read it.
+// A single allocation holds the count, the size and the bytes.
+class Frame final : public RefCounted<Frame> {
+ public:
+  // A FIN frame with this payload. `rsv1` marks a payload compressed by permessage-deflate (RFC 7692).
+  static Ref<Frame> Make(Opcode opcode, std::string_view payload, bool rsv1 = false);
+  // Header only, payload to be filled in by the caller through payload_data() before it is shared.
+  static Ref<Frame> MakeUninitialised(Opcode opcode, size_t payload_size, bool rsv1 = false);
+
+  std::string_view bytes() const { return {data(), size_}; }
+  std::string_view payload() const { return {data() + header_size_, size_ - header_size_}; }
+  char* payload_data() { return const_cast<char*>(data()) + header_size_; }
+  Opcode opcode() const { return static_cast<Opcode>(static_cast<uint8_t>(data()[0]) & 0x0F); }
+
+  static void Destroy(const Frame* frame);
+
+ private:
+  Frame(uint32_t size, uint8_t header_size) : size_(size), header_size_(header_size) {}
+  ~Frame() = default;
+  const char* data() const { return reinterpret_cast<const char*>(this + 1); }
+
+  uint32_t size_;
+  uint8_t header_size_;
+};
+
+}  // namespace spillway::edge
