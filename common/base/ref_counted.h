@@ -6,9 +6,10 @@
 
 namespace spillway {
 
-// Intrusive, atomic reference count: one pointer wide, so that an outbox or a ring holds shared bytes
-// without a control block of its own. T derives from RefCounted<T> and is created with MakeRef<T>.
-// Thread-safe in the manner of shared_ptr: the count may be changed from any thread, the object is T's affair.
+// Intrusive, atomic reference count: one pointer wide, so that an outbox or a ring holds shared
+// bytes without a control block of its own. T derives from RefCounted<T> and is created with
+// MakeRef<T>. Thread-safe in the manner of shared_ptr: the count may be changed from any thread,
+// the object is T's affair.
 template <typename T>
 class RefCounted {
  public:

@@ -10,10 +10,10 @@ namespace spillway::http {
 
 // A parsed HTTP request as handlers see it: plain data, independent of the server that received it.
 struct Request {
-  std::string method;                                           // "GET", ...
-  std::string path;                                             // decoded, without the query
-  std::vector<std::pair<std::string, std::string>> query;       // decoded, in order
-  std::vector<std::pair<std::string, std::string>> headers;     // names in lower case
+  std::string method;                                        // "GET", ...
+  std::string path;                                          // decoded, without the query
+  std::vector<std::pair<std::string, std::string>> query;    // decoded, in order
+  std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
   std::string body;
   std::string remote_ip;
 

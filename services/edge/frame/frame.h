@@ -16,12 +16,13 @@ enum class Opcode : uint8_t {
   kPong = 0xA,
 };
 
-// One finished, unmasked WebSocket frame (RFC 6455, section 5.2), header included, ready for the socket.
-// Built once and shared by every connection it goes to; immutable, so any thread may read it.
-// A single allocation holds the count, the size and the bytes.
+// One finished, unmasked WebSocket frame (RFC 6455, section 5.2), header included, ready for the
+// socket. Built once and shared by every connection it goes to; immutable, so any thread may read
+// it. A single allocation holds the count, the size and the bytes.
 class Frame final : public RefCounted<Frame> {
  public:
-  // A FIN frame with this payload. `rsv1` marks a payload compressed by permessage-deflate (RFC 7692).
+  // A FIN frame with this payload. `rsv1` marks a payload compressed by permessage-deflate (RFC
+  // 7692).
   static Ref<Frame> Make(Opcode opcode, std::string_view payload, bool rsv1 = false);
   // Header only, payload to be filled in by the caller through payload_data() before it is shared.
   static Ref<Frame> MakeUninitialised(Opcode opcode, size_t payload_size, bool rsv1 = false);

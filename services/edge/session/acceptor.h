@@ -18,7 +18,8 @@ struct UpgradeDecision {
   std::string subprotocol;  // Sec-WebSocket-Protocol to answer with; empty = none
 };
 
-// Decides about upgrade requests. Called on the worker thread that accepted the socket; must not block.
+// Decides about upgrade requests. Called on the worker thread that accepted the socket; must not
+// block.
 class Acceptor {
  public:
   virtual ~Acceptor() = default;

@@ -9,22 +9,23 @@
 
 namespace spillway::edge {
 
-// The session's view of its connection's output. Implemented by the WebSocket connection (ws/) and by
-// fakes in tests. Belongs to one worker thread, which alone may call it.
+// The session's view of its connection's output. Implemented by the WebSocket connection (ws/) and
+// by fakes in tests. Belongs to one worker thread, which alone may call it.
 class Transport {
  public:
   virtual ~Transport() = default;
 
-  // Queues a whole frame; everything queued in one turn of the worker's loop leaves in one gather write at
-  // the turn's end. Never blocks, never calls back into the handler, and does nothing after Close() or once
-  // the peer is gone. A connection whose backlog passes its bound is closed as a slow consumer
-  // (close_codes.h), which the handler learns by OnClosed in a later turn.
-  // The caller keeps `frame` alive until the end of the turn; a frame that could not leave by then is
+  // Queues a whole frame; everything queued in one turn of the worker's loop leaves in one gather
+  // write at the turn's end. Never blocks, never calls back into the handler, and does nothing
+  // after Close() or once the peer is gone. A connection whose backlog passes its bound is closed
+  // as a slow consumer (close_codes.h), which the handler learns by OnClosed in a later turn. The
+  // caller keeps `frame` alive until the end of the turn; a frame that could not leave by then is
   // referenced by the outbox.
   virtual void Send(const Frame& frame) = 0;
 
-  // Sends what is queued, then a close frame (RFC 6455, section 5.5.1), and ends the connection when the
-  // peer answers or the close timeout passes. `reason` is cut to 123 bytes at a UTF-8 boundary.
+  // Sends what is queued, then a close frame (RFC 6455, section 5.5.1), and ends the connection
+  // when the peer answers or the close timeout passes. `reason` is cut to 123 bytes at a UTF-8
+  // boundary.
   virtual void Close(uint16_t code, std::string_view reason) = 0;
 
   // Bytes and messages queued and not yet taken by the kernel.
@@ -45,7 +46,8 @@ class TransportHandler {
   virtual void OnPong() = 0;
   // The backlog fell below its low watermark (half of the bound) after having been above it.
   virtual void OnWritable() = 0;
-  // Last call: the connection is gone. `code` is the peer's close code, ours, or 1006 without a close frame.
+  // Last call: the connection is gone. `code` is the peer's close code, ours, or 1006 without a
+  // close frame.
   virtual void OnClosed(uint16_t code, std::string_view reason) = 0;
 };
 
