@@ -93,7 +93,8 @@ inline bool Enabled(Level level) { return level >= GetLevel() && level != Level:
 
 using Fields = std::initializer_list<Field>;
 
-void Write(Level level, std::string_view message, Fields fields = {});
+// `extra`, if not null, is one more field at the end.
+void Write(Level level, std::string_view message, Fields fields = {}, const Field* extra = nullptr);
 inline void Debug(std::string_view message, Fields fields = {}) {
   if (Enabled(Level::kDebug)) Write(Level::kDebug, message, fields);
 }

@@ -3,10 +3,10 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 
-#include "absl/container/flat_hash_map.h"
 #include "common/base/clock.h"
 #include "common/base/mutex.h"
 #include "common/log/log.h"
@@ -50,7 +50,7 @@ class RateLimited {
   const std::chrono::milliseconds interval_;
   const size_t max_keys_;
   mutable Mutex mutex_;
-  absl::flat_hash_map<std::string, Entry> entries_ SPILLWAY_GUARDED_BY(mutex_);
+  std::map<std::string, Entry, std::less<>> entries_ SPILLWAY_GUARDED_BY(mutex_);
   Entry overflow_ SPILLWAY_GUARDED_BY(mutex_);
   uint64_t suppressed_total_ SPILLWAY_GUARDED_BY(mutex_) = 0;
 };
