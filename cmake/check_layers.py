@@ -13,13 +13,14 @@ import tree
 # What each module of a service may include of the same service, besides itself.
 EDGE = {
     "frame": [],
+    "timer": [],
     "dialect": ["frame"],
-    "hub": ["dialect", "frame"],
-    "session": ["hub", "dialect", "frame"],
-    "ws": ["session", "hub", "dialect", "frame"],
-    "net": ["ws", "session", "hub", "dialect", "frame"],
-    "upstream": ["hub", "dialect", "frame"],
-    "control": ["net", "ws", "session", "hub", "dialect", "frame", "upstream"],
+    "hub": ["dialect", "frame", "timer"],
+    "session": ["hub", "dialect", "frame", "timer"],
+    "ws": ["session", "hub", "dialect", "frame", "timer"],
+    "net": ["ws", "session", "hub", "dialect", "frame", "timer"],
+    "upstream": ["hub", "dialect", "frame", "timer"],
+    "control": ["net", "ws", "session", "hub", "dialect", "frame", "timer", "upstream"],
     "app": ["*"],
 }
 INGEST = {
@@ -33,8 +34,8 @@ INGEST = {
 SERVICES = {"services/edge": EDGE, "services/ingest": INGEST}
 
 # Modules that are tested without sockets: they may not include any of PURE_FORBIDDEN either.
-PURE = ["services/edge/frame", "services/edge/dialect", "services/edge/hub", "services/edge/session",
-        "services/ingest/history", "services/ingest/normalise"]
+PURE = ["services/edge/frame", "services/edge/timer", "services/edge/dialect", "services/edge/hub",
+        "services/edge/session", "services/ingest/history", "services/ingest/normalise"]
 PURE_FORBIDDEN = r"(sys/socket|sys/epoll|netinet/|arpa/|netdb|poll)"
 
 # Library headers that only some modules may include. Tests, tools and benchmarks may include any.
