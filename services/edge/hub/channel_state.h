@@ -1,0 +1,95 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "common/base/clock.h"
+#include "services/edge/dialect/event_encoder.h"
+#include "services/edge/hub/subscriber.h"
+
+namespace spillway::edge {
+
+// HubShard's private state: plain data, worker thread only.
+
+// Where a joining subscription stands in one slot that feeds its channel.
+struct JoinSlot {
+  SlotNumber slot = kNoSlot;
+  enum class Phase {
+    kPending,  // where the channel's coverage begins is not known
+    kReading,  // a snapshot or history read is under way
+    kCursor,   // `at` is valid; catching up, or waiting for the worker to reach it
+  };
+  Phase phase = Phase::kPending;
+  int64_t at = -1;  // C: everything up to here was sent, or is in the snapshot
+};
+
+// A subscription on its way to being live.
+struct Join {
+  bool wants_snapshot = false;
+  bool announced = false;  // OnSubscribed was called
+  MonoTime begun;
+  std::vector<JoinSlot> slots;
+  std::deque<Ref<EdgeEvent>> snapshot;  // read and not yet sent
+  bool snapshot_open = false;           // its last piece was not sent yet
+  SnapshotPiece summary;                // of the last piece
+  size_t reading = 0;                   // slots in kReading for a snapshot
+};
+
+struct Subscription {
+  uint64_t id = 0;
+  Subscriber* subscriber = nullptr;
+  VariantId variant = 0;
+  std::unique_ptr<Join> join;  // null once live
+};
+
+// What a channel knows of one slot that feeds it.
+struct ChannelSlot {
+  SlotNumber slot = kNoSlot;
+  bool known = false;  // `base` is valid
+  int64_t base = -1;   // this worker holds, or held, everything of the channel after it
+  int64_t floor = -1;  // the ring holds everything after max(base, floor)
+  int64_t told = -1;   // position in the last checkpoint
+  bool snapshot = false;
+};
+
+struct RingEntry {
+  Ref<EdgeEvent> event;
+  uint32_t channel_index = 0;
+};
+
+struct ChannelState {
+  std::string name;
+  std::vector<ChannelSlot> slots;
+  std::vector<Subscription> live;
+  std::vector<Subscription> joining;
+  std::deque<RingEntry> ring;
+  MonoTime last_checkpoint;
+
+  size_t size() const { return live.size() + joining.size(); }
+  bool has_snapshot() const {
+    for (const ChannelSlot& slot : slots) {
+      if (slot.snapshot) return true;
+    }
+    return false;
+  }
+  ChannelSlot* FindSlot(SlotNumber number) {
+    for (ChannelSlot& slot : slots) {
+      if (slot.slot == number) return &slot;
+    }
+    return nullptr;
+  }
+};
+
+// Which subscription a read is for.
+struct ReadTarget {
+  std::string channel;
+  uint64_t subscription = 0;
+  bool history = false;
+};
+
+}  // namespace spillway::edge

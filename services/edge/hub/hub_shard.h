@@ -1,0 +1,145 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "common/base/clock.h"
+#include "services/edge/dialect/event_encoder.h"
+#include "services/edge/hub/channel_state.h"
+#include "services/edge/hub/edge_batch.h"
+#include "services/edge/hub/slot_table.h"
+#include "services/edge/hub/subscriber.h"
+#include "services/edge/hub/upstream.h"
+
+namespace spillway::edge {
+
+// One worker's share of the subscriptions, and the worker's half of the delivery rules
+// (docs/architecture.md, "Attaching, joining, resuming"): a subscription joins by a cursor that
+// catches up with what this worker has taken in, then is live. A pure state machine: no sockets, no
+// threads, no clock of its own.
+//
+// Belongs to one worker; only its thread calls it. Everything from the link thread arrives through
+// the worker's mailbox, in the order in which the link thread posted it.
+class HubShard {
+ public:
+  struct Options {
+    size_t worker = 0;
+    size_t ring_events = 256;            // recent events kept for joiners, for each channel
+    size_t ring_bytes = 16 << 20;        // and for all channels of the shard together
+    size_t snapshot_piece_events = 100;  // events in one piece of a snapshot
+    std::chrono::milliseconds join_wait{
+        1'000};  // how long a join waits for partitions not attached
+    std::chrono::milliseconds checkpoint_interval{10'000};
+  };
+  struct Counters {
+    uint64_t deliveries = 0;
+    uint64_t events = 0;
+    uint64_t gaps = 0;
+    uint64_t checkpoints = 0;
+    uint64_t ring_evictions = 0;
+    uint64_t reads = 0;
+  };
+
+  HubShard(Options options, VariantTable& variants, Upstream& upstream);
+  ~HubShard();
+
+  // ---- from the session
+  // ------------------------------------------------------------------------------
+  enum class SubscribeResult { kOk, kAlready };
+  // `snapshot`: send one first if ingest keeps any of this channel. Answered by
+  // Subscriber::OnSubscribed, at once or when the channel's coverage is known.
+  SubscribeResult Subscribe(Subscriber* subscriber, std::string_view channel, bool snapshot,
+                            MonoTime now);
+  // False if there is no such subscription.
+  bool Unsubscribe(Subscriber* subscriber, std::string_view channel);
+  // Ends all subscriptions of a connection that goes away.
+  void Remove(Subscriber* subscriber);
+  // The connection's backlog has drained: its cursors go on.
+  void OnWritable(Subscriber* subscriber, MonoTime now);
+  // Channels of a subscriber, in no order.
+  std::vector<std::string> ChannelsOf(const Subscriber* subscriber) const;
+  size_t SubscriptionCount(const Subscriber* subscriber) const;
+
+  // ---- from the link thread
+  // ---------------------------------------------------------------------------
+  void OnSlots(std::shared_ptr<const SlotTable> slots, MonoTime now);
+  void OnBatch(const EdgeBatch& batch, MonoTime now);
+  // The edge holds everything of the channel after this offset of the slot.
+  void OnInterest(std::string_view channel, SlotNumber slot, int64_t after, MonoTime now);
+  // A range of a slot that nobody will get.
+  void OnGap(SlotNumber slot, int64_t from, int64_t to, std::string_view reason, MonoTime now);
+  void OnRead(uint64_t read_id, const EdgeReadResult& result, MonoTime now);
+
+  // ---- from the admin API and the worker
+  // -------------------------------------------------------------- Hands an event that never was in
+  // Kafka to the subscribers of its channels; returns the deliveries.
+  uint64_t DeliverEphemeral(const EdgeEvent& event);
+  // Timers: call every 100 to 250 ms.
+  void Tick(MonoTime now);
+
+  // Visits (name, subscribers) of every channel that has any.
+  template <typename Visit>
+  void ForEachChannel(Visit visit) const {
+    for (const auto& [name, channel] : channels_) visit(std::string_view(name), channel->size());
+  }
+  // Subscribers of one channel.
+  std::vector<Subscriber*> SubscribersOf(std::string_view channel) const;
+  size_t channel_count() const { return channels_.size(); }
+  size_t subscription_count() const { return subscriptions_; }
+  size_t ring_bytes() const { return ring_bytes_; }
+  const Counters& counters() const { return counters_; }
+
+ private:
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(std::string_view name) const;
+  };
+
+  ChannelState* Find(std::string_view channel) const;
+  ChannelState& Open(std::string_view channel, MonoTime now);
+  void CloseIfUnused(ChannelState& channel);
+  void FindFeeds(ChannelState& channel);
+
+  // Takes a joining subscription as far as it can go; true once it is live.
+  bool Advance(ChannelState& channel, Subscription& subscription, MonoTime now);
+  bool AwaitCoverage(ChannelState& channel, Subscription& subscription, MonoTime now);
+  void RequestSnapshot(ChannelState& channel, Subscription& subscription);
+  bool SendSnapshot(ChannelState& channel, Subscription& subscription);
+  bool CatchUp(ChannelState& channel, Subscription& subscription);
+  void RequestHistory(ChannelState& channel, Subscription& subscription);
+  void AdvanceAll(ChannelState& channel, MonoTime now);
+  void GoLive(ChannelState& channel, size_t joining_index);
+
+  void Deliver(ChannelState& channel, const Ref<EdgeEvent>& event, size_t channel_index);
+  void DeliverTo(Subscription& subscription, const EdgeEvent& event, size_t channel_index);
+  void Remember(ChannelState& channel, const Ref<EdgeEvent>& event, size_t channel_index);
+  void EvictFront(ChannelState& channel);
+  void SendGap(Subscription& subscription, std::string_view channel, const GapInfo& gap);
+  void Checkpoint(ChannelState& channel, MonoTime now);
+  PositionEntry EntryOf(SlotNumber slot, bool pending, int64_t offset) const;
+  std::vector<PositionEntry> PositionOf(const ChannelState& channel,
+                                        const Subscription& subscription) const;
+  int64_t worker_at(SlotNumber slot) const { return slot < taken_.size() ? taken_[slot] : -1; }
+
+  const Options options_;
+  VariantTable& variants_;
+  Upstream& upstream_;
+  std::shared_ptr<const SlotTable> slots_;
+  std::vector<int64_t> taken_;          // W of this worker, by slot number
+  std::vector<uint16_t> fingerprints_;  // of the last record at or before it
+  absl::flat_hash_map<std::string, std::unique_ptr<ChannelState>, Hash, std::equal_to<>> channels_;
+  absl::flat_hash_map<const Subscriber*, std::vector<ChannelState*>> by_subscriber_;
+  absl::flat_hash_map<uint64_t, ReadTarget> reads_;
+  uint64_t next_read_ = 1;
+  uint64_t next_subscription_ = 1;
+  size_t subscriptions_ = 0;
+  size_t ring_bytes_ = 0;
+  Counters counters_;
+};
+
+}  // namespace spillway::edge

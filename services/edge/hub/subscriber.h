@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "services/edge/dialect/event_encoder.h"
+
+namespace spillway::edge {
+
+// A piece of a snapshot on its way to one subscriber.
+struct SnapshotPiece {
+  std::string_view channel;
+  std::vector<Ref<EdgeEvent>> events;
+  bool last = false;                    // of this snapshot; the fields below are set only then
+  std::vector<PositionEntry> position;  // as of
+  bool complete = false;
+  int64_t since_us = 0;  // not complete: holds keys that changed since then
+};
+
+// A connection as the hub sees it: implemented by the session. Belongs to one worker, whose hub
+// shard alone calls it. None of these calls back into the hub, nor ends the subscriber before the
+// turn is over.
+class Subscriber {
+ public:
+  virtual ~Subscriber() = default;
+
+  virtual VariantId variant() const = 0;
+  // A finished frame for this connection; see Transport::Send for its lifetime.
+  virtual void SendFrame(const Frame& frame) = 0;
+  // False while the connection's backlog is above its low watermark: cursors wait for
+  // HubShard::OnWritable. Live events are sent regardless.
+  virtual bool CanPull() const = 0;
+
+  // The subscription holds from here on. With `snapshot`, OnSnapshot follows and brings the
+  // position.
+  virtual void OnSubscribed(std::string_view channel, const std::vector<PositionEntry>& position,
+                            bool snapshot) = 0;
+  virtual void OnSnapshot(const SnapshotPiece& piece) = 0;
+  // The snapshot could not be had (stable code: snapshot_unavailable); the subscription goes on
+  // live from `position`.
+  virtual void OnSnapshotFailed(std::string_view channel,
+                                const std::vector<PositionEntry>& position) = 0;
+};
+
+}  // namespace spillway::edge

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+
+#include "services/ingest/history/log_record.h"
+
+namespace spillway::ingest {
+
+// The recent records of one partition: a window (floor, head] of Kafka's log, bounded in bytes and
+// age. Records that yielded nothing move `head` and take no room. Offsets have holes; nothing here
+// counts them.
+//
+// Invariants: every record in the log has floor < offset <= head; offsets ascend; a reader that has
+// taken everything up to `floor` or beyond misses nothing by reading the log.
+//
+// Records are numbered by an ever-growing sequence, so that a reader keeps its place while the
+// front is evicted. Owned by a shard; its thread only.
+class PartitionLog {
+ public:
+  struct Bounds {
+    size_t max_bytes = 64 << 20;
+    int64_t max_age_us = 10LL * 60 * 1'000'000;
+  };
+
+  // Empty, with floor = head = `after`.
+  PartitionLog(Bounds bounds, int64_t after) : bounds_(bounds), floor_(after), head_(after) {}
+
+  // Adds a record beyond head; evicts from the front what passes the byte bound. The newest record
+  // always stays, so one larger than the bound is still delivered.
+  void Append(LogRecord record);
+  // Everything up to `offset` was read: records that yielded nothing, holes, or the end of the
+  // partition.
+  void AdvanceHead(int64_t offset, uint16_t fingerprint);
+  // Evicts what lies before `sequence`.
+  void EvictBefore(uint64_t sequence);
+  // Evicts what is older than the age bound.
+  void EvictOlderThan(int64_t now_us);
+
+  int64_t floor() const { return floor_; }
+  int64_t head() const { return head_; }
+  uint16_t head_fingerprint() const { return head_fingerprint_; }
+  size_t bytes() const { return bytes_; }
+  size_t size() const { return records_.size(); }
+
+  uint64_t first_sequence() const { return first_sequence_; }
+  uint64_t end_sequence() const { return first_sequence_ + records_.size(); }
+  // `sequence` in [first_sequence, end_sequence).
+  const LogRecord& At(uint64_t sequence) const { return records_[sequence - first_sequence_]; }
+  // The first record after `offset`; end_sequence() if there is none.
+  uint64_t SequenceAfter(int64_t offset) const;
+
+ private:
+  void PopFront();
+
+  const Bounds bounds_;
+  std::deque<LogRecord> records_;
+  uint64_t first_sequence_ = 0;
+  int64_t floor_;
+  int64_t head_;
+  uint16_t head_fingerprint_ = 0;
+  size_t bytes_ = 0;
+};
+
+}  // namespace spillway::ingest

@@ -1,0 +1,122 @@
+#include "services/ingest/link/feed.h"
+
+#include <algorithm>
+
+#include "common/channel/channel_name.h"
+#include "common/wire/event_wire.h"
+
+namespace spillway::ingest {
+
+void Feed::ApplyInterest(const v1::Interest& interest) {
+  if (interest.full()) interest_.clear();
+  for (const std::string& channel : interest.remove()) {
+    const auto found = interest_.find(ChannelHash(channel));
+    if (found != interest_.end() && --found->second == 0) interest_.erase(found);
+  }
+  for (const std::string& channel : interest.add()) ++interest_[ChannelHash(channel)];
+  interest_sequence_ = interest.sequence();
+  for (Attachment& attachment : attachments_) {
+    // The filter works when a batch is built: from the cursor on, the new interest is in force.
+    attachment.interest_news = true;
+    attachment.interest_after = attachment.cursor;
+  }
+}
+
+Attachment& Feed::Add(const v1::Attach& request) {
+  if (Attachment* old = Find(request.slot()); old != nullptr) Remove(old->slot, old->attach_id);
+  Attachment& attachment = attachments_.emplace_back();
+  attachment.slot = request.slot();
+  attachment.attach_id = request.attach_id();
+  attachment.request = request;
+  return attachment;
+}
+
+bool Feed::Remove(SlotId slot, uint64_t attach_id) {
+  const auto found =
+      std::find_if(attachments_.begin(), attachments_.end(), [&](const Attachment& attachment) {
+        return attachment.slot == slot && attachment.attach_id == attach_id;
+      });
+  if (found == attachments_.end()) return false;
+  attachments_.erase(found);
+  return true;
+}
+
+Attachment* Feed::Find(SlotId slot) {
+  for (Attachment& attachment : attachments_) {
+    if (attachment.slot == slot) return &attachment;
+  }
+  return nullptr;
+}
+
+bool Feed::Wanted(const LogEvent& event) const {
+  return std::any_of(event.channels.begin(), event.channels.end(),
+                     [this](uint64_t hash) { return interest_.contains(hash); });
+}
+
+bool Feed::AppendRecords(const PartitionLog& log, Attachment& attachment, std::string* batch) {
+  const uint64_t end = log.end_sequence();
+  for (; attachment.next_sequence < end; ++attachment.next_sequence) {
+    const LogRecord& record = log.At(attachment.next_sequence);
+    if (record.offset <= attachment.cursor) continue;
+    size_t size = 0;
+    for (const LogEvent& event : record.events) {
+      if (Wanted(event)) size += event.size;
+    }
+    if (size > 0) {
+      if (!batch->empty() && batch->size() + size > max_batch_bytes_) return false;
+      for (const LogEvent& event : record.events) {
+        if (Wanted(event)) batch->append(record.EventBytes(event));
+      }
+    }
+    attachment.cursor = record.offset;
+  }
+  attachment.cursor = std::max(attachment.cursor, log.head());
+  return true;
+}
+
+std::string Feed::BuildBatch(const Logs& logs, bool all_progress, bool* behind) {
+  *behind = false;
+  std::string batch;
+  const size_t count = attachments_.size();
+  size_t visited = 0;
+  bool room = true;
+  for (; visited < count && room; ++visited) {
+    Attachment& attachment = attachments_[(next_attachment_ + visited) % count];
+    const PartitionLog* log = logs.LogOf(attachment);
+    if (log == nullptr || attachment.cursor >= log->head()) continue;
+    if (attachment.next_sequence < log->first_sequence()) {
+      if (attachment.cursor < log->floor()) {
+        *behind = true;
+        return {};
+      }
+      attachment.next_sequence = log->first_sequence();
+    }
+    room = AppendRecords(*log, attachment, &batch);
+  }
+  // The one that filled the batch goes on first next time, after the others had their turn.
+  if (count > 0) next_attachment_ = (next_attachment_ + visited) % count;
+
+  const bool has_events = !batch.empty();
+  for (Attachment& attachment : attachments_) {
+    if (attachment.state == Attachment::State::kWaiting) continue;
+    const bool moved = attachment.cursor > attachment.told;
+    // Interest news leaves at once: somebody waits for it.
+    if (!attachment.interest_news && !(moved && (has_events || all_progress))) continue;
+    wire::ProgressView progress{
+        .slot = attachment.slot, .attach_id = attachment.attach_id, .upto = attachment.cursor};
+    const PartitionLog* log = logs.LogOf(attachment);
+    if (log != nullptr && log->head() == attachment.cursor) {
+      progress.fingerprint = log->head_fingerprint();
+    }
+    if (attachment.interest_news) {
+      progress.interest_sequence = interest_sequence_;
+      progress.interest_after = attachment.interest_after;
+      attachment.interest_news = false;
+    }
+    attachment.told = attachment.cursor;
+    wire::AppendBatchProgress(progress, &batch);
+  }
+  return batch;
+}
+
+}  // namespace spillway::ingest

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "common/base/clock.h"
+#include "services/ingest/history/partition_log.h"
+#include "services/ingest/link/shard_io.h"
+#include "spillway/v1/link.pb.h"
+
+namespace spillway::ingest {
+
+// One partition given to one edge: a cursor over the partition's log, or over the scan that leads
+// up to it.
+struct Attachment {
+  enum class State { kWaiting, kScan, kLog };
+
+  SlotId slot = 0;
+  uint64_t attach_id = 0;
+  State state = State::kWaiting;
+  v1::Attach request;          // kWaiting: where it wants to begin
+  int64_t cursor = -1;         // everything up to here was put into batches
+  int64_t told = -1;           // the last `upto` that the edge was sent
+  uint64_t next_sequence = 0;  // of the log or the scan's window
+  bool interest_news = false;  // the edge is owed (interest_sequence, interest_after)
+  int64_t interest_after = -1;
+};
+
+// What one shard sends over one link: the edge's interest, its attachments in this shard, and the
+// making of batches out of the logs. Nothing is queued here: what gathers in the logs while a batch
+// is under way is the next batch. Owned by ShardCore; its thread only.
+class Feed {
+ public:
+  // Finds the log that an attachment reads in its state; null if there is nothing to read.
+  class Logs {
+   public:
+    virtual ~Logs() = default;
+    virtual const PartitionLog* LogOf(const Attachment& attachment) const = 0;
+  };
+
+  Feed(LinkId link, size_t max_batch_bytes) : link_(link), max_batch_bytes_(max_batch_bytes) {}
+
+  LinkId link() const { return link_; }
+
+  void ApplyInterest(const v1::Interest& interest);
+  uint64_t interest_sequence() const { return interest_sequence_; }
+
+  Attachment& Add(const v1::Attach& request);
+  // False if it is not (or no longer) known.
+  bool Remove(SlotId slot, uint64_t attach_id);
+  Attachment* Find(SlotId slot);
+  std::vector<Attachment>& attachments() { return attachments_; }
+
+  // Builds the next batch: whole records in offset order for each partition, at most
+  // max_batch_bytes (one larger record travels alone), fairly over the partitions. Progress without
+  // events is included when `all_progress`, or when the edge waits for news of its interest. Empty
+  // if there is nothing to say. Sets *behind if a cursor fell off its log: the link must be cut.
+  std::string BuildBatch(const Logs& logs, bool all_progress, bool* behind);
+
+  // A batch is with the link and not taken yet.
+  bool outstanding = false;
+  MonoTime outstanding_since;
+
+ private:
+  // Appends what `attachment` yields; false once the batch is full.
+  bool AppendRecords(const PartitionLog& log, Attachment& attachment, std::string* batch);
+  bool Wanted(const LogEvent& event) const;
+
+  const LinkId link_;
+  const size_t max_batch_bytes_;
+  // Channel hash -> how many wanted channels have it: a collision costs an event that the edge
+  // ignores.
+  absl::flat_hash_map<uint64_t, uint32_t> interest_;
+  uint64_t interest_sequence_ = 0;
+  std::vector<Attachment> attachments_;
+  size_t next_attachment_ = 0;
+};
+
+}  // namespace spillway::ingest

@@ -1,0 +1,287 @@
+#include "services/ingest/link/shard_core.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "services/ingest/link/shard_state.h"
+
+namespace spillway::ingest {
+
+ShardCore::ShardCore(Options options, RecordSource& source, LinkSink& sink)
+    : options_(options), source_(source), sink_(sink) {}
+
+ShardCore::~ShardCore() = default;
+
+ShardCore::Slot* ShardCore::FindSlot(SlotId id) {
+  const auto found = slots_.find(id);
+  return found == slots_.end() ? nullptr : found->second.get();
+}
+
+Feed* ShardCore::FindFeed(LinkId link) {
+  const auto found = feeds_.find(link);
+  return found == feeds_.end() ? nullptr : found->second.get();
+}
+
+const PartitionLog* ShardCore::LogOf(const Attachment& attachment) const {
+  const auto found = slots_.find(attachment.slot);
+  if (found == slots_.end()) return nullptr;
+  switch (attachment.state) {
+    case Attachment::State::kWaiting:
+      return nullptr;
+    case Attachment::State::kScan:
+      return found->second->window.get();
+    case Attachment::State::kLog:
+      return found->second->log.get();
+  }
+  return nullptr;
+}
+
+void ShardCore::AddSlot(const SlotInfo& info) {
+  auto& slot = slots_[info.id];
+  if (slot != nullptr) return;
+  slot = std::make_unique<Slot>();
+  slot->info = info;
+}
+
+void ShardCore::RemoveSlot(SlotId id, std::string_view reason) {
+  Slot* slot = FindSlot(id);
+  if (slot == nullptr) return;
+  for (auto& [link, feed] : feeds_) {
+    if (Attachment* attachment = feed->Find(id); attachment != nullptr) {
+      Refuse(link, attachment->request, "unknown_slot", reason);
+      feed->Remove(id, attachment->attach_id);
+    }
+  }
+  StopReader(*slot);
+  slots_.erase(id);
+}
+
+void ShardCore::SetKafkaUp(bool up, MonoTime now) {
+  if (up == kafka_up_) return;
+  kafka_up_ = up;
+  for (auto& [id, slot] : slots_) {
+    if (slot->phase != Slot::Phase::kReading) continue;
+    // A reader that was at the end of a quiet partition gives no sign when Kafka is back.
+    if (!up) {
+      slot->was_flowing = slot->state == v1::READER_STATE_FLOWING;
+      SetState(*slot, v1::READER_STATE_STALLED, now);
+    } else if (slot->state == v1::READER_STATE_STALLED) {
+      SetState(*slot, slot->was_flowing ? v1::READER_STATE_FLOWING : v1::READER_STATE_IDLE, now);
+    }
+  }
+}
+
+void ShardCore::OpenLink(LinkId link) {
+  feeds_[link] = std::make_unique<Feed>(link, options_.max_batch_bytes);
+}
+
+void ShardCore::CloseLink(LinkId link, MonoTime now) {
+  Feed* feed = FindFeed(link);
+  if (feed == nullptr) return;
+  for (const Attachment& attachment : feed->attachments()) {
+    Slot* slot = FindSlot(attachment.slot);
+    if (slot != nullptr && --slot->attached == 0) slot->unattached_since = now;
+  }
+  feeds_.erase(link);
+}
+
+void ShardCore::OnInterest(LinkId link, const v1::Interest& interest) {
+  if (Feed* feed = FindFeed(link); feed != nullptr) {
+    feed->ApplyInterest(interest);
+    moved_ = true;
+  }
+}
+
+void ShardCore::OnAttach(LinkId link, const v1::Attach& attach, MonoTime now) {
+  Feed* feed = FindFeed(link);
+  if (feed == nullptr) return;
+  Slot* slot = FindSlot(attach.slot());
+  if (slot == nullptr) {
+    Refuse(link, attach, "unknown_slot", "this ingest has no such slot");
+    return;
+  }
+  if (feed->Find(attach.slot()) == nullptr) ++slot->attached;
+  feed->Add(attach);
+  SettleOrResolve(*slot, now);
+}
+
+void ShardCore::OnDetach(LinkId link, const v1::Detach& detach, MonoTime now) {
+  Feed* feed = FindFeed(link);
+  Slot* slot = FindSlot(detach.slot());
+  if (feed == nullptr || slot == nullptr) return;
+  if (feed->Remove(detach.slot(), detach.attach_id()) && --slot->attached == 0) {
+    slot->unattached_since = now;
+  }
+}
+
+void ShardCore::OnPrepare(LinkId link, const v1::Prepare& prepare, MonoTime now) {
+  Slot* slot = FindSlot(prepare.slot());
+  if (slot == nullptr) return;
+  slot->prepares.push_back({link, prepare.after()});
+  // Lingers as if it had just been given up: the attach that follows finds it reading.
+  if (slot->attached == 0) slot->unattached_since = now;
+  SettleOrResolve(*slot, now);
+}
+
+void ShardCore::OnBatchTaken(LinkId link) {
+  if (Feed* feed = FindFeed(link); feed != nullptr) {
+    feed->outstanding = false;
+    moved_ = true;
+  }
+}
+
+void ShardCore::OnLiveRecord(SlotId id, NormalisedRecord record, MonoTime now) {
+  Slot* slot = FindSlot(id);
+  if (slot == nullptr || slot->phase != Slot::Phase::kReading) return;
+  ++counters_.records;
+  counters_.events += record.record.events.size();
+  if (slot->state != v1::READER_STATE_FLOWING) SetState(*slot, v1::READER_STATE_FLOWING, now);
+  if (slot->latest != nullptr) slot->latest->Apply(record);
+  slot->log->Append(std::move(record.record));
+  moved_ = true;
+}
+
+void ShardCore::OnLiveEnd(SlotId id, int64_t next_offset, MonoTime now) {
+  Slot* slot = FindSlot(id);
+  if (slot == nullptr || slot->phase != Slot::Phase::kReading) return;
+  slot->log->AdvanceHead(next_offset - 1, 0);
+  slot->end = next_offset;
+  if (slot->state != v1::READER_STATE_IDLE) SetState(*slot, v1::READER_STATE_IDLE, now);
+  MaybeStartBackfill(*slot, now);  // live flows: now is the time for it
+  moved_ = true;
+}
+
+void ShardCore::OnLiveError(SlotId id, bool lost_position, std::string_view error, MonoTime now) {
+  Slot* slot = FindSlot(id);
+  if (slot == nullptr || slot->phase != Slot::Phase::kReading) return;
+  SetState(*slot, v1::READER_STATE_STALLED, now);
+  if (!lost_position) return;  // Kafka's client goes on trying by itself
+  // Whoever was attached comes back by attaching after what it has, and is told what is missing.
+  for (auto& [link, feed] : feeds_) {
+    if (Attachment* attachment = feed->Find(id); attachment != nullptr) {
+      Refuse(link, attachment->request, "lost_position", error);
+      feed->Remove(id, attachment->attach_id);
+    }
+  }
+  slot->attached = 0;
+  StopReader(*slot);
+}
+
+void ShardCore::Pump(MonoTime now) {
+  if (!moved_) return;
+  for (auto& [id, slot] : slots_) {
+    if (slot->phase != Slot::Phase::kReading) continue;
+    if (slot->scan == Slot::Scan::kCatchUp) ScanReached(*slot);
+    if (!slot->prepares.empty()) AnswerPrepares(*slot);
+  }
+  moved_ = false;
+  for (auto& [link, feed] : feeds_) {
+    if (feed->outstanding) continue;
+    bool behind = false;
+    std::string batch = feed->BuildBatch(*this, /*all_progress=*/false, &behind);
+    if (behind) {
+      ++counters_.cuts;
+      sink_.Cut(link, "the edge fell behind this ingest's log");
+      feed->outstanding = true;  // nothing more until the link is closed
+      continue;
+    }
+    if (batch.empty()) continue;
+    ++counters_.batches;
+    counters_.batch_bytes += batch.size();
+    feed->outstanding = true;
+    feed->outstanding_since = now;
+    sink_.SendBatch(link, std::move(batch));
+  }
+  TryReads(now);
+}
+
+void ShardCore::Tick(MonoTime now, int64_t wall_us) {
+  wall_us_ = wall_us;
+  for (auto& [id, slot] : slots_) {
+    if (slot->retry_resolve && now >= slot->retry_at) {
+      slot->retry_resolve = false;
+      Resolve(*slot);
+    }
+    if (slot->phase != Slot::Phase::kReading) continue;
+    MaybeStartBackfill(*slot, now);
+    slot->log->EvictOlderThan(wall_us);
+    if (slot->attached == 0 && now - slot->unattached_since >= options_.linger) {
+      StopReader(*slot);
+    }
+  }
+  if (now - last_progress_ >= options_.progress_interval) {
+    last_progress_ = now;
+    for (auto& [link, feed] : feeds_) {
+      bool behind = false;
+      if (feed->outstanding) {
+        // A link that takes nothing holds up whoever shares its scan.
+        const bool scanning =
+            std::any_of(feed->attachments().begin(), feed->attachments().end(),
+                        [](const Attachment& a) { return a.state == Attachment::State::kScan; });
+        if (scanning && now - feed->outstanding_since >= options_.stuck_scan) {
+          ++counters_.cuts;
+          feed->outstanding_since = now;
+          sink_.Cut(link, "the edge took nothing while it was catching up");
+        }
+        continue;
+      }
+      std::string batch = feed->BuildBatch(*this, /*all_progress=*/true, &behind);
+      if (behind || batch.empty()) continue;  // Pump cuts it
+      ++counters_.batches;
+      feed->outstanding = true;
+      feed->outstanding_since = now;
+      sink_.SendBatch(link, std::move(batch));
+    }
+    moved_ = true;
+  }
+  PublishReaderStates(now);
+  TryReads(now);
+}
+
+void ShardCore::PublishReaderStates(MonoTime now) {
+  for (auto& [link, feed] : feeds_) {
+    std::vector<v1::ReaderBeat> states;
+    states.reserve(feed->attachments().size());
+    for (const Attachment& attachment : feed->attachments()) {
+      const Slot* slot = FindSlot(attachment.slot);
+      if (slot == nullptr) continue;
+      v1::ReaderBeat& beat = states.emplace_back();
+      beat.set_slot(attachment.slot);
+      beat.set_attach_id(attachment.attach_id);
+      beat.set_state(slot->state);
+      beat.set_since_ms(
+          std::chrono::duration_cast<std::chrono::milliseconds>(now - slot->state_since).count());
+      const int64_t head = slot->log == nullptr ? -1 : slot->log->head();
+      beat.set_lag(slot->end < 0 ? -1 : std::max<int64_t>(0, slot->end - 1 - head));
+    }
+    sink_.SetReaderStates(link, options_.shard, std::move(states));
+  }
+}
+
+size_t ShardCore::log_bytes() const {
+  size_t bytes = 0;
+  for (const auto& [id, slot] : slots_) bytes += slot->log == nullptr ? 0 : slot->log->bytes();
+  return bytes;
+}
+
+size_t ShardCore::latest_bytes() const {
+  size_t bytes = 0;
+  for (const auto& [id, slot] : slots_)
+    bytes += slot->latest == nullptr ? 0 : slot->latest->bytes();
+  return bytes;
+}
+
+size_t ShardCore::readers() const {
+  return static_cast<size_t>(std::count_if(slots_.begin(), slots_.end(), [](const auto& entry) {
+    return entry.second->phase == Slot::Phase::kReading;
+  }));
+}
+
+size_t ShardCore::stalled_readers() const {
+  return static_cast<size_t>(std::count_if(slots_.begin(), slots_.end(), [](const auto& entry) {
+    return entry.second->phase == Slot::Phase::kReading &&
+           entry.second->state == v1::READER_STATE_STALLED;
+  }));
+}
+
+}  // namespace spillway::ingest

@@ -1,0 +1,160 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "common/base/clock.h"
+#include "services/ingest/history/latest_table.h"
+#include "services/ingest/history/partition_log.h"
+#include "services/ingest/link/feed.h"
+#include "services/ingest/link/shard_io.h"
+
+namespace spillway::ingest {
+
+// A partition as a shard needs to know it.
+struct SlotInfo {
+  SlotId id = 0;
+  std::string topic;
+  int32_t partition = 0;
+  bool keeps_latest = false;  // a snapshot route feeds from it
+  int64_t horizon_ms = 0;     // how far snapshots reach back; 0: the whole topic (compacted)
+};
+
+// Ingest's half of the delivery rules (docs/architecture.md, "Attaching, joining, resuming") for
+// the partitions of one shard: take-up, attach, the log, catching up, backfill, snapshots. A pure
+// state machine: no Kafka, no sockets, no clock of its own. Everything it does follows from a call
+// to it, and leaves through RecordSource and LinkSink.
+//
+// A turn is: any number of calls, then Pump(), which lets every link that is ready have what
+// gathered. Owned by a shard; its thread only.
+class ShardCore final : private Feed::Logs {
+ public:
+  struct Options {
+    size_t shard = 0;
+    size_t max_batch_bytes = 1 << 20;
+    PartitionLog::Bounds log;
+    size_t latest_bytes = 64 << 20;      // latest-table of one partition
+    size_t scan_window_bytes = 8 << 20;  // a scan waits while so much of it was not taken
+    int64_t take_up_margin = 0;          // records re-read before the first position asked for
+    std::chrono::milliseconds linger{60'000};
+    std::chrono::milliseconds resolve_retry{500};
+    std::chrono::milliseconds progress_interval{1'000};
+    std::chrono::milliseconds stuck_scan{
+        10'000};  // a catching-up link that takes nothing so long is cut
+    std::chrono::milliseconds snapshot_wait{3'000};  // how long a snapshot waits for the backfill
+    std::chrono::milliseconds read_timeout{10'000};
+  };
+  struct Counters {
+    uint64_t records = 0;
+    uint64_t events = 0;  // that is also: serialisations
+    uint64_t batches = 0;
+    uint64_t batch_bytes = 0;
+    uint64_t cuts = 0;
+    uint64_t gaps = 0;
+    uint64_t scans = 0;
+  };
+
+  ShardCore(Options options, RecordSource& source, LinkSink& sink);
+  ~ShardCore();
+
+  // The catalogue found or lost a partition of this shard.
+  void AddSlot(const SlotInfo& info);
+  void RemoveSlot(SlotId slot, std::string_view reason);
+  void SetKafkaUp(bool up, MonoTime now);
+
+  // From the link.
+  void OpenLink(LinkId link);
+  void CloseLink(LinkId link, MonoTime now);
+  void OnInterest(LinkId link, const v1::Interest& interest);
+  void OnAttach(LinkId link, const v1::Attach& attach, MonoTime now);
+  void OnDetach(LinkId link, const v1::Detach& detach, MonoTime now);
+  void OnPrepare(LinkId link, const v1::Prepare& prepare, MonoTime now);
+  // The batch sent last was written to the stream.
+  void OnBatchTaken(LinkId link);
+
+  // From the source.
+  void OnResolved(SlotId slot, int64_t begin, int64_t end, MonoTime now);
+  void OnResolveFailed(SlotId slot, std::string_view error, MonoTime now);
+  void OnLiveRecord(SlotId slot, NormalisedRecord record, MonoTime now);
+  // Everything before `next_offset` was read.
+  void OnLiveEnd(SlotId slot, int64_t next_offset, MonoTime now);
+  // `lost_position`: the reader's offset is out of range, it must begin anew.
+  void OnLiveError(SlotId slot, bool lost_position, std::string_view error, MonoTime now);
+  void OnScanRecord(SlotId slot, NormalisedRecord record, MonoTime now);
+  void OnScanEnd(SlotId slot, int64_t next_offset, MonoTime now);
+  void OnScanError(SlotId slot, std::string_view error, MonoTime now);
+  // False while the windows of running scans are full: the source is then not asked for scan
+  // records.
+  bool scan_room() const;
+
+  // Snapshot of a channel over this shard's slots among `not_before`: ReadDone once it can be
+  // answered.
+  void ReadSnapshot(uint64_t read_id, std::string channel, std::vector<v1::SlotOffset> not_before,
+                    MonoTime now);
+  // The channel's events after these positions, from the log.
+  void ReadHistory(uint64_t read_id, std::string channel, std::vector<v1::SlotOffset> after,
+                   std::vector<v1::SlotOffset> not_before, MonoTime now);
+
+  // Ends a turn.
+  void Pump(MonoTime now);
+  // Timers: call every 100 to 250 ms. `wall_us` ages the logs.
+  void Tick(MonoTime now, int64_t wall_us);
+
+  const Counters& counters() const { return counters_; }
+  size_t log_bytes() const;
+  size_t latest_bytes() const;
+  // Slots being read, and those of them that are stalled.
+  size_t readers() const;
+  size_t stalled_readers() const;
+
+ private:
+  struct Slot;
+  struct PendingRead;
+
+  const PartitionLog* LogOf(const Attachment& attachment) const override;
+
+  Slot* FindSlot(SlotId id);
+  Feed* FindFeed(LinkId link);
+  template <typename Visit>
+  void ForEachAttachment(SlotId slot, Visit visit);
+
+  void Refuse(LinkId link, const v1::Attach& attach, std::string_view code,
+              std::string_view message);
+  void Resolve(Slot& slot);
+  void SettleOrResolve(Slot& slot, MonoTime now);
+  bool Settle(Slot& slot, Feed& feed, Attachment& attachment, bool begin_is_fresh);
+  void TakeUp(Slot& slot, int64_t end, MonoTime now);
+  void Accept(Feed& feed, Attachment& attachment, int64_t after, std::optional<v1::Gap> gap);
+  void StartReader(Slot& slot, int64_t after, MonoTime now);
+  void StopReader(Slot& slot);
+  void SetState(Slot& slot, v1::ReaderState state, MonoTime now);
+  void StartCatchUp(Slot& slot);
+  void MaybeStartBackfill(Slot& slot, MonoTime now);
+  void StopScan(Slot& slot);
+  void ScanReached(Slot& slot);
+  void AnswerPrepares(Slot& slot);
+  void TryReads(MonoTime now);
+  bool TryRead(PendingRead& read, MonoTime now);
+  void FillSnapshot(const PendingRead& read, ReadResult* result);
+  void FillHistory(const PendingRead& read, ReadResult* result);
+  void PublishReaderStates(MonoTime now);
+
+  const Options options_;
+  RecordSource& source_;
+  LinkSink& sink_;
+  absl::flat_hash_map<SlotId, std::unique_ptr<Slot>> slots_;
+  absl::flat_hash_map<LinkId, std::unique_ptr<Feed>> feeds_;
+  std::vector<PendingRead> reads_;
+  bool kafka_up_ = true;
+  bool moved_ = false;  // something arrived since the last Pump
+  MonoTime last_progress_;
+  int64_t wall_us_ = 0;  // as of the last Tick
+  Counters counters_;
+};
+
+}  // namespace spillway::ingest

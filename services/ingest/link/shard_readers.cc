@@ -1,0 +1,354 @@
+// ShardCore: taking partitions up, giving attachments their place, catching up, backfill.
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "services/ingest/link/shard_core.h"
+#include "services/ingest/link/shard_state.h"
+
+namespace spillway::ingest {
+namespace {
+
+constexpr int64_t kNone = std::numeric_limits<int64_t>::max();
+
+v1::Gap MakeGap(SlotId slot, int64_t from, int64_t to, std::string_view reason) {
+  v1::Gap gap;
+  gap.set_slot(slot);
+  gap.set_from(from);
+  gap.set_to(to);
+  gap.set_reason(std::string(reason));
+  return gap;
+}
+
+}  // namespace
+
+void ShardCore::Refuse(LinkId link, const v1::Attach& attach, std::string_view code,
+                       std::string_view message) {
+  v1::LinkResponse answer;
+  v1::AttachRefused* refused = answer.mutable_attach_refused();
+  refused->set_slot(attach.slot());
+  refused->set_attach_id(attach.attach_id());
+  refused->set_code(std::string(code));
+  refused->set_message(std::string(message));
+  sink_.SendAnswer(link, std::move(answer));
+}
+
+void ShardCore::SetState(Slot& slot, v1::ReaderState state, MonoTime now) {
+  slot.state = state;
+  slot.state_since = now;
+}
+
+void ShardCore::Resolve(Slot& slot) {
+  if (slot.resolve_under_way) return;
+  slot.resolve_under_way = true;
+  source_.Resolve(slot.info.id);
+}
+
+void ShardCore::SettleOrResolve(Slot& slot, MonoTime now) {
+  if (slot.phase == Slot::Phase::kReading) {
+    bool all = true;
+    ForEachAttachment(slot.info.id, [&](Feed& feed, Attachment& attachment) {
+      if (attachment.state != Attachment::State::kWaiting) return;
+      all = Settle(slot, feed, attachment, /*begin_is_fresh=*/false) && all;
+    });
+    moved_ = true;
+    if (!all) Resolve(slot);
+    return;
+  }
+  if (slot.phase == Slot::Phase::kIdle) {
+    slot.phase = Slot::Phase::kResolving;
+    SetState(slot, v1::READER_STATE_STALLED, now);
+  }
+  Resolve(slot);
+}
+
+bool ShardCore::Settle(Slot& slot, Feed& feed, Attachment& attachment, bool begin_is_fresh) {
+  const v1::Attach& request = attachment.request;
+  if (request.from_case() == v1::Attach::kEnd) {
+    Accept(feed, attachment, slot.log->head(), std::nullopt);
+    return true;
+  }
+  const bool from_begin = request.from_case() == v1::Attach::kBegin;
+  if (!from_begin && request.after() >= slot.log->floor()) {
+    Accept(feed, attachment, request.after(), std::nullopt);
+    return true;
+  }
+  if (!begin_is_fresh) return false;  // Kafka's own beginning decides what there still is
+  int64_t after = from_begin ? slot.begin - 1 : request.after();
+  std::optional<v1::Gap> gap;
+  if (after < slot.begin - 1) {
+    gap = MakeGap(slot.info.id, after + 1, slot.begin - 1, "retention");
+    after = slot.begin - 1;
+    ++counters_.gaps;
+  }
+  Accept(feed, attachment, after, std::move(gap));
+  if (after < slot.log->floor()) {
+    attachment.state = Attachment::State::kScan;
+    StartCatchUp(slot);
+  }
+  return true;
+}
+
+void ShardCore::Accept(Feed& feed, Attachment& attachment, int64_t after,
+                       std::optional<v1::Gap> gap) {
+  const Slot& slot = *FindSlot(attachment.slot);
+  attachment.state = Attachment::State::kLog;
+  attachment.cursor = attachment.told = after;
+  attachment.next_sequence = slot.log->SequenceAfter(after);
+  attachment.interest_news = false;  // the answer says it
+  v1::LinkResponse answer;
+  v1::Attached* attached = answer.mutable_attached();
+  attached->set_slot(attachment.slot);
+  attached->set_attach_id(attachment.attach_id);
+  attached->set_after(after);
+  if (after == slot.log->head()) attached->set_fingerprint(slot.log->head_fingerprint());
+  attached->set_interest_sequence(feed.interest_sequence());
+  if (gap.has_value()) *attached->mutable_gap() = *std::move(gap);
+  sink_.SendAnswer(feed.link(), std::move(answer));
+}
+
+void ShardCore::OnResolved(SlotId id, int64_t begin, int64_t end, MonoTime now) {
+  Slot* slot = FindSlot(id);
+  if (slot == nullptr) return;
+  slot->resolve_under_way = false;
+  slot->begin = begin;
+  slot->end = std::max(slot->end, end);
+  if (slot->phase == Slot::Phase::kResolving) {
+    TakeUp(*slot, end, now);
+    return;
+  }
+  if (slot->phase != Slot::Phase::kReading) return;
+  ForEachAttachment(id, [&](Feed& feed, Attachment& attachment) {
+    if (attachment.state == Attachment::State::kWaiting) {
+      Settle(*slot, feed, attachment, /*begin_is_fresh=*/true);
+    }
+  });
+  moved_ = true;
+}
+
+void ShardCore::TakeUp(Slot& slot, int64_t end, MonoTime now) {
+  // The live reader begins at the lowest place that somebody waits for and that Kafka has reached:
+  // a position ahead of Kafka's end (a leader that lost its tail, an edge that saw a newer one)
+  // waits.
+  int64_t after = kNone;
+  bool ahead = false;
+  const auto consider = [&](int64_t wanted) {
+    if (wanted >= end) {
+      ahead = true;
+    } else {
+      after = std::min(after, std::max(wanted, slot.begin - 1));
+    }
+  };
+  ForEachAttachment(slot.info.id, [&](Feed&, Attachment& attachment) {
+    switch (attachment.request.from_case()) {
+      case v1::Attach::kAfter:
+        consider(attachment.request.after());
+        break;
+      case v1::Attach::kBegin:
+        consider(slot.begin - 1);
+        break;
+      default:
+        consider(end - 1);
+        break;
+    }
+  });
+  for (const Slot::Prepare& prepare : slot.prepares) consider(prepare.after);
+  if (after == kNone) {
+    if (ahead) {
+      slot.retry_resolve = true;
+      slot.retry_at = now + options_.resolve_retry;
+    } else {
+      slot.phase = Slot::Phase::kIdle;  // everyone has gone meanwhile
+    }
+    return;
+  }
+  after = std::max(slot.begin - 1, after - options_.take_up_margin);
+  StartReader(slot, after, now);
+  ForEachAttachment(slot.info.id, [&](Feed& feed, Attachment& attachment) {
+    if (attachment.request.from_case() == v1::Attach::kEnd) {
+      Accept(feed, attachment, end - 1, std::nullopt);
+    } else {
+      Settle(slot, feed, attachment, /*begin_is_fresh=*/true);
+    }
+  });
+  moved_ = true;
+}
+
+void ShardCore::OnResolveFailed(SlotId id, std::string_view, MonoTime now) {
+  Slot* slot = FindSlot(id);
+  if (slot == nullptr) return;
+  slot->resolve_under_way = false;
+  slot->retry_resolve = true;
+  slot->retry_at = now + options_.resolve_retry;
+}
+
+void ShardCore::StartReader(Slot& slot, int64_t after, MonoTime now) {
+  slot.phase = Slot::Phase::kReading;
+  slot.log = std::make_unique<PartitionLog>(options_.log, after);
+  slot.live_from = after + 1;
+  slot.backfilled = !slot.info.keeps_latest;
+  slot.backfill_not_before = now;
+  if (slot.info.keeps_latest) {
+    slot.latest = std::make_unique<LatestTable>(options_.latest_bytes);
+    slot.latest->StartsAt(wall_us_);
+    if (slot.live_from <= slot.begin) {  // the live reader itself reads everything there is
+      slot.latest->BackfillJoined(slot.info.horizon_ms == 0, wall_us_);
+      slot.backfilled = true;
+    }
+  }
+  slot.unattached_since = now;
+  SetState(slot, v1::READER_STATE_FLOWING, now);
+  source_.StartLive(slot.info.id, slot.live_from);
+}
+
+void ShardCore::StopReader(Slot& slot) {
+  if (slot.phase == Slot::Phase::kReading) {
+    StopScan(slot);
+    source_.StopLive(slot.info.id);
+  }
+  slot.phase = Slot::Phase::kIdle;
+  slot.log.reset();
+  slot.latest.reset();
+  slot.retry_resolve = false;
+  slot.prepares.clear();
+}
+
+void ShardCore::StartCatchUp(Slot& slot) {
+  int64_t lowest = kNone;
+  ForEachAttachment(slot.info.id, [&](Feed&, Attachment& attachment) {
+    if (attachment.state == Attachment::State::kScan) lowest = std::min(lowest, attachment.cursor);
+  });
+  if (slot.scan == Slot::Scan::kCatchUp && slot.window->floor() <= lowest) {
+    ForEachAttachment(slot.info.id, [&](Feed&, Attachment& attachment) {
+      if (attachment.state != Attachment::State::kScan) return;
+      attachment.next_sequence = slot.window->SequenceAfter(attachment.cursor);
+    });
+    return;  // the running scan serves the new one too
+  }
+  StopScan(slot);
+  slot.scan = Slot::Scan::kCatchUp;
+  // scan_room() bounds it: evicting by itself would lose what somebody waits for.
+  slot.window = std::make_unique<PartitionLog>(
+      PartitionLog::Bounds{.max_bytes = std::numeric_limits<size_t>::max(),
+                           .max_age_us = kNone / 2},
+      lowest);
+  ForEachAttachment(slot.info.id, [&](Feed&, Attachment& attachment) {
+    if (attachment.state == Attachment::State::kScan) attachment.next_sequence = 0;
+  });
+  ++counters_.scans;
+  source_.StartScan(slot.info.id, lowest + 1, -1);
+}
+
+void ShardCore::MaybeStartBackfill(Slot& slot, MonoTime now) {
+  if (slot.backfilled || slot.scan != Slot::Scan::kNone || !kafka_up_ ||
+      now < slot.backfill_not_before) {
+    return;
+  }
+  slot.scan = Slot::Scan::kBackfill;
+  ++counters_.scans;
+  int64_t from_time_ms = -1;
+  slot.backfill_since_us = 0;
+  if (slot.info.horizon_ms > 0) {
+    from_time_ms = wall_us_ / 1000 - slot.info.horizon_ms;
+    slot.backfill_since_us = from_time_ms * 1000;
+  }
+  source_.StartScan(slot.info.id, slot.begin, from_time_ms);
+}
+
+void ShardCore::StopScan(Slot& slot) {
+  if (slot.scan == Slot::Scan::kNone) return;
+  source_.StopScan(slot.info.id);
+  slot.scan = Slot::Scan::kNone;
+  slot.window.reset();
+}
+
+void ShardCore::OnScanRecord(SlotId id, NormalisedRecord record, MonoTime) {
+  Slot* slot = FindSlot(id);
+  if (slot == nullptr || slot->scan == Slot::Scan::kNone) return;
+  if (slot->scan == Slot::Scan::kCatchUp) {
+    slot->window->Append(std::move(record.record));
+    moved_ = true;
+    return;
+  }
+  const int64_t offset = record.record.offset;
+  if (offset < slot->live_from) slot->latest->Apply(record);
+  if (offset >= slot->live_from - 1) ScanReached(*slot);
+}
+
+void ShardCore::OnScanEnd(SlotId id, int64_t next_offset, MonoTime) {
+  Slot* slot = FindSlot(id);
+  if (slot == nullptr || slot->scan == Slot::Scan::kNone) return;
+  if (slot->scan == Slot::Scan::kCatchUp) {
+    slot->window->AdvanceHead(next_offset - 1, 0);
+    moved_ = true;
+  } else {
+    ScanReached(*slot);
+  }
+}
+
+void ShardCore::OnScanError(SlotId id, std::string_view error, MonoTime now) {
+  Slot* slot = FindSlot(id);
+  if (slot == nullptr || slot->scan == Slot::Scan::kNone) return;
+  if (slot->scan == Slot::Scan::kCatchUp) {
+    for (auto& [link, feed] : feeds_) {
+      Attachment* attachment = feed->Find(id);
+      if (attachment == nullptr || attachment->state != Attachment::State::kScan) continue;
+      Refuse(link, attachment->request, "lost_position", error);
+      feed->Remove(id, attachment->attach_id);
+      if (--slot->attached == 0) slot->unattached_since = now;
+    }
+  }
+  slot->backfill_not_before = now + std::chrono::seconds(1);
+  StopScan(*slot);
+}
+
+void ShardCore::ScanReached(Slot& slot) {
+  if (slot.scan == Slot::Scan::kBackfill) {
+    slot.latest->BackfillJoined(slot.info.horizon_ms == 0, slot.backfill_since_us);
+    slot.backfilled = true;
+    StopScan(slot);
+    return;
+  }
+  uint64_t needed = slot.window->end_sequence();
+  bool any = false;
+  ForEachAttachment(slot.info.id, [&](Feed&, Attachment& attachment) {
+    if (attachment.state != Attachment::State::kScan) return;
+    if (attachment.cursor >= slot.log->floor()) {  // from here on the log has everything
+      attachment.state = Attachment::State::kLog;
+      attachment.next_sequence = slot.log->SequenceAfter(attachment.cursor);
+      moved_ = true;
+      return;
+    }
+    any = true;
+    needed = std::min(needed, attachment.next_sequence);
+  });
+  if (any) {
+    slot.window->EvictBefore(needed);
+  } else {
+    StopScan(slot);
+  }
+}
+
+bool ShardCore::scan_room() const {
+  size_t bytes = 0;
+  for (const auto& [id, slot] : slots_) {
+    if (slot->window != nullptr) bytes += slot->window->bytes();
+  }
+  return bytes < options_.scan_window_bytes;
+}
+
+void ShardCore::AnswerPrepares(Slot& slot) {
+  std::erase_if(slot.prepares, [&](const Slot::Prepare& prepare) {
+    if (slot.log->floor() > prepare.after || slot.log->head() < prepare.after) return false;
+    if (FindFeed(prepare.link) != nullptr) {
+      v1::LinkResponse answer;
+      answer.mutable_prepared()->set_slot(slot.info.id);
+      answer.mutable_prepared()->set_after(prepare.after);
+      sink_.SendAnswer(prepare.link, std::move(answer));
+    }
+    return true;
+  });
+}
+
+}  // namespace spillway::ingest
