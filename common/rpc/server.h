@@ -1,0 +1,59 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/rpc/authorizer.h"
+#include "common/rpc/limits.h"
+#include "common/rpc/tls.h"
+
+namespace grpc {
+class Server;
+class Service;
+}  // namespace grpc
+
+namespace spillway::rpc {
+
+struct ServerOptions {
+  std::string address =
+      "127.0.0.1:0";  // host:port, [v6]:port or unix:path; port 0 picks a free one
+  std::vector<grpc::Service*> services;  // not owned; must outlive the server
+  Authorizer authorize;                  // every call may pass when empty
+  TlsFiles tls;
+  int max_message_bytes = kMaxMessageBytes;
+};
+
+// A running gRPC server with reflection and grpc.health.v1, so that grpcurl works bare.
+// Start, SetServing, Shutdown and the destructor are for one thread, the owner's (the composition
+// root); services' methods run on gRPC's own threads.
+class Server {
+ public:
+  // Binds and serves. InvalidArgument for bad TLS files, Unavailable when the address cannot be
+  // bound.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options);
+  // Shuts down at once if that was not done before.
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  int port() const { return port_; }  // 0 for unix sockets
+
+  // What grpc.health.v1 answers for the server as a whole and each service. Serving from the start.
+  void SetServing(bool serving);
+
+  // Accepts no more calls, lets the running ones end for `grace`, then cancels the rest and returns
+  // when every handler is done: a stream's reactor must Finish when it is cancelled. Idempotent.
+  void Shutdown(std::chrono::milliseconds grace);
+
+ private:
+  Server() = default;
+
+  std::unique_ptr<grpc::Server> server_;
+  int port_ = 0;
+  bool stopped_ = false;
+};
+
+}  // namespace spillway::rpc
