@@ -1,0 +1,53 @@
+#include "common/http/routes.h"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include "common/http/json_error.h"
+#include "common/log/log.h"
+
+namespace spillway::http {
+
+void Routes::Add(std::string path, Handler handler, std::vector<std::string> methods) {
+  routes_.push_back({std::move(path), false, std::move(handler), std::move(methods)});
+}
+
+void Routes::AddPrefix(std::string prefix, Handler handler, std::vector<std::string> methods) {
+  routes_.push_back({std::move(prefix), true, std::move(handler), std::move(methods)});
+}
+
+const Routes::Route* Routes::Find(std::string_view path) const {
+  const Route* best = nullptr;
+  for (const Route& route : routes_) {
+    if (!route.prefix && path == route.path) return &route;
+    if (route.prefix && path.starts_with(route.path) &&
+        (best == nullptr || route.path.size() > best->path.size())) {
+      best = &route;
+    }
+  }
+  return best;
+}
+
+Response Routes::Dispatch(const Request& request) const {
+  const Route* route = Find(request.path);
+  if (route == nullptr) {
+    return JsonError(404, "not_found", "There is nothing at this path.");
+  }
+  const std::string method = request.method == "HEAD" ? "GET" : request.method;
+  if (std::find(route->methods.begin(), route->methods.end(), method) == route->methods.end()) {
+    std::string allowed;
+    for (const std::string& one : route->methods) allowed += (allowed.empty() ? "" : ", ") + one;
+    Response response = JsonError(405, "method_not_allowed", "Use " + allowed + " on this path.");
+    response.headers.emplace_back("Allow", allowed);
+    return response;
+  }
+  try {
+    return route->handler(request);
+  } catch (const std::exception& error) {
+    log::Error("http handler failed", {{"path", request.path}, {"error", error.what()}});
+    return JsonError(500, "internal", "The request failed; the server's log says why.");
+  }
+}
+
+}  // namespace spillway::http

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/http/http_types.h"
+
+namespace spillway::http {
+
+// The table of a server's paths. Filled before the server starts, then read-only: any thread.
+class Routes {
+ public:
+  // `path` as a whole. `methods` are the ones answered; HEAD comes with GET.
+  void Add(std::string path, Handler handler, std::vector<std::string> methods = {"GET"});
+  // Everything below `prefix`, which ends with '/'. The longest prefix wins, an exact path over
+  // all.
+  void AddPrefix(std::string prefix, Handler handler, std::vector<std::string> methods = {"GET"});
+
+  // Calls the handler of the request, or answers 404 or 405. A handler that throws is answered as
+  // 500.
+  Response Dispatch(const Request& request) const;
+
+ private:
+  struct Route {
+    std::string path;
+    bool prefix;
+    Handler handler;
+    std::vector<std::string> methods;
+  };
+
+  const Route* Find(std::string_view path) const;
+
+  std::vector<Route> routes_;
+};
+
+}  // namespace spillway::http
