@@ -1,0 +1,29 @@
+#pragma once
+
+#include "common/metrics/metrics.h"
+
+namespace spillway::edge::ws {
+
+// What one worker counts about its connections. Written by that worker's thread, read by any.
+// Owned by the worker.
+struct WorkerCounters {
+  metrics::Counter accepted;       // sockets accepted
+  metrics::Counter accept_pauses;  // times accepting stopped for lack of descriptors
+  metrics::Counter http_requests;  // answered without an upgrade
+  metrics::Counter handshake_timeouts;
+  metrics::Counter upgrades_refused;  // malformed, or by the acceptor
+  metrics::Counter opened;            // connections upgraded
+  metrics::Counter ended;             // and gone again: opened - ended are there
+  metrics::Counter messages_in;
+  metrics::Counter bytes_in;
+  metrics::Counter frames_out;  // taken by the kernel whole
+  metrics::Counter bytes_out;
+  metrics::Counter writes;           // system calls that wrote something
+  metrics::Counter write_stalls;     // writes that the kernel took in part or not at all
+  metrics::Counter bytes_queued;     // into outboxes
+  metrics::Counter bytes_unqueued;   // out of them, sent or dropped: queued - unqueued are there
+  metrics::Counter slow_closes;      // closed because their backlog passed its bound
+  metrics::Counter protocol_errors;  // closed because of what the peer sent
+};
+
+}  // namespace spillway::edge::ws
