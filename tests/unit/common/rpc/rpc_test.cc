@@ -1,0 +1,93 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "common/rpc/authorizer.h"
+#include "common/rpc/status.h"
+#include "common/rpc/tls.h"
+#include "tests/support/certificates.h"
+
+namespace spillway::rpc {
+namespace {
+
+using testing::HasSubstr;
+
+TEST(StatusTest, EveryCodeThereAndBack) {
+  for (int code = 1; code <= 16; ++code) {
+    const absl::Status status(static_cast<absl::StatusCode>(code), "why");
+    const grpc::Status there = ToGrpcStatus(status);
+    EXPECT_EQ(there.error_code(), code);
+    EXPECT_EQ(FromGrpcStatus(there), status);
+  }
+  EXPECT_TRUE(ToGrpcStatus(absl::OkStatus()).ok());
+  EXPECT_TRUE(FromGrpcStatus(grpc::Status::OK).ok());
+  EXPECT_EQ(ToGrpcStatus(absl::NotFoundError("x")).error_code(), grpc::StatusCode::NOT_FOUND);
+}
+
+TEST(AuthorizerTest, ReadsBearerTokens) {
+  EXPECT_EQ(BearerToken("Bearer abc"), "abc");
+  EXPECT_EQ(BearerToken("bearer  abc "), "abc");
+  EXPECT_EQ(BearerToken("Basic abc"), "");
+  EXPECT_EQ(BearerToken("Bearer"), "");
+  EXPECT_EQ(BearerToken("Bearer   "), "");
+  EXPECT_EQ(BearerToken("Bearerabc"), "");
+  EXPECT_EQ(ServiceOfMethod("/a.b.C/D"), "a.b.C");
+  EXPECT_EQ(ServiceOfMethod("a.b.C/D"), "");
+  EXPECT_EQ(ServiceOfMethod("/a"), "");
+}
+
+TEST(AuthorizerTest, ProtectsTheNamedServicesOnly) {
+  const Authorizer authorize = BearerAuthorizer("secret", {"spillway.v1.AdminService"});
+  const char* admin = "/spillway.v1.AdminService/GetStats";
+  EXPECT_TRUE(authorize(admin, "Bearer secret").ok());
+  EXPECT_TRUE(authorize("/grpc.health.v1.Health/Check", "").ok());
+  EXPECT_TRUE(authorize("/spillway.v1.AdminServiceX/GetStats", "").ok());
+  for (const char* bad : {"", "secret", "Basic secret", "Bearer ", "Bearer secre", "Bearer secret1",
+                          "Bearer SECRET"}) {
+    const absl::Status status = authorize(admin, bad);
+    EXPECT_TRUE(absl::IsUnauthenticated(status)) << bad;
+    EXPECT_THAT(std::string(status.message()), testing::Not(HasSubstr("secre")));
+  }
+  EXPECT_THAT(std::string(authorize(admin, "").message()),
+              HasSubstr("needs the metadata 'authorization: Bearer <token>'"));
+}
+
+class TlsTest : public testing::Test {
+ protected:
+  std::string ErrorOf(const TlsFiles& files) {
+    auto material = LoadTls(files);
+    return material.ok() ? "" : std::string(material.status().message());
+  }
+
+  test::TempDir dir_;
+  test::Certificates certs_{dir_.path()};
+};
+
+TEST_F(TlsTest, LoadsWhatBelongsTogether) {
+  auto material = LoadTls({certs_.server_cert(), certs_.server_key(), certs_.ca()});
+  ASSERT_TRUE(material.ok()) << material.status();
+  EXPECT_THAT(material->cert, HasSubstr("BEGIN CERTIFICATE"));
+  EXPECT_THAT(material->key, HasSubstr("PRIVATE KEY"));
+  EXPECT_FALSE(TlsFiles().enabled());
+}
+
+TEST_F(TlsTest, SaysWhatIsWrongWithWhichFile) {
+  const std::string cert = certs_.server_cert();
+  const std::string key = certs_.server_key();
+  const std::string absent = dir_.path() + "/absent.pem";
+  const std::string junk = dir_.Write("junk.pem", "junk");
+  const std::string empty = dir_.Write("empty.pem", "");
+  EXPECT_THAT(ErrorOf({cert, "", ""}), HasSubstr("only one is set"));
+  EXPECT_THAT(ErrorOf({absent, key, ""}),
+              AllOf(HasSubstr("cannot read the TLS certificate file"), HasSubstr("absent.pem"),
+                    HasSubstr("No such file")));
+  EXPECT_THAT(ErrorOf({cert, empty, ""}), HasSubstr("it is empty"));
+  EXPECT_THAT(ErrorOf({junk, key, ""}), HasSubstr("holds no PEM certificate"));
+  EXPECT_THAT(ErrorOf({cert, junk, ""}), HasSubstr("holds no unencrypted PEM private key"));
+  EXPECT_THAT(ErrorOf({cert, certs_.client_key(), ""}), HasSubstr("does not belong"));
+  EXPECT_THAT(ErrorOf({cert, key, junk}), HasSubstr("TLS CA file"));
+}
+
+}  // namespace
+}  // namespace spillway::rpc
