@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks the text of every file: check_text.py [ROOT].
+"""Checks the text of every file that git tracks: check_text.py [ROOT].
 
 No path or address that only one machine has, no address of a package registry (the tools' own settings
 name those), nothing marked as unfinished; LF line ends, no trailing blanks, a line end at the end.
@@ -43,7 +43,7 @@ def check_file(root, path):
 
 
 def check(root):
-    paths = [path for path in tree.files(root)
+    paths = [path for path in tree.files(root, new=False)
              if not path.endswith(BINARY) and not path.startswith(RAW)]
     return [problem for path in paths for problem in check_file(root, path)], len(paths)
 

@@ -6,11 +6,14 @@ import subprocess
 _SKIPPED = {".git", ".venv", ".cache", ".tools", "build", "node_modules", "__pycache__"}
 
 
-def files(root, suffixes=()):
-    """Paths below root, '/'-separated and sorted: what git tracks or would track, else every file."""
-    listed = subprocess.run(
-        ["git", "-C", root, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+def files(root, suffixes=(), new=True):
+    """Paths below root, '/'-separated and sorted: what git tracks and, with `new`, would track.
+
+    Every file where there is no git.
+    """
+    others = ["--others", "--exclude-standard"] if new else []
+    listed = subprocess.run(["git", "-C", root, "ls-files", "-z", "--cached", *others],
+                            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
     if listed.returncode == 0:
         paths = listed.stdout.decode().split("\0")
     else:

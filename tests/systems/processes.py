@@ -9,6 +9,8 @@ import time
 import urllib.error
 import urllib.request
 
+import kafka
+
 # Of the environment only this reaches a process, besides what its test gives it.
 PASSED_ON = ("PATH", "HOME", "TMPDIR", "ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS")
 
@@ -46,7 +48,8 @@ class Process:
         with open(self.log, "ab") as stream:
             self._popen = subprocess.Popen(
                 [str(part) for part in command], env={**inherited, **(env or {})},
-                stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, start_new_session=True)
+                stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, start_new_session=True,
+                preexec_fn=kafka.die_with_parent)
 
     @property
     def pid(self):

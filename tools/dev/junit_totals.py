@@ -23,9 +23,10 @@ def outcome(case):
         return "passed", ""
     message = skip.get("message", "") if skip is not None else ""
     if status is None or status == "disabled" or message.startswith(CTEST_SKIPS):
-        output = case.findtext("system-out") or ""
-        said = [line.strip() for line in output.splitlines() if "Skipped" in line]
-        return "skipped", said[0] if said else message
+        # GoogleTest: "file:line: Skipped", and the reason on the next line.
+        lines = (case.findtext("system-out") or "").splitlines()
+        reasons = [after for line, after in zip(lines, lines[1:]) if line.endswith(": Skipped")]
+        return "skipped", reasons[0] if reasons else message
     return "failed", message or status
 
 

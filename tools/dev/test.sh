@@ -32,7 +32,7 @@ count_report() {
 bounded() {
   local limit=$1 stage=$2 rc=0
   shift 2
-  timeout -k 20 "$limit" "$@" >"$logs/$stage.log" 2>&1 </dev/null || rc=$?
+  timeout -s INT -k 20 "$limit" "$@" >"$logs/$stage.log" 2>&1 </dev/null || rc=$?
   ((rc != 124)) || echo "not done after $limit s: stopped" >>"$logs/$stage.log"
   return "$rc"
 }

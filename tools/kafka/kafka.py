@@ -115,7 +115,8 @@ def _stat(pid):
     return None if fields[0] in "ZX" else (fields[0], fields[19])
 
 
-def _die_with_parent():
+def die_with_parent():
+    """For a child between fork and exec: SIGKILL once the thread that started it has ended."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
@@ -363,7 +364,7 @@ class Cluster:
             process = self._children[number] = subprocess.Popen(
                 _java(self._state["heap"], log_config, "kafka.Kafka", properties),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                preexec_fn=_die_with_parent if self._owned else None)
+                preexec_fn=die_with_parent if self._owned else None)
         stat = _stat(process.pid)
         (home / "pid").write_text(f"{process.pid} {stat[1] if stat else 0}\n", encoding="utf-8")
 
