@@ -1,0 +1,168 @@
+#include "common/config/validate.h"
+
+#include <set>
+#include <string>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "common/base/strings.h"
+#include "common/channel/channel_pattern.h"
+
+namespace spillway::config {
+namespace {
+
+class Validator {
+ public:
+  Validator(const Locations& locations, Errors& errors) : locations_(locations), errors_(errors) {}
+
+  void CheckIngest(const v1::IngestConfig& config) {
+    CheckAddress("ingest.listen", config.listen());
+    CheckAddress("ingest.ops_listen", config.ops_listen());
+    CheckAddress("ingest.advertised_address", config.advertised_address());
+    if (config.has_tls()) CheckServerTls("ingest.tls", config.tls());
+    std::set<std::string> names;
+    for (int i = 0; i < config.routes_size(); ++i) {
+      const v1::RouteConfig& route = config.routes(i);
+      const std::string path = absl::StrCat("ingest.routes[", i, "]");
+      if (!names.insert(route.name()).second) {
+        Add(absl::StrCat(path, ".name"), absl::StrCat("there are two routes named ", route.name()));
+      }
+      if (route.topics().empty() && route.topics_regex().empty()) {
+        Add(path, "a route needs topics or topics_regex");
+      }
+      const bool protobuf = route.decode().format() == v1::VALUE_FORMAT_PROTOBUF;
+      if (protobuf &&
+          (route.decode().descriptor_set().empty() || route.decode().message().empty())) {
+        Add(absl::StrCat(path, ".decode"), "protobuf needs descriptor_set and message");
+      }
+    }
+    if (config.limits().link_queue_bytes() < 2 * config.limits().batch_bytes()) {
+      Add("ingest.limits.link_queue_bytes", "must hold at least two batches (batch_bytes)");
+    }
+  }
+
+  void CheckEdge(const v1::EdgeConfig& config) {
+    CheckAddress("edge.listen", config.listen());
+    CheckAddress("edge.ops_listen", config.ops_listen());
+    CheckAddress("edge.advertised_address", config.advertised_address());
+    CheckAddress("edge.admin.listen", config.admin().listen());
+    if (config.has_tls()) CheckServerTls("edge.tls", config.tls());
+    if (config.admin().has_tls()) CheckServerTls("edge.admin.tls", config.admin().tls());
+    CheckIngests(config.ingests());
+    std::set<std::string> paths;
+    for (int i = 0; i < config.endpoints_size(); ++i) {
+      const std::string path = absl::StrCat("edge.endpoints[", i, "]");
+      CheckEndpoint(path, config.endpoints(i));
+      if (!paths.insert(config.endpoints(i).path()).second) {
+        Add(absl::StrCat(path, ".path"),
+            absl::StrCat("there are two endpoints at ", config.endpoints(i).path()));
+      }
+    }
+    for (int i = 0; i < config.channels_size(); ++i) {
+      const auto pattern = ChannelPattern::Parse(config.channels(i).pattern());
+      if (!pattern.ok()) {
+        Add(absl::StrCat("edge.channels[", i, "].pattern"), Std(pattern.status().message()));
+      }
+    }
+  }
+
+ private:
+  void Add(const std::string& path, std::string_view what) {
+    errors_.AddLine(absl::StrCat(locations_.Describe(path), ": ", Abs(what)));
+  }
+
+  void CheckAddress(const std::string& path, const std::string& address) {
+    if (address.empty() || IsHostPort(address)) return;
+    Add(path, absl::StrCat("expected host:port, found \"", address, "\""));
+  }
+
+  void CheckServerTls(const std::string& path, const v1::TlsConfig& tls) {
+    if (tls.cert_file().empty() || tls.key_file().empty()) {
+      Add(path, "a listener's TLS needs cert_file and key_file");
+    }
+  }
+
+  void CheckIngests(const v1::IngestsConfig& ingests) {
+    if (ingests.addresses().empty() && ingests.dns_name().empty()) {
+      Add("edge.ingests", "needs addresses or dns_name");
+    }
+    for (int i = 0; i < ingests.addresses_size(); ++i) {
+      CheckAddress(absl::StrCat("edge.ingests.addresses[", i, "]"), ingests.addresses(i));
+    }
+    CheckAddress("edge.ingests.dns_name", ingests.dns_name());
+    if (ingests.has_tls() &&
+        ingests.tls().cert_file().empty() != ingests.tls().key_file().empty()) {
+      Add("edge.ingests.tls", "cert_file and key_file go together");
+    }
+  }
+
+  void CheckEndpoint(const std::string& path, const v1::EndpointConfig& endpoint) {
+    if (endpoint.path()[0] != '/') {
+      Add(absl::StrCat(path, ".path"),
+          absl::StrCat("expected a path that starts with /, found \"", endpoint.path(), "\""));
+    }
+    const v1::AuthConfig& auth = endpoint.auth();
+    if (auth.required() && auth.secret().empty()) {
+      Add(absl::StrCat(path, ".auth.secret"),
+          "tokens are required, but there is no secret to check them with; set it, or set "
+          "required: false");
+    }
+    if (auth.required() && auth.query_param().empty() && auth.header().empty()) {
+      Add(absl::StrCat(path, ".auth"),
+          "tokens are required, but query_param and header are both empty");
+    }
+    const v1::HeartbeatConfig& heartbeat = endpoint.heartbeat();
+    if (heartbeat.timeout() != 0 && heartbeat.interval() != 0 &&
+        heartbeat.timeout() <= heartbeat.interval()) {
+      Add(absl::StrCat(path, ".heartbeat.timeout"), "must be longer than interval");
+    }
+  }
+
+  const Locations& locations_;
+  Errors& errors_;
+};
+
+}  // namespace
+
+void Validate(const v1::Config& config, const Locations& locations, Errors& errors) {
+  Validator validator(locations, errors);
+  if (config.has_ingest()) validator.CheckIngest(config.ingest());
+  if (config.has_edge()) validator.CheckEdge(config.edge());
+}
+
+bool MatchesWildcard(std::string_view pattern, std::string_view text) {
+  size_t p = 0;
+  size_t t = 0;
+  size_t star = std::string_view::npos;
+  size_t resume = 0;
+  while (t < text.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      resume = t;
+    } else if (p < pattern.size() && pattern[p] == text[t]) {
+      ++p;
+      ++t;
+    } else if (star != std::string_view::npos) {
+      p = star + 1;
+      t = ++resume;
+    } else {
+      return false;
+    }
+  }
+  while (p < pattern.size() && pattern[p] == '*') ++p;
+  return p == pattern.size();
+}
+
+bool IsHostPort(std::string_view text) {
+  const size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos || colon == 0) return false;
+  const std::string_view host = text.substr(0, colon);
+  const std::string_view port_text = text.substr(colon + 1);
+  int port = -1;
+  if (port_text.find_first_not_of("0123456789") != std::string_view::npos) return false;
+  if (!absl::SimpleAtoi(Abs(port_text), &port) || port > 65535) return false;
+  const bool bracketed = host.front() == '[' && host.back() == ']' && host.size() > 2;
+  return bracketed || host.find_first_of(":[] /") == std::string_view::npos;
+}
+
+}  // namespace spillway::config
