@@ -19,7 +19,7 @@ class Converter {
     Tree tree;
     tree.location = At(node, parent);
     if (depth > kMaxDepth || ++nodes_ > kMaxNodes) {
-      if (!overflow_) errors_.Add(tree.location, path, "nested too deeply or too large");
+      if (!overflow_) errors_.Add(tree.location, "", "nested too deeply or too large");
       overflow_ = true;
       return tree;
     }

@@ -1,0 +1,188 @@
+// Every kind of wrong configuration, with the exact lines that the operator sees.
+#include <gtest/gtest.h>
+
+#include "common/config/loader.h"
+#include "tests/unit/common/config/fake_environment.h"
+
+namespace spillway::config {
+namespace {
+
+struct Case {
+  const char* name;
+  const char* text;
+  const char* lines;
+};
+
+const Case kCases[] = {
+    {"NotYaml", "edge: [\n", "f.yaml:2: not valid YAML: end of sequence flow not found"},
+    {"NotAMapping", "- a\n", "f.yaml:1: expected a mapping at the top, found a list"},
+    {"TwoDocuments", "ingest:\n---\nedge:\n",
+     "f.yaml:3: expected one YAML document, found several"},
+    {"UnknownSection", "ingst:\n", "f.yaml:1: ingst: unknown key; did you mean \"ingest\"?"},
+    {"UnknownKey", "ingest:\n  lisen: a:1\n",
+     "f.yaml:2: ingest.lisen: unknown key; did you mean \"listen\"?"},
+    {"UnknownKeyFarFromAll", "ingest:\n  tls: {zzzzzz: 1, cert_file: a, key_file: b}\n",
+     "f.yaml:2: ingest.tls.zzzzzz: unknown key; expected one of cert_file, key_file, ca_file"},
+    {"DuplicateKey", "ingest:\n  shards: 1\n  shards: 2\n",
+     "f.yaml:3: ingest.shards: duplicate key, first given in line 2"},
+    {"NotANumber", "ingest: {shards: many}\n",
+     "f.yaml:1: ingest.shards: expected a whole number from 0 to 256, found \"many\""},
+    {"OutOfRange", "ingest:\n  shards: 257\n",
+     "f.yaml:2: ingest.shards: expected a whole number from 0 to 256, found \"257\""},
+    {"Duration", "ingest:\n  linger: 5 parsecs\n",
+     "f.yaml:2: ingest.linger: expected a duration of at least 0, such as 30s or 250ms, found "
+     "\"5 parsecs\""},
+    {"DurationRange", "ingest:\n  beat_interval: 1m\n",
+     "f.yaml:2: ingest.beat_interval: expected a duration from 10ms to 2s, such as 30s or 250ms, "
+     "found \"1m\""},
+    {"Size", "ingest:\n  limits:\n    batch_bytes: huge\n",
+     "f.yaml:3: ingest.limits.batch_bytes: expected a size from 4KiB to 2MiB, such as 64KiB, found "
+     "\"huge\""},
+    {"Boolean", "ingest: {publish: {enabled: maybe}}\n",
+     "f.yaml:1: ingest.publish.enabled: expected true or false, found \"maybe\""},
+    {"Enumeration", "ingest: {log: {level: loud}}\n",
+     "f.yaml:1: ingest.log.level: expected one of debug, info, warn, error, found \"loud\""},
+    {"EmptyText", "ingest: {listen: \"\"}\n",
+     "f.yaml:1: ingest.listen: expected a text that is not empty, found \"\""},
+    {"ListForValue", "ingest: {listen: [a]}\n",
+     "f.yaml:1: ingest.listen: expected a single value, found a list"},
+    {"MappingForList", "ingest:\n  routes: {name: x}\n",
+     "f.yaml:2: ingest.routes: expected a list, found a mapping"},
+    {"ValueForMapping", "ingest:\n  kafka: {properties: x}\n",
+     "f.yaml:2: ingest.kafka.properties: expected a mapping, found \"x\""},
+    {"ValueForSection", "ingest:\n  tls: x\n",
+     "f.yaml:2: ingest.tls: expected a mapping with the keys cert_file, key_file, ca_file, found "
+     "\"x\""},
+    {"RequiredKeys", "ingest:\n  routes:\n    - topics: [a]\n      emit:\n        - type: x\n",
+     "f.yaml:3: ingest.routes[0].name: required, but missing\n"
+     "f.yaml:5: ingest.routes[0].emit[0].channels: required, but missing"},
+    {"EmptyRequiredList", "ingest:\n  routes:\n    - {name: a, topics: [a], emit: []}\n",
+     "f.yaml:3: ingest.routes[0].emit: required, but empty"},
+    {"MissingVariable",
+     "edge:\n  endpoints:\n    - auth:\n        secret: ${JWT_SECRET:?set it}\n"
+     "  ingests: {dns_name: a:1}\n",
+     "f.yaml:4: edge.endpoints[0].auth.secret: environment variable JWT_SECRET is not set: set it"},
+    {"MissingSecretFile",
+     "edge:\n  endpoints: [{auth: {secret: \"${file:/none}\"}}]\n  ingests: {dns_name: a:1}\n",
+     "f.yaml:2: edge.endpoints[0].auth.secret: cannot read file /none: No such file or directory"},
+    {"SeveralAtOnce", "ingest:\n  shards: x\n  linger: y\n  bogus_key_here: 1\n",
+     "f.yaml:4: ingest.bogus_key_here: unknown key; expected one of node_id, listen, ops_listen, "
+     "advertised_address, shards, kafka, embedded_broker, routes, history, limits, "
+     "catalogue_refresh, beat_interval, linger, publish, dead_letter_topic, shutdown_grace, tls, "
+     "log, metrics, environment\n"
+     "f.yaml:2: ingest.shards: expected a whole number from 0 to 256, found \"x\"\n"
+     "f.yaml:3: ingest.linger: expected a duration of at least 0, such as 30s or 250ms, found "
+     "\"y\""},
+    {"NoSecret", "edge:\n  ingests: {dns_name: a:1}\n  endpoints:\n    - path: /ws\n",
+     "f.yaml:4: edge.endpoints[0].auth.secret: tokens are required, but there is no secret to "
+     "check "
+     "them with; set it, or set required: false"},
+    {"NoIngests", "edge:\n  endpoints: [{auth: {required: false}}]\n",
+     "f.yaml:1: edge.ingests: needs addresses or dns_name"},
+    {"NoEndpoints", "edge:\n  ingests: {dns_name: a:1}\n",
+     "f.yaml:1: edge.endpoints: required, but missing"},
+    {"EdgeRules",
+     "edge:\n  listen: nowhere\n  ingests: {addresses: [b]}\n  endpoints:\n"
+     "    - {path: ws, auth: {secret: s, query_param: \"\", header: \"\"},\n"
+     "       heartbeat: {interval: 9s, timeout: 9s}}\n"
+     "    - {path: ws, auth: {secret: s}}\n"
+     "  channels:\n    - pattern: a..b\n  tls: {cert_file: x}\n",
+     "f.yaml:2: edge.listen: expected host:port, found \"nowhere\"\n"
+     "f.yaml:10: edge.tls: a listener's TLS needs cert_file and key_file\n"
+     "f.yaml:3: edge.ingests.addresses[0]: expected host:port, found \"b\"\n"
+     "f.yaml:5: edge.endpoints[0].path: expected a path that starts with /, found \"ws\"\n"
+     "f.yaml:5: edge.endpoints[0].auth: tokens are required, but query_param and header are both "
+     "empty\n"
+     "f.yaml:6: edge.endpoints[0].heartbeat.timeout: must be longer than interval\n"
+     "f.yaml:7: edge.endpoints[1].path: expected a path that starts with /, found \"ws\"\n"
+     "f.yaml:7: edge.endpoints[1].path: there are two endpoints at ws\n"
+     "f.yaml:9: edge.channels[0].pattern: not a channel pattern, for a channel name must not have "
+     "an empty segment (at its ends or between '.', ':' and '/')"},
+    {"IngestRules",
+     "ingest:\n  routes:\n    - {name: a, emit: [{channels: c}]}\n"
+     "    - {name: a, topics: t, decode: {format: protobuf}, emit: [{channels: c}]}\n",
+     "f.yaml:3: ingest.routes[0]: a route needs topics or topics_regex\n"
+     "f.yaml:4: ingest.routes[1].name: there are two routes named a\n"
+     "f.yaml:4: ingest.routes[1].decode: protobuf needs descriptor_set and message"},
+    {"EndlessAlias", "ingest: &a\n  kafka: *a\n",
+     "f.yaml:1: nested too deeply or too large\n"
+     "f.yaml:2: ingest.kafka.kafka: unknown key; expected one of brokers, client_id, group_id, "
+     "properties"},
+};
+
+class BadConfigTest : public testing::TestWithParam<Case> {};
+
+TEST_P(BadConfigTest, SaysExactly) {
+  FakeEnvironment environment;
+  environment.files["f.yaml"] = GetParam().text;
+  Sources sources;
+  sources.files = {"f.yaml"};
+  const auto loaded = Load(sources, environment);
+  ASSERT_FALSE(loaded.ok());
+  EXPECT_EQ(loaded.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(std::string(loaded.status().message()), GetParam().lines);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, BadConfigTest, testing::ValuesIn(kCases),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+std::string ErrorOf(const Sources& sources, const FakeEnvironment& environment) {
+  return std::string(Load(sources, environment).status().message());
+}
+
+TEST(BadSourcesTest, FilesPresetsAndOverrides) {
+  FakeEnvironment environment;
+  environment.files = {{"p/one.yaml", ""}, {"p/two.yaml", ""}, {"p/note.txt", ""}};
+  Sources sources;
+  sources.files = {"none.yaml"};
+  EXPECT_EQ(ErrorOf(sources, environment), "none.yaml: cannot be read: No such file or directory");
+  sources.files = {};
+  sources.presets = {"three"};
+  sources.preset_folders = {"p"};
+  EXPECT_EQ(ErrorOf(sources, environment), "--preset three: no such preset; known: one, two");
+  sources.presets = {"../one"};
+  EXPECT_EQ(ErrorOf(sources, environment), "--preset ../one: no such preset; known: one, two");
+  sources.presets = {};
+  sources.overrides = {"ingest.shards"};
+  EXPECT_EQ(ErrorOf(sources, environment),
+            "--set: expected key.path=value, found \"ingest.shards\"");
+  sources.overrides = {"ingest.shards=x"};
+  EXPECT_EQ(
+      ErrorOf(sources, environment),
+      "--set ingest.shards: ingest.shards: expected a whole number from 0 to 256, found \"x\"");
+  sources.overrides = {"ingest.routes[1].name=x"};
+  EXPECT_EQ(ErrorOf(sources, environment),
+            "--set ingest.routes[1].name: there is no element 1 in \"routes\"; it has 0");
+  sources.overrides = {"ingest.routes[x].name=x"};
+  EXPECT_EQ(ErrorOf(sources, environment),
+            "--set ingest.routes[x].name: not a key path such as a.b[0].c");
+  sources.overrides = {"ingest.nodeid=x"};
+  EXPECT_EQ(ErrorOf(sources, environment),
+            "--set ingest.nodeid: ingest.nodeid: unknown key; did you mean \"node_id\"?");
+}
+
+TEST(BadSourcesTest, SecretsAreNotShown) {
+  FakeEnvironment environment;
+  Sources sources;
+  sources.overrides = {"ingest.publish.bearer_token=[hush]"};
+  EXPECT_EQ(ErrorOf(sources, environment).find("hush"), std::string::npos);
+}
+
+TEST(BadSourcesTest, AliasBombIsBounded) {
+  std::string text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
+  for (int i = 1; i < 12; ++i) {
+    const std::string previous = "*a" + std::to_string(i - 1);
+    text += "a" + std::to_string(i) + ": &a" + std::to_string(i) + " [" + previous;
+    for (int j = 0; j < 9; ++j) text += ", " + previous;
+    text += "]\n";
+  }
+  FakeEnvironment environment;
+  environment.files["f.yaml"] = text;
+  Sources sources;
+  sources.files = {"f.yaml"};
+  EXPECT_NE(ErrorOf(sources, environment).find("nested too deeply or too large"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace spillway::config
