@@ -37,7 +37,8 @@ struct Join {
   std::deque<Ref<EdgeEvent>> snapshot;  // read and not yet sent
   bool snapshot_open = false;           // its last piece was not sent yet
   SnapshotPiece summary;                // of the last piece
-  size_t reading = 0;                   // slots in kReading for a snapshot
+  size_t reading = 0;                   // slots that a snapshot read still owes
+  std::deque<Ref<EdgeEvent>> replay;    // history, read and not yet sent
 };
 
 struct Subscription {
@@ -90,6 +91,14 @@ struct ReadTarget {
   std::string channel;
   uint64_t subscription = 0;
   bool history = false;
+  size_t slots = 0;  // not answered yet
+};
+
+// Where a subscriber's subscription is kept.
+struct Membership {
+  ChannelState* channel = nullptr;
+  bool live = false;
+  uint32_t index = 0;  // in channel->live or channel->joining
 };
 
 }  // namespace spillway::edge

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "common/base/clock.h"
 #include "services/edge/dialect/event_encoder.h"
 #include "services/edge/hub/channel_state.h"
@@ -101,26 +102,35 @@ class HubShard {
   };
 
   ChannelState* Find(std::string_view channel) const;
-  ChannelState& Open(std::string_view channel, MonoTime now);
+  ChannelState& Open(std::string_view channel);
   void CloseIfUnused(ChannelState& channel);
   void FindFeeds(ChannelState& channel);
+  Subscription Take(ChannelState& channel, bool live, size_t index);
+  void Put(ChannelState& channel, bool live, Subscription subscription);
+  Membership* FindMembership(const Subscriber* subscriber, const ChannelState& channel);
 
-  // Takes a joining subscription as far as it can go; true once it is live.
+  // hub_join.cc: takes joining subscriptions as far as they can go.
+  void AdvanceAll(ChannelState& channel, MonoTime now);
   bool Advance(ChannelState& channel, Subscription& subscription, MonoTime now);
   bool AwaitCoverage(ChannelState& channel, Subscription& subscription, MonoTime now);
-  void RequestSnapshot(ChannelState& channel, Subscription& subscription);
-  bool SendSnapshot(ChannelState& channel, Subscription& subscription);
+  void PlacePending(ChannelState& channel, Subscription& subscription);
+  void RequestRead(ChannelState& channel, Subscription& subscription, bool history,
+                   std::vector<std::pair<SlotNumber, int64_t>> from);
+  bool SendSnapshot(Subscription& subscription);
+  bool SendReplay(ChannelState& channel, Subscription& subscription);
   bool CatchUp(ChannelState& channel, Subscription& subscription);
-  void RequestHistory(ChannelState& channel, Subscription& subscription);
-  void AdvanceAll(ChannelState& channel, MonoTime now);
-  void GoLive(ChannelState& channel, size_t joining_index);
+  void TakeSnapshot(ChannelState& channel, Subscription& subscription,
+                    const EdgeReadResult& result);
+  void TakeHistory(ChannelState& channel, Subscription& subscription, const EdgeReadResult& result);
 
-  void Deliver(ChannelState& channel, const Ref<EdgeEvent>& event, size_t channel_index);
-  void DeliverTo(Subscription& subscription, const EdgeEvent& event, size_t channel_index);
+  // hub_delivery.cc
+  void Deliver(ChannelState& channel, const EdgeEvent& event, size_t channel_index);
+  void DeliverTo(const Subscription& subscription, const EdgeEvent& event, size_t channel_index);
   void Remember(ChannelState& channel, const Ref<EdgeEvent>& event, size_t channel_index);
   void EvictFront(ChannelState& channel);
-  void SendGap(Subscription& subscription, std::string_view channel, const GapInfo& gap);
-  void Checkpoint(ChannelState& channel, MonoTime now);
+  void TrimRing(ChannelState& channel);
+  void SendGap(const Subscription& subscription, std::string_view channel, const GapInfo& gap);
+  void Checkpoint(ChannelState& channel);
   PositionEntry EntryOf(SlotNumber slot, bool pending, int64_t offset) const;
   std::vector<PositionEntry> PositionOf(const ChannelState& channel,
                                         const Subscription& subscription) const;
@@ -133,10 +143,13 @@ class HubShard {
   std::vector<int64_t> taken_;          // W of this worker, by slot number
   std::vector<uint16_t> fingerprints_;  // of the last record at or before it
   absl::flat_hash_map<std::string, std::unique_ptr<ChannelState>, Hash, std::equal_to<>> channels_;
-  absl::flat_hash_map<const Subscriber*, std::vector<ChannelState*>> by_subscriber_;
+  absl::flat_hash_map<const Subscriber*, std::vector<Membership>> by_subscriber_;
+  absl::flat_hash_set<ChannelState*> joining_;  // channels that have joining subscriptions
+  std::vector<ChannelState*> touched_;          // scratch: channels whose ring grew in this turn
   absl::flat_hash_map<uint64_t, ReadTarget> reads_;
   uint64_t next_read_ = 1;
   uint64_t next_subscription_ = 1;
+  MonoTime last_checkpoints_;
   size_t subscriptions_ = 0;
   size_t ring_bytes_ = 0;
   Counters counters_;

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/channel/channel_pattern.h"
 #include "services/edge/dialect/edge_event.h"
 
 namespace spillway::edge {
@@ -18,7 +19,7 @@ struct SlotEntry {
   uint64_t incarnation = 0;
   std::string source;  // "topic/partition@incarnation"
   struct Feed {
-    std::string pattern;
+    ChannelPattern pattern;
     bool snapshot = false;
   };
   std::vector<Feed> feeds;

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "absl/container/flat_hash_map.h"
+#include "common/base/string_map.h"
 #include "services/ingest/history/log_record.h"
 
 namespace spillway::ingest {
@@ -56,13 +56,13 @@ class LatestTable {
     // come back.
     std::shared_ptr<const std::string> bytes;
   };
-  using Keys = absl::flat_hash_map<std::string, Entry>;
+  using Keys = StringMap<Entry>;
 
   void Set(const LatestUpdate& update, const LogRecord& record);
   void DropTombstones();
 
   const size_t max_bytes_;
-  absl::flat_hash_map<std::string, Keys> channels_;
+  StringMap<Keys> channels_;
   size_t bytes_ = 0;
   size_t size_ = 0;
   bool complete_ = false;

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "common/channel/channel_name.h"
+#include "common/channel/channel_hash.h"
 #include "common/wire/event_wire.h"
 
 namespace spillway::ingest {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/channel/channel_name.h"
+#include "common/channel/channel_hash.h"
 #include "services/ingest/link/shard_core.h"
 #include "services/ingest/link/shard_state.h"
 

@@ -1,0 +1,183 @@
+// HubShard: taking in batches, delivering, the rings, gaps and checkpoints.
+
+#include <algorithm>
+#include <array>
+
+#include "services/edge/hub/hub_shard.h"
+
+namespace spillway::edge {
+
+void HubShard::OnSlots(std::shared_ptr<const SlotTable> slots, MonoTime now) {
+  slots_ = std::move(slots);
+  if (taken_.size() < slots_->slots.size()) {
+    taken_.resize(slots_->slots.size(), -1);
+    fingerprints_.resize(slots_->slots.size(), 0);
+  }
+  std::vector<ChannelState*> all;
+  for (auto& [name, channel] : channels_) all.push_back(channel.get());
+  for (ChannelState* channel : all) {
+    FindFeeds(*channel);
+    AdvanceAll(*channel, now);
+  }
+}
+
+void HubShard::OnBatch(const EdgeBatch& batch, MonoTime now) {
+  for (const Ref<EdgeEvent>& event : batch.events) {
+    ++counters_.events;
+    for (size_t i = 0; i < event->channel_count(); ++i) {
+      const auto found = channels_.find(event->channel(i), event->channel_hash(i));
+      if (found == channels_.end()) continue;
+      ChannelState& channel = *found->second;
+      Deliver(channel, *event, i);
+      Remember(channel, event, i);
+      touched_.push_back(&channel);
+    }
+  }
+  for (const EdgeBatch::Progress& progress : batch.progress) {
+    if (progress.slot >= taken_.size() || progress.upto <= taken_[progress.slot]) continue;
+    taken_[progress.slot] = progress.upto;
+    fingerprints_[progress.slot] = progress.fingerprint;
+  }
+  // Joiners read the rings, so these are trimmed only after they had their turn.
+  if (!joining_.empty()) {
+    const std::vector<ChannelState*> joining(joining_.begin(), joining_.end());
+    for (ChannelState* channel : joining) AdvanceAll(*channel, now);
+  }
+  for (ChannelState* channel : touched_) TrimRing(*channel);
+  touched_.clear();
+}
+
+void HubShard::Deliver(ChannelState& channel, const EdgeEvent& event, size_t channel_index) {
+  // Nearly all subscribers of a channel share one variant: its frame is looked up once.
+  const Frame* frame = nullptr;
+  size_t variant = kMaxVariants;
+  for (const Subscription& subscription : channel.live) {
+    if (subscription.variant != variant) {
+      variant = subscription.variant;
+      frame = variants_.FrameOf(event, channel_index, subscription.variant);
+    }
+    subscription.subscriber->SendFrame(*frame);
+  }
+  counters_.deliveries += channel.live.size();
+}
+
+void HubShard::DeliverTo(const Subscription& subscription, const EdgeEvent& event,
+                         size_t channel_index) {
+  subscription.subscriber->SendFrame(
+      *variants_.FrameOf(event, channel_index, subscription.variant));
+  ++counters_.deliveries;
+}
+
+uint64_t HubShard::DeliverEphemeral(const EdgeEvent& event) {
+  const uint64_t before = counters_.deliveries;
+  for (size_t i = 0; i < event.channel_count(); ++i) {
+    const auto found = channels_.find(event.channel(i), event.channel_hash(i));
+    if (found == channels_.end()) continue;
+    Deliver(*found->second, event, i);
+    for (const Subscription& subscription : found->second->joining) {
+      if (subscription.join->announced) DeliverTo(subscription, event, i);
+    }
+  }
+  return counters_.deliveries - before;
+}
+
+void HubShard::Remember(ChannelState& channel, const Ref<EdgeEvent>& event, size_t channel_index) {
+  channel.ring.push_back({event, static_cast<uint32_t>(channel_index)});
+  ring_bytes_ += event->cost();
+}
+
+void HubShard::EvictFront(ChannelState& channel) {
+  const RingEntry& front = channel.ring.front();
+  if (ChannelSlot* slot = channel.FindSlot(front.event->slot()); slot != nullptr) {
+    slot->floor = std::max(slot->floor, front.event->offset());
+  }
+  ring_bytes_ -= front.event->cost();
+  channel.ring.pop_front();
+}
+
+void HubShard::TrimRing(ChannelState& channel) {
+  while (channel.ring.size() > options_.ring_events ||
+         (ring_bytes_ > options_.ring_bytes && !channel.ring.empty())) {
+    ++counters_.ring_evictions;
+    EvictFront(channel);
+  }
+}
+
+void HubShard::OnInterest(std::string_view name, SlotNumber number, int64_t after, MonoTime now) {
+  ChannelState* channel = Find(name);
+  if (channel == nullptr) return;
+  ChannelSlot* slot = channel->FindSlot(number);
+  if (slot == nullptr || slot->known) return;
+  slot->known = true;
+  slot->base = after;
+  // Whoever is live already subscribed before the partition could be served.
+  std::array<Ref<Frame>, kMaxVariants> frames;
+  for (const Subscription& subscription : channel->live) {
+    Ref<Frame>& frame = frames[subscription.variant];
+    if (!frame) {
+      frame = variants_[subscription.variant].encoder->EncodeJoined(
+          channel->name, EntryOf(number, false, std::max(after, slot->floor)));
+    }
+    if (frame) subscription.subscriber->SendFrame(*frame);
+  }
+  AdvanceAll(*channel, now);
+}
+
+void HubShard::SendGap(const Subscription& subscription, std::string_view channel,
+                       const GapInfo& gap) {
+  const Ref<Frame> frame = variants_[subscription.variant].encoder->EncodeGap(channel, gap);
+  if (frame) subscription.subscriber->SendFrame(*frame);
+  ++counters_.gaps;
+}
+
+void HubShard::OnGap(SlotNumber number, int64_t from, int64_t to, std::string_view reason,
+                     MonoTime now) {
+  const PositionEntry entry = EntryOf(number, false, to);
+  const GapInfo gap{number, entry.source, from, to, reason};
+  std::vector<ChannelState*> affected;
+  for (auto& [name, channel] : channels_) {
+    if (channel->FindSlot(number) != nullptr) affected.push_back(channel.get());
+  }
+  for (ChannelState* channel : affected) {
+    ChannelSlot* slot = channel->FindSlot(number);
+    if (!slot->known) continue;  // its coverage begins after the gap
+    slot->base = std::max(slot->base, to);
+    for (const Subscription& subscription : channel->live) {
+      SendGap(subscription, channel->name, gap);
+    }
+    for (Subscription& subscription : channel->joining) {
+      for (JoinSlot& place : subscription.join->slots) {
+        // A read that is under way may still have what this edge missed.
+        if (place.slot != number || place.phase != JoinSlot::Phase::kCursor || place.at >= to) {
+          continue;
+        }
+        SendGap(subscription, channel->name,
+                {number, entry.source, std::max(from, place.at + 1), to, reason});
+        place.at = to;
+      }
+    }
+    AdvanceAll(*channel, now);
+  }
+}
+
+void HubShard::Checkpoint(ChannelState& channel) {
+  std::vector<PositionEntry> changed;
+  for (ChannelSlot& slot : channel.slots) {
+    if (!slot.known || worker_at(slot.slot) <= slot.told) continue;
+    slot.told = worker_at(slot.slot);
+    changed.push_back(EntryOf(slot.slot, false, slot.told));
+  }
+  if (changed.empty()) return;
+  std::array<Ref<Frame>, kMaxVariants> frames;
+  for (const Subscription& subscription : channel.live) {
+    Ref<Frame>& frame = frames[subscription.variant];
+    if (!frame) {
+      frame = variants_[subscription.variant].encoder->EncodeCheckpoint(channel.name, changed);
+    }
+    if (!frame) continue;
+    subscription.subscriber->SendFrame(*frame);
+    ++counters_.checkpoints;
+  }
+}
+
+}  // namespace spillway::edge

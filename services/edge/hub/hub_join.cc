@@ -1,0 +1,283 @@
+// HubShard: how a subscription becomes live (the rules of joining, docs/architecture.md).
+
+#include <algorithm>
+#include <utility>
+
+#include "services/edge/hub/hub_shard.h"
+
+namespace spillway::edge {
+namespace {
+
+size_t IndexOf(const EdgeEvent& event, std::string_view channel) {
+  for (size_t i = 0; i < event.channel_count(); ++i) {
+    if (event.channel(i) == channel) return i;
+  }
+  return event.channel_count();
+}
+
+JoinSlot* FindPlace(Join& join, SlotNumber slot) {
+  for (JoinSlot& place : join.slots) {
+    if (place.slot == slot) return &place;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+void HubShard::AdvanceAll(ChannelState& channel, MonoTime now) {
+  for (size_t i = 0; i < channel.joining.size();) {
+    if (Advance(channel, channel.joining[i], now)) {
+      Subscription subscription = Take(channel, /*live=*/false, i);
+      subscription.join.reset();
+      Put(channel, /*live=*/true, std::move(subscription));
+    } else {
+      ++i;
+    }
+  }
+  if (channel.joining.empty()) joining_.erase(&channel);
+}
+
+bool HubShard::Advance(ChannelState& channel, Subscription& subscription, MonoTime now) {
+  Join& join = *subscription.join;
+  // Slots that appeared since the subscription began are new to it.
+  for (const ChannelSlot& slot : channel.slots) {
+    if (FindPlace(join, slot.slot) == nullptr) join.slots.push_back({.slot = slot.slot});
+  }
+  std::erase_if(join.slots, [&](const JoinSlot& place) {
+    return channel.FindSlot(place.slot) == nullptr && place.phase != JoinSlot::Phase::kReading;
+  });
+
+  if (!join.announced && !AwaitCoverage(channel, subscription, now)) return false;
+  PlacePending(channel, subscription);
+  if (join.reading > 0) return false;
+  if (join.snapshot_open && !SendSnapshot(subscription)) return false;
+  if (!SendReplay(channel, subscription)) return false;
+  if (!CatchUp(channel, subscription)) return false;
+  // Live once this worker has taken in all that the subscription was already given: what comes from
+  // now on is then new to both.
+  return std::all_of(join.slots.begin(), join.slots.end(), [this](const JoinSlot& place) {
+    return place.phase == JoinSlot::Phase::kCursor && place.at <= worker_at(place.slot);
+  });
+}
+
+bool HubShard::AwaitCoverage(ChannelState& channel, Subscription& subscription, MonoTime now) {
+  Join& join = *subscription.join;
+  const bool all_known = slots_ != nullptr && slots_->complete &&
+                         std::all_of(channel.slots.begin(), channel.slots.end(),
+                                     [](const ChannelSlot& slot) { return slot.known; });
+  if (!all_known && now - join.begun < options_.join_wait) return false;
+  // The catalogue may have come since Subscribe().
+  join.wants_snapshot = join.wants_snapshot && channel.has_snapshot();
+  for (JoinSlot& place : join.slots) {
+    const ChannelSlot* slot = channel.FindSlot(place.slot);
+    if (place.phase == JoinSlot::Phase::kPending && slot->known &&
+        !(join.wants_snapshot && slot->snapshot)) {
+      place.phase = JoinSlot::Phase::kCursor;
+      place.at = std::max(slot->base, slot->floor);
+    }
+  }
+  join.announced = true;
+  subscription.subscriber->OnSubscribed(channel.name, PositionOf(channel, subscription),
+                                        join.wants_snapshot);
+  return true;
+}
+
+void HubShard::PlacePending(ChannelState& channel, Subscription& subscription) {
+  Join& join = *subscription.join;
+  std::vector<std::pair<SlotNumber, int64_t>> to_read;
+  for (JoinSlot& place : join.slots) {
+    if (place.phase != JoinSlot::Phase::kPending) continue;
+    const ChannelSlot* slot = channel.FindSlot(place.slot);
+    if (!slot->known) continue;
+    const int64_t held_after = std::max(slot->base, slot->floor);
+    if (join.wants_snapshot && slot->snapshot) {
+      // As fresh as this worker: then the ring need not reach far back.
+      to_read.emplace_back(place.slot, std::max(held_after, worker_at(place.slot)));
+      place.phase = JoinSlot::Phase::kReading;
+      continue;
+    }
+    place.phase = JoinSlot::Phase::kCursor;
+    place.at = held_after;
+    const Ref<Frame> frame = variants_[subscription.variant].encoder->EncodeJoined(
+        channel.name, EntryOf(place.slot, false, place.at));
+    if (frame) subscription.subscriber->SendFrame(*frame);
+  }
+  if (!to_read.empty()) {
+    join.reading += to_read.size();
+    RequestRead(channel, subscription, /*history=*/false, std::move(to_read));
+  }
+}
+
+void HubShard::RequestRead(ChannelState& channel, Subscription& subscription, bool history,
+                           std::vector<std::pair<SlotNumber, int64_t>> from) {
+  ++counters_.reads;
+  const uint64_t read_id = next_read_++;
+  reads_[read_id] = ReadTarget{.channel = channel.name,
+                               .subscription = subscription.id,
+                               .history = history,
+                               .slots = from.size()};
+  upstream_.Read(options_.worker, read_id, channel.name, history, std::move(from));
+}
+
+void HubShard::OnRead(uint64_t read_id, const EdgeReadResult& result, MonoTime now) {
+  const auto found = reads_.find(read_id);
+  if (found == reads_.end()) return;
+  const ReadTarget target = found->second;
+  if (result.as_of.size() >= target.slots) {
+    reads_.erase(found);
+  } else {
+    found->second.slots -= result.as_of.size();
+  }
+  ChannelState* channel = Find(target.channel);
+  if (channel == nullptr) return;
+  for (Subscription& subscription : channel->joining) {
+    if (subscription.id != target.subscription) continue;
+    if (target.history) {
+      TakeHistory(*channel, subscription, result);
+    } else {
+      TakeSnapshot(*channel, subscription, result);
+    }
+    AdvanceAll(*channel, now);
+    return;
+  }
+}
+
+void HubShard::TakeSnapshot(ChannelState& channel, Subscription& subscription,
+                            const EdgeReadResult& result) {
+  Join& join = *subscription.join;
+  for (const EdgeBatch::Progress& as_of : result.as_of) {
+    JoinSlot* place = FindPlace(join, as_of.slot);
+    if (place == nullptr || place->phase != JoinSlot::Phase::kReading) continue;
+    place->phase = JoinSlot::Phase::kCursor;
+    place->at = as_of.upto;
+    join.reading -= std::min<size_t>(join.reading, 1);
+    if (result.failed) {
+      // No snapshot of this slot: from what this worker has taken in by now.
+      const ChannelSlot* slot = channel.FindSlot(as_of.slot);
+      place->at = worker_at(as_of.slot);
+      if (slot != nullptr) place->at = std::max({place->at, slot->base, slot->floor});
+    } else {
+      PositionEntry entry = EntryOf(as_of.slot, false, as_of.upto);
+      entry.fingerprint = as_of.fingerprint;
+      join.summary.position.push_back(entry);
+    }
+  }
+  if (result.failed) {
+    subscription.subscriber->OnSnapshotFailed(channel.name, PositionOf(channel, subscription));
+  } else {
+    if (!join.snapshot_open) {
+      join.snapshot_open = true;
+      join.summary.channel = channel.name;
+      join.summary.complete = true;
+    }
+    join.summary.complete = join.summary.complete && result.complete;
+    join.summary.since_us = std::max(join.summary.since_us, result.since_us);
+    join.snapshot.insert(join.snapshot.end(), result.events.begin(), result.events.end());
+  }
+}
+
+bool HubShard::SendSnapshot(Subscription& subscription) {
+  Join& join = *subscription.join;
+  SnapshotPiece piece;
+  piece.channel = join.summary.channel;
+  while (join.snapshot.size() > options_.snapshot_piece_events) {
+    if (!subscription.subscriber->CanPull()) return false;
+    piece.events.clear();
+    for (size_t n = 0; n < options_.snapshot_piece_events; ++n) {
+      piece.events.push_back(std::move(join.snapshot.front()));
+      join.snapshot.pop_front();
+    }
+    subscription.subscriber->OnSnapshot(piece);
+  }
+  if (!subscription.subscriber->CanPull()) return false;
+  join.summary.events.assign(join.snapshot.begin(), join.snapshot.end());
+  join.summary.last = true;
+  subscription.subscriber->OnSnapshot(join.summary);
+  join.snapshot.clear();
+  join.summary = SnapshotPiece();
+  join.snapshot_open = false;
+  return true;
+}
+
+void HubShard::TakeHistory(ChannelState& channel, Subscription& subscription,
+                           const EdgeReadResult& result) {
+  Join& join = *subscription.join;
+  for (const EdgeReadResult::Gap& gap : result.gaps) {
+    JoinSlot* place = FindPlace(join, gap.slot);
+    if (place == nullptr || gap.to <= place->at) continue;
+    const PositionEntry entry = EntryOf(gap.slot, false, gap.to);
+    SendGap(subscription, channel.name,
+            {gap.slot, entry.source, std::max(gap.from, place->at + 1), gap.to, "limit"});
+    place->at = gap.to;
+  }
+  for (const Ref<EdgeEvent>& event : result.events) {
+    const JoinSlot* place = FindPlace(join, event->slot());
+    if (place != nullptr && event->offset() > place->at) join.replay.push_back(event);
+  }
+  for (const EdgeBatch::Progress& as_of : result.as_of) {
+    JoinSlot* place = FindPlace(join, as_of.slot);
+    if (place == nullptr || place->phase != JoinSlot::Phase::kReading) continue;
+    place->phase = JoinSlot::Phase::kCursor;
+    if (result.failed) {
+      const ChannelSlot* slot = channel.FindSlot(as_of.slot);
+      const int64_t held_after = slot == nullptr ? place->at : std::max(slot->base, slot->floor);
+      if (held_after > place->at) {
+        const PositionEntry entry = EntryOf(as_of.slot, false, held_after);
+        SendGap(subscription, channel.name,
+                {as_of.slot, entry.source, place->at + 1, held_after, "limit"});
+        place->at = held_after;
+      }
+    } else {
+      place->at = std::max(place->at, as_of.upto);  // once `replay` is sent, which goes first
+    }
+  }
+}
+
+bool HubShard::SendReplay(ChannelState& channel, Subscription& subscription) {
+  Join& join = *subscription.join;
+  while (!join.replay.empty()) {
+    if (!subscription.subscriber->CanPull()) return false;
+    const Ref<EdgeEvent> event = std::move(join.replay.front());
+    join.replay.pop_front();
+    const size_t index = IndexOf(*event, channel.name);
+    if (index < event->channel_count()) DeliverTo(subscription, *event, index);
+  }
+  return true;
+}
+
+bool HubShard::CatchUp(ChannelState& channel, Subscription& subscription) {
+  Join& join = *subscription.join;
+  std::vector<std::pair<SlotNumber, int64_t>> beyond_ring;
+  bool reading = false;
+  for (JoinSlot& place : join.slots) {
+    reading = reading || place.phase == JoinSlot::Phase::kReading;
+    if (place.phase != JoinSlot::Phase::kCursor) continue;
+    const ChannelSlot* slot = channel.FindSlot(place.slot);
+    if (place.at >= std::max(slot->base, slot->floor)) continue;
+    beyond_ring.emplace_back(place.slot, place.at);
+    place.phase = JoinSlot::Phase::kReading;
+  }
+  if (!beyond_ring.empty()) {
+    RequestRead(channel, subscription, /*history=*/true, std::move(beyond_ring));
+    return false;
+  }
+  if (reading) return false;
+  for (const RingEntry& entry : channel.ring) {
+    JoinSlot* place = FindPlace(join, entry.event->slot());
+    if (place == nullptr || place->phase != JoinSlot::Phase::kCursor ||
+        entry.event->offset() <= place->at) {
+      continue;
+    }
+    if (!subscription.subscriber->CanPull()) return false;
+    DeliverTo(subscription, *entry.event, entry.channel_index);
+    place->at = entry.event->offset();
+  }
+  for (JoinSlot& place : join.slots) {
+    if (place.phase == JoinSlot::Phase::kCursor) {
+      place.at = std::max(place.at, worker_at(place.slot));
+    }
+  }
+  return true;
+}
+
+}  // namespace spillway::edge

@@ -1,0 +1,229 @@
+#include "services/edge/hub/hub_shard.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/channel/channel_hash.h"
+
+namespace spillway::edge {
+
+size_t HubShard::Hash::operator()(std::string_view name) const {
+  // The link thread hashes an event's channels once for all workers: EdgeEvent::channel_hash().
+  return ChannelHash(name);
+}
+
+HubShard::HubShard(Options options, VariantTable& variants, Upstream& upstream)
+    : options_(options), variants_(variants), upstream_(upstream) {}
+
+HubShard::~HubShard() = default;
+
+ChannelState* HubShard::Find(std::string_view channel) const {
+  const auto found = channels_.find(channel);
+  return found == channels_.end() ? nullptr : found->second.get();
+}
+
+ChannelState& HubShard::Open(std::string_view channel) {
+  auto& state = channels_[std::string(channel)];
+  if (state == nullptr) {
+    state = std::make_unique<ChannelState>();
+    state->name = std::string(channel);
+    FindFeeds(*state);
+    upstream_.AddInterest(options_.worker, state->name);
+  }
+  return *state;
+}
+
+void HubShard::CloseIfUnused(ChannelState& channel) {
+  if (channel.joining.empty()) joining_.erase(&channel);
+  if (channel.size() > 0) return;
+  while (!channel.ring.empty()) EvictFront(channel);
+  upstream_.RemoveInterest(options_.worker, channel.name);
+  channels_.erase(channels_.find(std::string_view(channel.name)));
+}
+
+void HubShard::FindFeeds(ChannelState& channel) {
+  if (slots_ == nullptr) return;
+  std::erase_if(channel.slots,
+                [this](const ChannelSlot& slot) { return slots_->Find(slot.slot) == nullptr; });
+  for (const auto& entry : slots_->slots) {
+    bool snapshot = false;
+    if (entry == nullptr || channel.FindSlot(entry->number) != nullptr ||
+        !entry->Feeds(channel.name, &snapshot)) {
+      continue;
+    }
+    ChannelSlot& slot = channel.slots.emplace_back();
+    slot.slot = entry->number;
+    slot.snapshot = snapshot;
+    // What this worker took in before it knew of the channel is not in the ring.
+    slot.floor = worker_at(entry->number);
+    slot.told = slot.floor;
+  }
+}
+
+Membership* HubShard::FindMembership(const Subscriber* subscriber, const ChannelState& channel) {
+  const auto found = by_subscriber_.find(subscriber);
+  if (found == by_subscriber_.end()) return nullptr;
+  for (Membership& membership : found->second) {
+    if (membership.channel == &channel) return &membership;
+  }
+  return nullptr;
+}
+
+void HubShard::Put(ChannelState& channel, bool live, Subscription subscription) {
+  auto& list = live ? channel.live : channel.joining;
+  Membership* membership = FindMembership(subscription.subscriber, channel);
+  if (membership == nullptr) {
+    membership = &by_subscriber_[subscription.subscriber].emplace_back();
+    membership->channel = &channel;
+  }
+  membership->live = live;
+  membership->index = static_cast<uint32_t>(list.size());
+  list.push_back(std::move(subscription));
+  if (!live) joining_.insert(&channel);
+}
+
+Subscription HubShard::Take(ChannelState& channel, bool live, size_t index) {
+  auto& list = live ? channel.live : channel.joining;
+  Subscription taken = std::move(list[index]);
+  if (index + 1 < list.size()) {
+    list[index] = std::move(list.back());
+    FindMembership(list[index].subscriber, channel)->index = static_cast<uint32_t>(index);
+  }
+  list.pop_back();
+  return taken;
+}
+
+HubShard::SubscribeResult HubShard::Subscribe(Subscriber* subscriber, std::string_view name,
+                                              bool snapshot, MonoTime now) {
+  if (ChannelState* known = Find(name);
+      known != nullptr && FindMembership(subscriber, *known) != nullptr) {
+    return SubscribeResult::kAlready;
+  }
+  ChannelState& channel = Open(name);
+  Subscription subscription;
+  subscription.id = next_subscription_++;
+  subscription.subscriber = subscriber;
+  subscription.variant = subscriber->variant();
+  subscription.join = std::make_unique<Join>();
+  Join& join = *subscription.join;
+  join.wants_snapshot = snapshot && channel.has_snapshot();
+  join.begun = now;
+  for (const ChannelSlot& slot : channel.slots) {
+    JoinSlot& place = join.slots.emplace_back();
+    place.slot = slot.slot;
+    if (slot.known && !(join.wants_snapshot && slot.snapshot)) {
+      place.phase = JoinSlot::Phase::kCursor;  // from now on: nothing older was asked for
+      place.at = std::max({slot.base, slot.floor, worker_at(slot.slot)});
+    }
+  }
+  ++subscriptions_;
+  Put(channel, /*live=*/false, std::move(subscription));
+  AdvanceAll(channel, now);
+  return SubscribeResult::kOk;
+}
+
+bool HubShard::Unsubscribe(Subscriber* subscriber, std::string_view name) {
+  ChannelState* channel = Find(name);
+  if (channel == nullptr) return false;
+  Membership* membership = FindMembership(subscriber, *channel);
+  if (membership == nullptr) return false;
+  Take(*channel, membership->live, membership->index);
+  auto found = by_subscriber_.find(subscriber);
+  std::erase_if(found->second, [&](const Membership& m) { return m.channel == channel; });
+  if (found->second.empty()) by_subscriber_.erase(found);
+  --subscriptions_;
+  CloseIfUnused(*channel);
+  return true;
+}
+
+void HubShard::Remove(Subscriber* subscriber) {
+  auto found = by_subscriber_.find(subscriber);
+  if (found == by_subscriber_.end()) return;
+  const std::vector<Membership> memberships = found->second;
+  for (const Membership& membership : memberships) {
+    // Indices of this subscriber's other memberships are in other channels: they stay right.
+    Take(*membership.channel, membership.live, membership.index);
+    --subscriptions_;
+  }
+  by_subscriber_.erase(subscriber);
+  for (const Membership& membership : memberships) CloseIfUnused(*membership.channel);
+}
+
+void HubShard::OnWritable(Subscriber* subscriber, MonoTime now) {
+  const auto found = by_subscriber_.find(subscriber);
+  if (found == by_subscriber_.end()) return;
+  std::vector<ChannelState*> waiting;
+  for (const Membership& membership : found->second) {
+    if (!membership.live) waiting.push_back(membership.channel);
+  }
+  for (ChannelState* channel : waiting) AdvanceAll(*channel, now);
+}
+
+std::vector<std::string> HubShard::ChannelsOf(const Subscriber* subscriber) const {
+  std::vector<std::string> names;
+  if (const auto found = by_subscriber_.find(subscriber); found != by_subscriber_.end()) {
+    for (const Membership& membership : found->second) names.push_back(membership.channel->name);
+  }
+  return names;
+}
+
+size_t HubShard::SubscriptionCount(const Subscriber* subscriber) const {
+  const auto found = by_subscriber_.find(subscriber);
+  return found == by_subscriber_.end() ? 0 : found->second.size();
+}
+
+std::vector<Subscriber*> HubShard::SubscribersOf(std::string_view name) const {
+  std::vector<Subscriber*> subscribers;
+  if (const ChannelState* channel = Find(name); channel != nullptr) {
+    for (const auto* list : {&channel->live, &channel->joining}) {
+      for (const Subscription& subscription : *list) subscribers.push_back(subscription.subscriber);
+    }
+  }
+  return subscribers;
+}
+
+PositionEntry HubShard::EntryOf(SlotNumber slot, bool pending, int64_t offset) const {
+  PositionEntry entry;
+  entry.slot = slot;
+  if (const SlotEntry* known = slots_ == nullptr ? nullptr : slots_->Find(slot); known != nullptr) {
+    entry.source = known->source;
+  }
+  entry.pending = pending;
+  entry.offset = pending ? -1 : offset;
+  // Only the fingerprint of the worker's own place is known here.
+  if (!pending && offset == worker_at(slot)) entry.fingerprint = fingerprints_[slot];
+  return entry;
+}
+
+std::vector<PositionEntry> HubShard::PositionOf(const ChannelState& channel,
+                                                const Subscription& subscription) const {
+  std::vector<PositionEntry> position;
+  if (subscription.join == nullptr) {
+    for (const ChannelSlot& slot : channel.slots) {
+      position.push_back(EntryOf(slot.slot, !slot.known, worker_at(slot.slot)));
+    }
+    return position;
+  }
+  for (const JoinSlot& slot : subscription.join->slots) {
+    position.push_back(EntryOf(slot.slot, slot.phase != JoinSlot::Phase::kCursor, slot.at));
+  }
+  return position;
+}
+
+void HubShard::Tick(MonoTime now) {
+  // A join that waits for partitions nobody serves goes on without them after a while.
+  const std::vector<ChannelState*> joining(joining_.begin(), joining_.end());
+  for (ChannelState* channel : joining) AdvanceAll(*channel, now);
+
+  if (now - last_checkpoints_ < std::chrono::seconds(1)) return;
+  last_checkpoints_ = now;
+  for (auto& [name, channel] : channels_) {
+    if (channel->live.empty() || now - channel->last_checkpoint < options_.checkpoint_interval) {
+      continue;
+    }
+    channel->last_checkpoint = now;
+    Checkpoint(*channel);
+  }
+}
+
+}  // namespace spillway::edge

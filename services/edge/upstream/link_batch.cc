@@ -1,0 +1,157 @@
+// LinkCore: taking batches in. A batch is the transaction: it is parsed whole before anything of it
+// counts.
+
+#include <algorithm>
+#include <utility>
+
+#include "services/edge/upstream/link_core.h"
+
+namespace spillway::edge {
+
+Ref<EdgeEvent> LinkCore::Take(const wire::EventView& view, SlotNumber slot) {
+  bool wanted = false;
+  for (std::string_view channel : view.channels) {
+    if (interests_.contains(channel)) {
+      wanted = true;
+      break;
+    }
+  }
+  if (!wanted) return {};  // a hash collision, or interest that has just ended
+  Ref<EdgeEvent> event = EdgeEvent::Make(view, slot);
+  // Encoded here, once, for everyone who will send it; a worker that meets a variant which was not
+  // in use a moment ago makes that frame itself.
+  for (size_t channel = 0; channel < event->channel_count(); ++channel) {
+    const auto interest = interests_.find(event->channel(channel));
+    if (interest == interests_.end() || interest->second->workers.empty()) continue;
+    for (size_t variant = 0; variant < variants_.size(); ++variant) {
+      const auto id = static_cast<VariantId>(variant);
+      if (variants_[id].in_use.load(std::memory_order_relaxed) > 0) {
+        variants_.FrameOf(*event, channel, id);
+      }
+    }
+  }
+  return event;
+}
+
+void LinkCore::OnBatch(LinkState& link, std::string_view bytes, MonoTime now) {
+  struct Entry {
+    SlotState* slot;
+    wire::ProgressView progress;
+  };
+  std::vector<Entry> current;
+  wire::ProgressView progress;
+  std::string_view event_bytes;
+  size_t events = 0;
+
+  // First pass: is it well formed, and which of its partitions are ours to take?
+  for (wire::BatchReader reader(bytes);;) {
+    const auto kind = reader.Next(&progress, &event_bytes);
+    if (kind == wire::BatchReader::Kind::kEnd) break;
+    if (kind == wire::BatchReader::Kind::kMalformed ||
+        (kind == wire::BatchReader::Kind::kEvent && !wire::ParseEvent(event_bytes, &scratch_))) {
+      ++counters_.malformed;
+      sink_.CloseLink(link.id, "the ingest sent a batch that cannot be parsed");
+      DropLink(link, now);
+      return;
+    }
+    if (kind == wire::BatchReader::Kind::kEvent) {
+      ++events;
+    } else if (SlotState* slot = CurrentSlot(link, progress.slot, progress.attach_id);
+               slot != nullptr && slot->phase == SlotState::Phase::kAttached) {
+      current.push_back({slot, progress});
+    }
+  }
+  ++counters_.batches;
+  counters_.batch_bytes += bytes.size();
+
+  auto batch = std::make_shared<EdgeBatch>();
+  if (events > 0) {
+    batch->events.reserve(events);
+    uint32_t last_slot = 0;
+    SlotState* slot = nullptr;
+    bool have_last = false;
+    for (wire::BatchReader reader(bytes);;) {
+      const auto kind = reader.Next(&progress, &event_bytes);
+      if (kind == wire::BatchReader::Kind::kEnd) break;
+      if (kind != wire::BatchReader::Kind::kEvent) continue;
+      wire::ParseEvent(event_bytes, &scratch_);
+      if (!have_last || scratch_.slot != last_slot) {
+        const auto found = std::find_if(current.begin(), current.end(), [&](const Entry& entry) {
+          return entry.progress.slot == scratch_.slot;
+        });
+        slot = found == current.end() ? nullptr : found->slot;
+        last_slot = scratch_.slot;
+        have_last = true;
+      }
+      if (slot == nullptr) {
+        ++counters_.void_events;
+        continue;
+      }
+      if (scratch_.offset <= slot->taken) {
+        ++counters_.records_behind;
+        continue;
+      }
+      if (Ref<EdgeEvent> event = Take(scratch_, slot->number()); event) {
+        ++counters_.events;
+        batch->events.push_back(std::move(event));
+      }
+    }
+  }
+  for (const Entry& entry : current) {
+    if (entry.progress.interest_sequence != 0) {
+      CoverageKnown(*entry.slot, link, entry.progress.interest_sequence,
+                    entry.progress.interest_after);
+    }
+    if (entry.progress.upto <= entry.slot->taken) continue;
+    entry.slot->taken = entry.progress.upto;
+    entry.slot->fingerprint = static_cast<uint16_t>(entry.progress.fingerprint);
+    batch->progress.push_back({entry.slot->number(), entry.slot->taken, entry.slot->fingerprint});
+  }
+  if (batch->events.empty() && batch->progress.empty()) {
+    OnBatchReleased(link.id, bytes.size());
+    return;
+  }
+  sink_.PostBatch(std::move(batch), link.id, bytes.size());
+}
+
+void LinkCore::OnPart(LinkState& link, const v1::BatchPart& part, MonoTime now) {
+  if (link.parts.size() + part.data().size() > options_.max_parts_bytes) {
+    ++counters_.malformed;
+    sink_.CloseLink(link.id, "a record in parts is larger than this edge takes");
+    DropLink(link, now);
+    return;
+  }
+  link.parts.append(part.data());
+  if (!part.last()) return;
+  const std::string whole = std::exchange(link.parts, {});
+  OnBatch(link, whole, now);
+}
+
+void LinkCore::OnEphemeral(LinkState& link, const v1::EphemeralBatch& batch, size_t bytes) {
+  if (batch.first() != link.next_ephemeral) ++counters_.ephemeral_gaps;
+  link.next_ephemeral = batch.first() + static_cast<uint64_t>(batch.events_size());
+  std::vector<Ref<EdgeEvent>> events;
+  for (const v1::Event& event : batch.events()) {
+    scratch_.Clear();
+    for (const std::string& channel : event.channels()) scratch_.channels.push_back(channel);
+    scratch_.type = event.type();
+    scratch_.key = event.key();
+    scratch_.event_time_us = event.event_time_us();
+    scratch_.payload = event.payload();
+    scratch_.encoding = event.encoding();
+    scratch_.priority = event.priority();
+    scratch_.trace_id = event.trace_id();
+    if (Ref<EdgeEvent> taken = Take(scratch_, kNoSlot); taken) {
+      ++counters_.ephemeral;
+      events.push_back(std::move(taken));
+    }
+  }
+  scratch_.Clear();  // it points into the batch
+  if (events.empty()) {
+    OnBatchReleased(link.id, bytes);
+  } else {
+    sink_.PostEphemeral(std::move(events), link.id, bytes);
+  }
+}
+
+}  // namespace spillway::edge

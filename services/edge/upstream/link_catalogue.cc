@@ -1,0 +1,150 @@
+// LinkCore: hello, the merged catalogue, beats.
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "services/edge/upstream/link_core.h"
+
+namespace spillway::edge {
+
+void LinkCore::OnHello(LinkState& link, const v1::IngestHello& hello, MonoTime now) {
+  if (hello.protocol() != 1) {
+    sink_.Report("link_protocol", absl::StrCat(hello.node_id(), " speaks link protocol ",
+                                               hello.protocol(), ", this edge speaks 1"));
+    sink_.CloseLink(link.id, "unknown link protocol");
+    DropLink(link, now);
+    return;
+  }
+  for (const auto& [id, other] : links_) {
+    if (id != link.id && other->greeted && other->node_id == hello.node_id()) {
+      // Two addresses of one ingest: the older link stays.
+      sink_.CloseLink(link.id, "this ingest is linked already");
+      DropLink(link, now);
+      return;
+    }
+  }
+  link.greeted = true;
+  link.node_id = hello.node_id();
+  link.route_time_us = hello.route_time_us();
+  link.last_beat = now;
+  sink_.Report("link_up", link.node_id);
+  SendWholeInterest(link);
+}
+
+SlotNumber LinkCore::SlotFor(const v1::CatalogueTopic& topic, const v1::CatalogueSlot& slot,
+                             bool* fresh) {
+  std::string source = absl::StrCat(topic.topic(), "/", slot.partition(), "@", topic.incarnation());
+  const auto found = slot_numbers_.find(source);
+  if (found != slot_numbers_.end() && slots_[found->second] != nullptr) return found->second;
+
+  *fresh = true;
+  auto entry = std::make_shared<SlotEntry>();
+  // A slot that comes back after it was dropped gets a new number: numbers are never used again.
+  entry->number = static_cast<SlotNumber>(slots_.size());
+  entry->topic = topic.topic();
+  entry->partition = slot.partition();
+  entry->incarnation = topic.incarnation();
+  entry->source = source;
+  for (const v1::Feed& feed : topic.feeds()) {
+    auto pattern = ChannelPattern::Parse(feed.pattern());
+    if (!pattern.ok()) {
+      sink_.Report("bad_feed", std::string(pattern.status().message()));
+      continue;
+    }
+    entry->feeds.push_back(
+        {*std::move(pattern), feed.snapshot() != v1::SNAPSHOT_MODE_NONE && feed.snapshot() != 0});
+  }
+  auto state = std::make_unique<SlotState>();
+  state->entry = std::move(entry);
+  // Whoever was linked before may hold positions that do not know of this partition: from its
+  // start.
+  state->from_begin = catalogue_complete_ && slot.young();
+  const SlotNumber number = state->number();
+  slot_numbers_[std::move(source)] = number;
+  slots_.push_back(std::move(state));
+  for (auto& [name, channel] : interests_) AwaitCoverage(*channel, *slots_.back());
+  return number;
+}
+
+void LinkCore::OnCatalogue(LinkState& link, const v1::Catalogue& catalogue, MonoTime now) {
+  link.problems.clear();
+  for (const v1::TopicProblem& problem : catalogue.problems()) {
+    link.problems.emplace_back(problem.topic(),
+                               absl::StrCat(problem.code(), ": ", problem.message()));
+  }
+  if (!catalogue.complete()) return;
+  bool fresh = false;
+  link.slots.clear();
+  link.numbers.clear();
+  for (const v1::CatalogueTopic& topic : catalogue.topics()) {
+    for (const v1::CatalogueSlot& slot : topic.slots()) {
+      const SlotNumber number = SlotFor(topic, slot, &fresh);
+      if (slots_[number]->phase == SlotState::Phase::kUnattached && fresh) {
+        slots_[number]->since = now;
+      }
+      link.slots[slot.slot()] = number;
+      link.numbers[number] = slot.slot();
+    }
+  }
+  link.has_catalogue = true;
+  const bool first = !std::exchange(catalogue_complete_, true);
+  const size_t before = slots_.size();
+  DropUnknownSlots(now);
+  if (fresh || first || before != slots_.size()) PublishSlots();
+  AttachAll(now);
+}
+
+void LinkCore::DropUnknownSlots(MonoTime) {
+  bool dropped = false;
+  for (auto& slot : slots_) {
+    if (slot == nullptr) continue;
+    bool known = false;
+    bool heard = false;
+    for (const auto& [id, link] : links_) {
+      if (!link->has_catalogue) continue;
+      heard = true;
+      known = known || link->numbers.contains(slot->number());
+    }
+    if (!heard || known) continue;
+    // Every ingest that has a catalogue says that the topic is gone.
+    sink_.Report("slot_gone", slot->entry->source);
+    for (auto& [name, channel] : interests_) {
+      std::erase_if(channel->coverage, [&](const ChannelInterest::Coverage& coverage) {
+        return coverage.slot == slot->number();
+      });
+    }
+    slot_numbers_.erase(slot->entry->source);
+    slot.reset();
+    dropped = true;
+  }
+  if (dropped) PublishSlots();
+}
+
+void LinkCore::PublishSlots() {
+  auto table = std::make_shared<SlotTable>();
+  table->complete = catalogue_complete_;
+  table->slots.reserve(slots_.size());
+  for (const auto& slot : slots_) {
+    table->slots.push_back(slot == nullptr ? nullptr : slot->entry);
+  }
+  sink_.PostSlots(std::move(table));
+}
+
+void LinkCore::OnBeat(LinkState& link, const v1::Beat& beat, MonoTime now) {
+  link.last_beat = now;
+  link.kafka_up = beat.kafka_up();
+  link.kafka_error = beat.kafka_error();
+  for (const v1::ReaderBeat& reader : beat.readers()) {
+    SlotState* slot = CurrentSlot(link, reader.slot(), reader.attach_id());
+    if (slot == nullptr) continue;
+    slot->lag = reader.lag();
+    if (reader.state() == v1::READER_STATE_STALLED) {
+      slot->stalled_since =
+          now - std::chrono::milliseconds(std::max<int64_t>(0, reader.since_ms()));
+    }
+    slot->reader = reader.state();
+  }
+}
+
+}  // namespace spillway::edge

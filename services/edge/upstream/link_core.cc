@@ -1,0 +1,184 @@
+#include "services/edge/upstream/link_core.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace spillway::edge {
+
+LinkCore::LinkCore(Options options, VariantTable& variants, LinkCoreSink& sink, uint64_t seed)
+    : options_(std::move(options)), variants_(variants), sink_(sink), random_(seed) {}
+
+LinkCore::~LinkCore() = default;
+
+LinkState* LinkCore::FindLink(LinkId link) {
+  const auto found = links_.find(link);
+  return found == links_.end() ? nullptr : found->second.get();
+}
+
+void LinkCore::OnLinkUp(LinkId id, MonoTime now) {
+  auto& link = links_[id];
+  link = std::make_unique<LinkState>();
+  link->id = id;
+  link->up_since = link->last_beat = now;
+  v1::LinkRequest request;
+  v1::EdgeHello* hello = request.mutable_hello();
+  hello->set_node_id(options_.node_id);
+  hello->set_protocol(1);
+  hello->set_version(options_.version);
+  *hello->mutable_addresses() = options_.addresses;
+  hello->set_credit_bytes(options_.credit_bytes);
+  sink_.Send(id, std::move(request));
+}
+
+void LinkCore::OnLinkDown(LinkId id, MonoTime now) {
+  LinkState* link = FindLink(id);
+  if (link == nullptr) return;
+  sink_.Report("link_lost", link->node_id);
+  DropLink(*link, now);
+}
+
+void LinkCore::DropLink(LinkState& dropped, MonoTime now) {
+  const LinkId id = dropped.id;
+  links_.erase(id);
+  for (auto& slot : slots_) {
+    if (slot == nullptr) continue;
+    slot->avoid_until.erase(id);
+    if (slot->moving_to == id) slot->moving_to = 0;
+    if (slot->phase != SlotState::Phase::kUnattached && slot->link == id) {
+      ++counters_.failovers;
+      Unattach(*slot, now);
+    }
+  }
+  for (auto& [name, channel] : interests_) {
+    std::erase_if(channel->sequences, [id](const auto& entry) { return entry.first == id; });
+  }
+  // Its reads are asked again of whoever takes over.
+  for (auto call = calls_.begin(); call != calls_.end();) {
+    if (call->second->link == id) {
+      call->second->read.not_before = now;
+      waiting_reads_.push_back(std::move(call->second->read));
+      calls_.erase(call++);
+    } else {
+      ++call;
+    }
+  }
+  AttachAll(now);
+}
+
+void LinkCore::OnMessage(LinkId id, std::string_view message, MonoTime now) {
+  LinkState* link = FindLink(id);
+  if (link == nullptr) return;  // closed meanwhile
+  if (const auto batch = wire::BatchOfLinkResponse(message); batch.has_value()) {
+    OnBatch(*link, *batch, now);
+    return;
+  }
+  v1::LinkResponse response;
+  if (!response.ParseFromArray(message.data(), static_cast<int>(message.size()))) {
+    ++counters_.malformed;
+    sink_.CloseLink(id, "the ingest sent a message that cannot be parsed");
+    DropLink(*link, now);
+    return;
+  }
+  if (!link->greeted && response.message_case() != v1::LinkResponse::kHello) {
+    return;  // an ingest's first word is Hello
+  }
+  switch (response.message_case()) {
+    case v1::LinkResponse::kHello:
+      OnHello(*link, response.hello(), now);
+      break;
+    case v1::LinkResponse::kCatalogue:
+      OnCatalogue(*link, response.catalogue(), now);
+      break;
+    case v1::LinkResponse::kBatch:
+      OnBatch(*link, response.batch().SerializeAsString(), now);
+      break;
+    case v1::LinkResponse::kBatchPart:
+      OnPart(*link, response.batch_part(), now);
+      break;
+    case v1::LinkResponse::kAttached:
+      OnAttached(*link, response.attached(), now);
+      break;
+    case v1::LinkResponse::kAttachRefused:
+      OnRefused(*link, response.attach_refused(), now);
+      break;
+    case v1::LinkResponse::kBeat:
+      OnBeat(*link, response.beat(), now);
+      break;
+    case v1::LinkResponse::kEphemeral:
+      OnEphemeral(*link, response.ephemeral(), message.size());
+      break;
+    case v1::LinkResponse::kPrepared:
+      OnPrepared(*link, response.prepared(), now);
+      break;
+    case v1::LinkResponse::kMembership:  // for the cluster's admin calls
+    case v1::LinkResponse::kControl:     // blocks and revocations
+    case v1::LinkResponse::MESSAGE_NOT_SET:
+      break;  // an ingest of a later version may say more than this edge understands
+  }
+}
+
+void LinkCore::OnBatchReleased(LinkId id, size_t bytes) {
+  LinkState* link = FindLink(id);
+  if (link == nullptr) return;
+  link->owed_credit += static_cast<int64_t>(bytes);
+  // Granted in steps: a message for every batch would double the traffic of a quiet link.
+  if (link->owed_credit < options_.credit_bytes / 8) return;
+  v1::LinkRequest request;
+  request.mutable_credit()->set_bytes(link->owed_credit);
+  link->owed_credit = 0;
+  sink_.Send(id, std::move(request));
+}
+
+void LinkCore::Tick(MonoTime now) {
+  std::vector<LinkId> dead;
+  for (const auto& [id, link] : links_) {
+    if (now - link->last_beat >= options_.beat_timeout) dead.push_back(id);
+  }
+  for (LinkId id : dead) {
+    LinkState& link = *links_.at(id);
+    sink_.Report("link_silent", link.node_id);
+    sink_.CloseLink(id, "no beat within the timeout");
+    DropLink(link, now);
+  }
+  CheckReaders(now);
+  AttachAll(now);
+  CheckMoves(now);
+  ExpireInterest(now);
+  StartReads(now);
+}
+
+UpstreamStatus LinkCore::Status(MonoTime now) const {
+  UpstreamStatus status;
+  status.catalogue_complete = catalogue_complete_;
+  status.interests = interests_.size();
+  status.counters = counters_;
+  for (const auto& [id, link] : links_) {
+    status.links.push_back({link->node_id, link->greeted, link->kafka_up, link->kafka_error});
+    status.kafka_up = status.kafka_up || (link->greeted && link->kafka_up);
+    for (const auto& problem : link->problems) {
+      if (std::find(status.problems.begin(), status.problems.end(), problem) ==
+          status.problems.end()) {
+        status.problems.push_back(problem);
+      }
+    }
+  }
+  for (const auto& slot : slots_) {
+    if (slot == nullptr) continue;
+    UpstreamStatus::Slot& entry = status.slots.emplace_back();
+    entry.topic = slot->entry->topic;
+    entry.partition = slot->entry->partition;
+    entry.taken = slot->taken;
+    entry.lag = slot->lag;
+    entry.stalled = slot->reader == v1::READER_STATE_STALLED;
+    entry.attached = slot->phase == SlotState::Phase::kAttached;
+    if (!entry.attached) {
+      entry.unattached_ms =
+          std::chrono::duration_cast<std::chrono::milliseconds>(now - slot->since).count();
+    }
+    const auto link = links_.find(slot->link);
+    if (entry.attached && link != links_.end()) entry.ingest = link->second->node_id;
+  }
+  return status;
+}
+
+}  // namespace spillway::edge

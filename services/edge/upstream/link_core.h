@@ -1,0 +1,142 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "common/base/clock.h"
+#include "common/base/string_map.h"
+#include "common/wire/event_wire.h"
+#include "services/edge/dialect/event_encoder.h"
+#include "services/edge/upstream/link_core_sink.h"
+#include "services/edge/upstream/link_state.h"
+
+namespace spillway::edge {
+
+// The link thread's half of the edge's delivery rules (docs/architecture.md, "Attaching, joining,
+// resuming"): the merged catalogue, which ingest every partition is taken from, what has been taken
+// in (W), the interest, failover and moves. A pure state machine: no gRPC, no threads, no clock of
+// its own; everything it does follows from a call to it and leaves through LinkCoreSink.
+//
+// Owned by the link thread, which alone calls it.
+class LinkCore {
+ public:
+  struct Options {
+    std::string node_id;
+    std::string version;
+    v1::NodeAddresses addresses;
+    int64_t credit_bytes = 16 << 20;    // what an ingest may send ahead, for each link
+    size_t max_parts_bytes = 64 << 20;  // a record in parts is held up to this size
+    std::chrono::milliseconds beat_timeout{3'000};
+    std::chrono::milliseconds attach_timeout{3'000};
+    std::chrono::milliseconds stall_timeout{2'000};
+    std::chrono::milliseconds avoid{
+        5'000};  // an ingest that could not serve a slot is left alone so long
+    std::chrono::milliseconds move_stability{30'000};
+    std::chrono::milliseconds move_timeout{10'000};
+    size_t moves_at_once = 4;
+    std::chrono::milliseconds interest_linger{60'000};
+    std::chrono::milliseconds read_timeout{10'000};
+    std::chrono::milliseconds read_retry{100};
+  };
+
+  LinkCore(Options options, VariantTable& variants, LinkCoreSink& sink, uint64_t seed);
+  ~LinkCore();
+
+  // ---- from the links
+  // ---------------------------------------------------------------------------------
+  void OnLinkUp(LinkId link, MonoTime now);  // the stream is open: says hello
+  void OnLinkDown(LinkId link, MonoTime now);
+  // Any LinkResponse as it came off the wire.
+  void OnMessage(LinkId link, std::string_view message, MonoTime now);
+  void OnReadResponse(uint64_t call, const v1::ReadResponse& response, MonoTime now);
+  void OnReadFailed(uint64_t call, std::string_view error, MonoTime now);
+
+  // ---- from the workers
+  // -------------------------------------------------------------------------------
+  void AddInterest(size_t worker, std::string_view channel, MonoTime now);
+  void RemoveInterest(size_t worker, std::string_view channel, MonoTime now);
+  void Read(size_t worker, uint64_t read_id, std::string channel, bool history,
+            std::vector<std::pair<SlotNumber, int64_t>> from, MonoTime now);
+  void OnBatchReleased(LinkId link, size_t bytes);
+
+  // Timers: call every 50 to 100 ms.
+  void Tick(MonoTime now);
+
+  UpstreamStatus Status(MonoTime now) const;
+  const LinkCounters& counters() const { return counters_; }
+
+ private:
+  using Links =
+      std::map<LinkId, std::unique_ptr<LinkState>>;  // ordered: decisions are reproducible
+  using Interests = StringMap<std::unique_ptr<ChannelInterest>>;
+
+  LinkState* FindLink(LinkId link);
+  void DropLink(LinkState& link, MonoTime now);
+
+  // link_catalogue.cc
+  void OnHello(LinkState& link, const v1::IngestHello& hello, MonoTime now);
+  void OnCatalogue(LinkState& link, const v1::Catalogue& catalogue, MonoTime now);
+  SlotNumber SlotFor(const v1::CatalogueTopic& topic, const v1::CatalogueSlot& slot, bool* fresh);
+  void DropUnknownSlots(MonoTime now);
+  void PublishSlots();
+  void OnBeat(LinkState& link, const v1::Beat& beat, MonoTime now);
+
+  // link_attach.cc
+  LinkState* Place(const SlotState& slot, MonoTime now, bool ignore_avoidance);
+  void AttachAll(MonoTime now);
+  void TryAttach(SlotState& slot, MonoTime now);
+  void SendAttach(SlotState& slot, LinkState& link, MonoTime now);
+  void Unattach(SlotState& slot, MonoTime now);
+  void OnAttached(LinkState& link, const v1::Attached& attached, MonoTime now);
+  void OnRefused(LinkState& link, const v1::AttachRefused& refused, MonoTime now);
+  void OnPrepared(LinkState& link, const v1::Prepared& prepared, MonoTime now);
+  void CheckReaders(MonoTime now);
+  void CheckMoves(MonoTime now);
+
+  // link_batch.cc
+  void OnBatch(LinkState& link, std::string_view bytes, MonoTime now);
+  void OnPart(LinkState& link, const v1::BatchPart& part, MonoTime now);
+  void OnEphemeral(LinkState& link, const v1::EphemeralBatch& batch, size_t bytes);
+  Ref<EdgeEvent> Take(const wire::EventView& view, SlotNumber slot);
+  SlotState* CurrentSlot(const LinkState& link, uint32_t ingest_slot, uint64_t attach_id);
+
+  // link_interest.cc
+  void SendWholeInterest(LinkState& link);
+  void SendInterest(v1::Interest change);
+  void AwaitCoverage(ChannelInterest& channel, const SlotState& slot);
+  void CoverageKnown(const SlotState& slot, const LinkState& link, uint64_t sequence,
+                     int64_t after);
+  void ExpireInterest(MonoTime now);
+
+  // link_reads.cc
+  void StartReads(MonoTime now);
+  void FinishRead(PendingCall& call, bool failed, MonoTime now);
+
+  const Options options_;
+  VariantTable& variants_;
+  LinkCoreSink& sink_;
+  std::mt19937_64 random_;
+  Links links_;
+  std::vector<std::unique_ptr<SlotState>> slots_;  // by SlotNumber; null once dropped
+  StringMap<SlotNumber> slot_numbers_;             // by source
+  bool catalogue_complete_ = false;
+  Interests interests_;
+  std::vector<PendingRead> waiting_reads_;
+  absl::flat_hash_map<uint64_t, std::unique_ptr<PendingCall>> calls_;
+  uint64_t next_attach_id_ = 1;
+  uint64_t next_call_ = 1;
+  wire::EventView scratch_;
+  LinkCounters counters_;
+};
+
+}  // namespace spillway::edge

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "services/edge/hub/edge_batch.h"
+#include "services/edge/hub/slot_table.h"
+#include "spillway/v1/link.pb.h"
+#include "spillway/v1/read.pb.h"
+
+namespace spillway::edge {
+
+// A connection attempt to one ingest address, and the link it leads to: numbered by the runtime,
+// never twice.
+using LinkId = uint64_t;
+
+// Where LinkCore's decisions go. Called on the link thread; must not block.
+class LinkCoreSink {
+ public:
+  virtual ~LinkCoreSink() = default;
+
+  // To an ingest, in order.
+  virtual void Send(LinkId link, v1::LinkRequest request) = 0;
+  // Ends a link; LinkCore::OnLinkDown must not follow (it has already been dealt with).
+  virtual void CloseLink(LinkId link, std::string_view reason) = 0;
+  virtual void StartRead(LinkId link, uint64_t call, v1::SnapshotRequest request) = 0;
+  virtual void StartRead(LinkId link, uint64_t call, v1::HistoryRequest request) = 0;
+
+  // To the workers' mailboxes, in order. When every worker is done with a batch, the runtime calls
+  // LinkCore::OnBatchReleased(link, bytes): that is what credit follows.
+  virtual void PostBatch(std::shared_ptr<const EdgeBatch> batch, LinkId link, size_t bytes) = 0;
+  virtual void PostSlots(std::shared_ptr<const SlotTable> slots) = 0;
+  virtual void PostGap(SlotNumber slot, int64_t from, int64_t to, std::string reason) = 0;
+  virtual void PostEphemeral(std::vector<Ref<EdgeEvent>> events, LinkId link, size_t bytes) = 0;
+  // To one worker's mailbox.
+  virtual void PostInterest(size_t worker, std::string channel, SlotNumber slot, int64_t after) = 0;
+  virtual void PostRead(size_t worker, uint64_t read_id,
+                        std::shared_ptr<const EdgeReadResult> result) = 0;
+
+  // For the log and the metrics: something worth telling happened (stable code, details).
+  virtual void Report(std::string_view code, std::string details) = 0;
+};
+
+}  // namespace spillway::edge

@@ -1,0 +1,143 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "common/base/clock.h"
+#include "common/base/string_map.h"
+#include "services/edge/hub/edge_batch.h"
+#include "services/edge/hub/slot_table.h"
+#include "services/edge/upstream/link_core_sink.h"
+
+namespace spillway::edge {
+
+// LinkCore's private state and the status it reports: plain data, link thread only.
+
+struct LinkState {
+  LinkId id = 0;
+  bool greeted = false;  // Hello was received: the link can be used
+  std::string node_id;
+  int64_t route_time_us = 0;
+  MonoTime up_since;
+  MonoTime last_beat;
+  bool kafka_up = false;
+  std::string kafka_error;
+  bool has_catalogue = false;
+  absl::flat_hash_map<uint32_t, SlotNumber> slots;            // this ingest's numbers -> ours
+  absl::flat_hash_map<SlotNumber, uint32_t> numbers;          // and back
+  std::vector<std::pair<std::string, std::string>> problems;  // topic -> what is wrong with it
+  uint64_t interest_sequence = 0;
+  std::string parts;        // of a batch that comes in parts
+  int64_t owed_credit = 0;  // released, not granted yet
+  uint64_t next_ephemeral = 1;
+};
+
+struct SlotState {
+  std::shared_ptr<const SlotEntry> entry;
+  SlotNumber number() const { return entry->number; }
+
+  enum class Phase { kUnattached, kAttaching, kAttached };
+  Phase phase = Phase::kUnattached;
+  LinkId link = 0;
+  uint64_t attach_id = 0;
+  MonoTime since;             // of the phase
+  bool has_position = false;  // `taken` is valid
+  int64_t taken = -1;         // W: everything up to here was taken in
+  uint16_t fingerprint = 0;
+  bool from_begin = false;  // without a position: at the log's beginning, else at its end
+  absl::flat_hash_map<LinkId, MonoTime> avoid_until;
+  v1::ReaderState reader = v1::READER_STATE_UNSPECIFIED;
+  MonoTime stalled_since;
+  int64_t lag = -1;
+  LinkId moving_to = 0;  // a planned move: Prepare was sent
+  MonoTime move_since;
+  StringSet awaiting;  // channels whose coverage of this slot is not known
+};
+
+struct ChannelInterest {
+  struct Coverage {
+    SlotNumber slot = kNoSlot;
+    bool known = false;
+    int64_t after = -1;
+  };
+  std::string name;
+  std::vector<size_t> workers;  // that have subscribers
+  MonoTime unused_since;
+  std::vector<Coverage> coverage;
+  std::vector<std::pair<LinkId, uint64_t>> sequences;  // when each link was told
+
+  uint64_t SequenceOn(LinkId link) const {
+    for (const auto& [id, sequence] : sequences) {
+      if (id == link) return sequence;
+    }
+    return UINT64_MAX;
+  }
+};
+
+// A read that waits for its slots to be attached.
+struct PendingRead {
+  size_t worker = 0;
+  uint64_t read_id = 0;
+  std::string channel;
+  bool history = false;
+  std::vector<std::pair<SlotNumber, int64_t>> from;
+  MonoTime begun;
+  MonoTime not_before;
+};
+
+// A Read call to one ingest.
+struct PendingCall {
+  LinkId link = 0;
+  PendingRead read;
+  EdgeReadResult result;
+};
+
+struct LinkCounters {
+  uint64_t batches = 0;
+  uint64_t batch_bytes = 0;
+  uint64_t events = 0;          // taken in
+  uint64_t void_events = 0;     // of attachments that were not current any more
+  uint64_t records_behind = 0;  // at or below W: dropped
+  uint64_t attaches = 0;
+  uint64_t failovers = 0;
+  uint64_t moves = 0;
+  uint64_t gaps = 0;
+  uint64_t ephemeral = 0;
+  uint64_t ephemeral_gaps = 0;
+  uint64_t malformed = 0;
+};
+
+// What readiness, metrics and the admin API show. A copy: any thread may read it.
+struct UpstreamStatus {
+  struct Link {
+    std::string node_id;
+    bool greeted = false;
+    bool kafka_up = false;
+    std::string kafka_error;
+  };
+  struct Slot {
+    std::string topic;
+    int32_t partition = 0;
+    std::string ingest;  // node id; empty if unattached
+    bool attached = false;
+    int64_t unattached_ms = 0;
+    bool stalled = false;
+    int64_t taken = -1;
+    int64_t lag = -1;
+  };
+  std::vector<Link> links;
+  std::vector<Slot> slots;
+  std::vector<std::pair<std::string, std::string>> problems;  // topic -> what is wrong
+  bool catalogue_complete = false;
+  bool kafka_up = false;  // some linked ingest reaches Kafka
+  size_t interests = 0;
+  LinkCounters counters;
+};
+
+}  // namespace spillway::edge
