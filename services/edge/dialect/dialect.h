@@ -1,0 +1,90 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "services/edge/dialect/event_encoder.h"
+
+namespace spillway::edge {
+
+// What a client asks for. Strings live as long as the next call of Dialect::Parse on this thread.
+struct Command {
+  enum class Type : uint8_t { kSubscribe, kUnsubscribe, kPing, kPong };
+
+  Type type = Type::kPong;
+  std::optional<int64_t> id = {};  // the client's, repeated in the answers
+  std::vector<std::string_view> channels;
+  std::optional<bool> snapshot;  // unset: the channel's setting
+
+  void Clear();
+};
+
+// Why a message or a command is refused. The codes are part of the client protocol
+// (docs/protocol-json.md): they never change.
+struct ErrorInfo {
+  std::optional<int64_t> id = {};
+  std::string_view code = {};
+  std::string_view message = {};
+  std::string_view channel = {};  // empty: about no channel
+};
+
+struct ParseFailure {
+  std::string_view code = {};
+  std::string message;
+  std::optional<int64_t> id = {};
+};
+
+struct ConnectedInfo {
+  std::string_view connection_id = {};
+  std::string_view user_id = {};  // empty: anonymous
+  std::string_view node = {};
+  int64_t heartbeat_ms = 0;  // 0: none
+  int64_t now_ms = 0;
+};
+
+struct SubscribedInfo {
+  std::optional<int64_t> id = {};
+  std::string_view channel = {};
+  bool snapshot = false;
+  const std::vector<PositionEntry>* position = nullptr;  // null: comes with the snapshot
+};
+
+struct SnapshotInfo {
+  std::string_view channel = {};
+  const std::vector<Ref<EdgeEvent>>* events = nullptr;
+  bool last = false;
+  // With `last` only.
+  const std::vector<PositionEntry>* position = nullptr;
+  bool complete = false;
+  int64_t since_us = 0;
+};
+
+// A client protocol in one shape: translates both ways and holds no state of any connection.
+// Immutable: callable from any thread. A null Ref stands for a message that this variant does not
+// have.
+class Dialect : public EventEncoder {
+ public:
+  virtual std::string_view name() const = 0;
+  // False: subscriptions need no snapshot, it would not be sent.
+  virtual bool has_snapshots() const = 0;
+
+  virtual Ref<Frame> EncodeConnected(const ConnectedInfo& info) const = 0;
+  virtual Ref<Frame> EncodeSubscribed(const SubscribedInfo& info) const = 0;
+  virtual Ref<Frame> EncodeUnsubscribed(std::optional<int64_t> id,
+                                        std::string_view channel) const = 0;
+  // Appends one frame or several.
+  virtual void EncodeSnapshot(const SnapshotInfo& info, std::vector<Ref<Frame>>* out) const = 0;
+  virtual Ref<Frame> EncodeError(const ErrorInfo& error) const = 0;
+  virtual Ref<Frame> EncodePing(int64_t now_ms) const = 0;
+  virtual Ref<Frame> EncodePong(std::optional<int64_t> id, int64_t now_ms) const = 0;
+
+  // Reads one message of a client. False: `failure` says what is wrong with it.
+  virtual bool Parse(std::string_view message, bool text, Command* command,
+                     ParseFailure* failure) const = 0;
+};
+
+}  // namespace spillway::edge

@@ -1,0 +1,193 @@
+#include "services/edge/dialect/json_commands.h"
+
+#include <simdjson.h>
+
+#include <optional>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/strings.h"
+
+namespace spillway::edge {
+namespace {
+
+using simdjson::dom::element;
+
+constexpr size_t kMaxDepth = 8;                     // a command has 2 levels
+constexpr size_t kMaxEcho = 64;                     // bytes of a client's text in an error
+constexpr int64_t kMaxId = (int64_t{1} << 53) - 1;  // the largest integer of JavaScript
+constexpr size_t kParserBytes = 4096;
+constexpr size_t kKeptParserBytes = 256 * 1024;  // larger buffers are given back
+
+// A parser keeps its buffers; one for each thread, made at its first message.
+class ThreadParser {
+ public:
+  simdjson::simdjson_result<element> Parse(std::string_view message) {
+    if (parser_.has_value() && parser_->capacity() > kKeptParserBytes) parser_.reset();
+    if (!parser_.has_value()) {
+      parser_.emplace();
+      const simdjson::error_code error = parser_->allocate(kParserBytes, kMaxDepth);
+      if (error != simdjson::SUCCESS) return error;
+    }
+    return parser_->parse(message.data(), message.size());
+  }
+
+ private:
+  std::optional<simdjson::dom::parser> parser_;
+};
+
+// Quoted, short enough for a message, and cut between characters.
+std::string Echo(std::string_view text) {
+  if (text.size() <= kMaxEcho) return absl::StrCat("'", Abs(text), "'");
+  size_t size = kMaxEcho;
+  while (size > 0 && (static_cast<uint8_t>(text[size]) & 0xC0) == 0x80) --size;
+  return absl::StrCat("'", Abs(text.substr(0, size)), "...'");
+}
+
+class Reader {
+ public:
+  Reader(const JsonCommandLimits& limits, Command* command, ParseFailure* failure)
+      : limits_(limits), command_(*command), failure_(*failure) {}
+
+  bool Read(element root) {
+    simdjson::dom::object object;
+    if (root.get_object().get(object) != simdjson::SUCCESS) {
+      return Fail("bad_message", "a message is a JSON object such as {\"type\":\"ping\"}");
+    }
+    // The id first, so that every error about the rest can carry it.
+    for (const auto& [key, value] : object) {
+      if (key == "id" && !ReadId(value)) return false;
+    }
+    return ReadType(object) && ReadMembers(object) && CheckComplete();
+  }
+
+  bool Fail(std::string_view code, std::string message) {
+    failure_.code = code;
+    failure_.message = std::move(message);
+    failure_.id = command_.id;
+    return false;
+  }
+
+ private:
+  bool subscription() const {
+    return command_.type == Command::Type::kSubscribe ||
+           command_.type == Command::Type::kUnsubscribe;
+  }
+
+  bool ReadId(element value) {
+    if (command_.id.has_value()) return Fail("bad_message", "'id' is given twice");
+    int64_t id = 0;
+    if (value.get_int64().get(id) != simdjson::SUCCESS || id < 0 || id > kMaxId) {
+      return Fail("bad_message", "'id' must be a whole number from 0 to 9007199254740991");
+    }
+    command_.id = id;
+    return true;
+  }
+
+  bool ReadType(simdjson::dom::object object) {
+    bool found = false;
+    for (const auto& [key, value] : object) {
+      if (key != "type") continue;
+      if (found) return Fail("bad_message", "'type' is given twice");
+      found = true;
+      std::string_view type;
+      if (value.get_string().get(type) != simdjson::SUCCESS) {
+        return Fail("bad_message", "'type' must be a string");
+      }
+      if (type == "subscribe") {
+        command_.type = Command::Type::kSubscribe;
+      } else if (type == "unsubscribe") {
+        command_.type = Command::Type::kUnsubscribe;
+      } else if (type == "ping") {
+        command_.type = Command::Type::kPing;
+      } else if (type == "pong") {
+        command_.type = Command::Type::kPong;
+      } else {
+        return Fail("unknown_type", absl::StrCat("unknown type ", Echo(type),
+                                                 "; known are subscribe, unsubscribe, ping, pong"));
+      }
+    }
+    return found || Fail("missing_field", "'type' is missing");
+  }
+
+  bool ReadMembers(simdjson::dom::object object) {
+    if (!subscription()) return true;
+    bool channels = false;
+    for (const auto& [key, value] : object) {
+      if (key == "type" || key == "id") continue;
+      if (key == "channels") {
+        if (channels) return Fail("bad_message", "'channels' is given twice");
+        channels = true;
+        if (!ReadChannels(value)) return false;
+      } else if (key == "snapshot" && command_.type == Command::Type::kSubscribe) {
+        if (command_.snapshot.has_value()) return Fail("bad_message", "'snapshot' is given twice");
+        bool snapshot = false;
+        if (value.get_bool().get(snapshot) != simdjson::SUCCESS) {
+          return Fail("bad_message", "'snapshot' must be true or false");
+        }
+        command_.snapshot = snapshot;
+      } else {
+        return Fail("unknown_key", absl::StrCat("unknown member ", Echo(key)));
+      }
+    }
+    return true;
+  }
+
+  bool ReadChannels(element value) {
+    simdjson::dom::array items;
+    if (value.get_array().get(items) != simdjson::SUCCESS) {
+      return Fail("bad_message", "'channels' must be a list of strings");
+    }
+    for (element item : items) {
+      std::string_view channel;
+      if (item.get_string().get(channel) != simdjson::SUCCESS) {
+        return Fail("bad_message", "'channels' must be a list of strings");
+      }
+      if (command_.channels.size() == limits_.max_channels) {
+        return Fail("too_many_channels", absl::StrCat("more than ", limits_.max_channels,
+                                                      " channels in one message: send several"));
+      }
+      command_.channels.push_back(channel);
+    }
+    if (command_.channels.empty()) return Fail("bad_message", "'channels' is empty");
+    return true;
+  }
+
+  bool CheckComplete() {
+    if (!subscription() || !command_.channels.empty()) return true;
+    return Fail("missing_field", "'channels' is missing");
+  }
+
+  const JsonCommandLimits& limits_;
+  Command& command_;
+  ParseFailure& failure_;
+};
+
+}  // namespace
+
+void Command::Clear() {
+  type = Type::kPong;
+  id.reset();
+  channels.clear();
+  snapshot.reset();
+}
+
+bool ParseJsonCommand(std::string_view message, bool text, const JsonCommandLimits& limits,
+                      Command* command, ParseFailure* failure) {
+  thread_local ThreadParser thread_parser;
+  command->Clear();
+  Reader reader(limits, command, failure);
+  if (!text) return reader.Fail("bad_message", "messages are text, not binary");
+  if (message.size() > limits.max_bytes) {
+    return reader.Fail("message_too_large",
+                       absl::StrCat("a message may have at most ", limits.max_bytes, " bytes"));
+  }
+  element root;
+  const simdjson::error_code error = thread_parser.Parse(message).get(root);
+  if (error != simdjson::SUCCESS) {
+    return reader.Fail("bad_json", absl::StrCat("not JSON: ", simdjson::error_message(error)));
+  }
+  return reader.Read(root);
+}
+
+}  // namespace spillway::edge

@@ -1,0 +1,282 @@
+#include "services/edge/dialect/json_encoder.h"
+
+#include <utility>
+
+#include "common/base/json_text.h"
+#include "services/edge/dialect/json_writer.h"
+
+namespace spillway::edge {
+namespace {
+
+constexpr size_t kKeptBuffer = 1 << 20;  // a larger buffer is given back after its message
+
+// The text of a message as a frame.
+template <typename Append>
+Ref<Frame> Render(const JsonTemplate& form, Append&& append) {
+  if (form.empty()) return {};
+  thread_local std::string buffer;
+  buffer.clear();
+  form.Render(&buffer, append);
+  Ref<Frame> frame = Frame::Make(Opcode::kText, buffer);
+  if (buffer.capacity() > kKeptBuffer) std::string().swap(buffer);
+  return frame;
+}
+
+// Each Append* below returns whether there is such a value.
+
+bool AppendNonEmpty(std::string* out, std::string_view text) {
+  if (text.empty()) return false;
+  AppendJsonString(out, text);
+  return true;
+}
+
+bool AppendFlag(std::string* out, bool flag) {
+  if (flag) out->append("true");
+  return flag;
+}
+
+bool AppendId(std::string* out, std::optional<int64_t> id) {
+  if (!id.has_value()) return false;
+  AppendJsonInt(out, *id);
+  return true;
+}
+
+bool AppendNow(std::string* out, JsonField field, int64_t now_ms) {
+  if (field == JsonField::kNowIso) {
+    AppendJsonIsoTime(out, now_ms);
+  } else {
+    AppendJsonInt(out, now_ms);
+  }
+  return true;
+}
+
+bool AppendEventField(std::string* out, JsonField field, const EdgeEvent& event,
+                      std::string_view channel) {
+  const wire::EventView& view = event.view();
+  switch (field) {
+    case JsonField::kChannel:
+      return AppendNonEmpty(out, channel);
+    case JsonField::kType:
+      AppendJsonString(out, view.type);
+      return true;
+    case JsonField::kSlot:
+      if (event.ephemeral()) return false;
+      AppendJsonUint(out, event.slot());
+      return true;
+    case JsonField::kOffset:
+      if (event.ephemeral()) return false;
+      AppendJsonInt(out, view.offset);
+      return true;
+    case JsonField::kTimeMs:
+    case JsonField::kTimeIso:
+      if (view.event_time_us == 0) return false;
+      if (field == JsonField::kTimeMs) {
+        AppendJsonInt(out, view.event_time_us / 1000);
+      } else {
+        AppendJsonIsoTime(out, view.event_time_us / 1000);
+      }
+      return true;
+    case JsonField::kKey:
+      return AppendNonEmpty(out, view.key);
+    case JsonField::kData:
+      AppendJsonPayload(out, view);
+      return true;
+    case JsonField::kEphemeral:
+      return AppendFlag(out, event.ephemeral());
+    case JsonField::kDeleted:
+      return AppendFlag(out, view.tombstone);
+    case JsonField::kTraceId:
+      return AppendNonEmpty(out, view.trace_id);
+    default:
+      return false;
+  }
+}
+
+Ref<Frame> RenderEvent(const JsonTemplate& form, const EdgeEvent& event, std::string_view channel) {
+  return Render(form, [&](JsonField field, std::string* out) {
+    return AppendEventField(out, field, event, channel);
+  });
+}
+
+Ref<Frame> RenderPosition(const JsonTemplate& form, std::string_view channel,
+                          const PositionEntry* entries, size_t count) {
+  return Render(form, [&](JsonField field, std::string* out) {
+    if (field == JsonField::kChannel) return AppendNonEmpty(out, channel);
+    AppendJsonPosition(out, entries, count);
+    return true;
+  });
+}
+
+bool AppendGapField(std::string* out, JsonField field, std::string_view channel,
+                    const GapInfo& gap) {
+  switch (field) {
+    case JsonField::kChannel:
+      return AppendNonEmpty(out, channel);
+    case JsonField::kSlot:
+      if (gap.slot == kNoSlot) return false;
+      AppendJsonUint(out, gap.slot);
+      return true;
+    case JsonField::kSource:
+      return AppendNonEmpty(out, gap.source);
+    case JsonField::kFrom:
+      AppendJsonInt(out, gap.from);
+      return true;
+    case JsonField::kTo:
+      AppendJsonInt(out, gap.to);
+      return true;
+    case JsonField::kReason:
+      AppendJsonString(out, gap.reason);
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+JsonEncoder::JsonEncoder(JsonEnvelope envelope, JsonCommandLimits limits)
+    : envelope_(std::move(envelope)), limits_(limits) {}
+
+Ref<Frame> JsonEncoder::EncodeEvent(const EdgeEvent& event, size_t channel) const {
+  return RenderEvent(envelope_[JsonMessage::kEvent], event, event.channel(channel));
+}
+
+Ref<Frame> JsonEncoder::EncodeCheckpoint(std::string_view channel,
+                                         const std::vector<PositionEntry>& position) const {
+  return RenderPosition(envelope_[JsonMessage::kCheckpoint], channel, position.data(),
+                        position.size());
+}
+
+Ref<Frame> JsonEncoder::EncodeJoined(std::string_view channel, const PositionEntry& entry) const {
+  return RenderPosition(envelope_[JsonMessage::kJoined], channel, &entry, 1);
+}
+
+Ref<Frame> JsonEncoder::EncodeGap(std::string_view channel, const GapInfo& gap) const {
+  return Render(envelope_[JsonMessage::kGap], [&](JsonField field, std::string* out) {
+    return AppendGapField(out, field, channel, gap);
+  });
+}
+
+bool JsonEncoder::has_snapshots() const {
+  return envelope_.snapshot_as_events() || !envelope_[JsonMessage::kSnapshot].empty();
+}
+
+Ref<Frame> JsonEncoder::EncodeConnected(const ConnectedInfo& info) const {
+  return Render(envelope_[JsonMessage::kConnected], [&](JsonField field, std::string* out) {
+    switch (field) {
+      case JsonField::kConnectionId:
+        return AppendNonEmpty(out, info.connection_id);
+      case JsonField::kUserId:
+        return AppendNonEmpty(out, info.user_id);
+      case JsonField::kNode:
+        return AppendNonEmpty(out, info.node);
+      case JsonField::kProtocol:
+        return AppendNonEmpty(out, kProtocol);
+      case JsonField::kHeartbeatMs:
+        AppendJsonInt(out, info.heartbeat_ms);
+        return true;
+      default:
+        return AppendNow(out, field, info.now_ms);
+    }
+  });
+}
+
+Ref<Frame> JsonEncoder::EncodeSubscribed(const SubscribedInfo& info) const {
+  return Render(envelope_[JsonMessage::kSubscribed], [&](JsonField field, std::string* out) {
+    switch (field) {
+      case JsonField::kClientId:
+        return AppendId(out, info.id);
+      case JsonField::kSnapshot:
+        return AppendFlag(out, info.snapshot);
+      case JsonField::kPosition:
+        if (info.position == nullptr) return false;
+        AppendJsonPosition(out, info.position->data(), info.position->size());
+        return true;
+      default:
+        return AppendNonEmpty(out, info.channel);
+    }
+  });
+}
+
+Ref<Frame> JsonEncoder::EncodeUnsubscribed(std::optional<int64_t> id,
+                                           std::string_view channel) const {
+  return Render(envelope_[JsonMessage::kUnsubscribed], [&](JsonField field, std::string* out) {
+    return field == JsonField::kClientId ? AppendId(out, id) : AppendNonEmpty(out, channel);
+  });
+}
+
+void JsonEncoder::EncodeSnapshot(const SnapshotInfo& info, std::vector<Ref<Frame>>* out) const {
+  const auto add = [out](Ref<Frame> frame) {
+    if (frame) out->push_back(std::move(frame));
+  };
+  if (envelope_.snapshot_as_events()) {
+    for (const Ref<EdgeEvent>& event : *info.events) {
+      add(RenderEvent(envelope_[JsonMessage::kEvent], *event, info.channel));
+    }
+    if (info.last && info.position != nullptr) add(EncodeCheckpoint(info.channel, *info.position));
+    return;
+  }
+  const JsonTemplate& item = envelope_[JsonMessage::kSnapshotEvent];
+  add(Render(envelope_[JsonMessage::kSnapshot], [&](JsonField field, std::string* text) {
+    switch (field) {
+      case JsonField::kEvents:
+        text->push_back('[');
+        for (size_t i = 0; i < info.events->size(); ++i) {
+          if (i > 0) text->push_back(',');
+          const EdgeEvent& event = *(*info.events)[i];
+          item.Render(text, [&](JsonField part, std::string* to) {
+            return AppendEventField(to, part, event, info.channel);
+          });
+        }
+        text->push_back(']');
+        return true;
+      case JsonField::kLast:
+        return AppendFlag(text, info.last);
+      case JsonField::kComplete:
+        return AppendFlag(text, info.last && info.complete);
+      case JsonField::kSinceMs:
+        if (!info.last || info.complete) return false;
+        AppendJsonInt(text, info.since_us / 1000);
+        return true;
+      case JsonField::kPosition:
+        if (!info.last || info.position == nullptr) return false;
+        AppendJsonPosition(text, info.position->data(), info.position->size());
+        return true;
+      default:
+        return AppendNonEmpty(text, info.channel);
+    }
+  }));
+}
+
+Ref<Frame> JsonEncoder::EncodeError(const ErrorInfo& error) const {
+  return Render(envelope_[JsonMessage::kError], [&](JsonField field, std::string* out) {
+    switch (field) {
+      case JsonField::kClientId:
+        return AppendId(out, error.id);
+      case JsonField::kCode:
+        return AppendNonEmpty(out, error.code);
+      case JsonField::kMessage:
+        return AppendNonEmpty(out, error.message);
+      default:
+        return AppendNonEmpty(out, error.channel);
+    }
+  });
+}
+
+Ref<Frame> JsonEncoder::EncodePing(int64_t now_ms) const {
+  return Render(envelope_[JsonMessage::kPing],
+                [&](JsonField field, std::string* out) { return AppendNow(out, field, now_ms); });
+}
+
+Ref<Frame> JsonEncoder::EncodePong(std::optional<int64_t> id, int64_t now_ms) const {
+  return Render(envelope_[JsonMessage::kPong], [&](JsonField field, std::string* out) {
+    return field == JsonField::kClientId ? AppendId(out, id) : AppendNow(out, field, now_ms);
+  });
+}
+
+bool JsonEncoder::Parse(std::string_view message, bool text, Command* command,
+                        ParseFailure* failure) const {
+  return ParseJsonCommand(message, text, limits_, command, failure);
+}
+
+}  // namespace spillway::edge
