@@ -106,6 +106,16 @@ def free_ports(count):
             sock.close()
 
 
+def port_taken(port):
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what a stopped broker left is free
+        try:
+            sock.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+        return False
+
+
 def _stat(pid):
     """(state, start time) of a process, or None. A start time tells it from a later one of that pid."""
     try:
@@ -257,6 +267,8 @@ class Cluster:
     def pause(self, number):
         """The broker keeps its connections and answers nothing."""
         self._signal(number, signal.SIGSTOP, must=True)
+        while self._broker_status(number)["state"] == "running":  # a signal takes its time to arrive
+            time.sleep(0.005)
 
     def resume(self, number):
         self._signal(number, signal.SIGCONT, must=True)
@@ -282,12 +294,12 @@ class Cluster:
             f"127.0.0.1:{ports['plain']}" for ports in self._state["brokers"])})
 
     def create_topic(self, name, partitions=1, replicas=None, config=None):
-        """Creates a topic and waits until every broker knows it; one that is there is an error."""
-        from confluent_kafka.admin import NewTopic
+        """Creates a topic and waits until its partitions have leaders; one that is there is an error."""
         admin = self.admin()
+        from confluent_kafka.admin import NewTopic
         topic = NewTopic(name, num_partitions=partitions, config=config or {},
                          replication_factor=replicas or min(3, len(self.numbers)))
-        admin.create_topics([topic], operation_timeout=20)[name].result(30)
+        self._result(admin.create_topics([topic], operation_timeout=20)[name])
         deadline = time.monotonic() + 20
         while True:
             found = admin.list_topics(name, timeout=10).topics[name]
@@ -300,7 +312,15 @@ class Cluster:
 
     def delete_topic(self, name):
         admin = self.admin()  # has to outlive the call: its end cancels what is under way
-        admin.delete_topics([name], operation_timeout=20)[name].result(30)
+        self._result(admin.delete_topics([name], operation_timeout=20)[name])
+
+    @staticmethod
+    def _result(future):
+        from confluent_kafka import KafkaException
+        try:
+            return future.result(30)
+        except KafkaException as error:
+            raise KafkaError(error.args[0].str()) from error
 
     # -- inside
 
@@ -352,6 +372,9 @@ class Cluster:
             self._children.pop(number).wait()
 
     def _launch(self, number):
+        for port in self._ports(number).values():
+            if port_taken(port):
+                raise KafkaError(f"port {port} of broker {number} is taken by another program")
         home = self.directory / str(number)
         home.mkdir(exist_ok=True)
         properties, log_config = home / "server.properties", home / "log4j2.properties"
@@ -376,11 +399,17 @@ class Cluster:
         run = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, text=True, check=False, timeout=120)
         if run.returncode:
-            raise KafkaError(f"formatting the storage of broker {number} failed:\n{run.stdout[-2000:]}")
+            raise KafkaError(f"formatting the storage of broker {number} failed:\n"
+                             + self._errors(run.stdout))
 
     def _log_tail(self, number):
-        lines = self.log(number).read_text(encoding="utf-8", errors="replace").splitlines()
-        return "\n".join([line for line in lines if "ERROR" in line or "Exception" in line][-5:])
+        return self._errors(self.log(number).read_text(encoding="utf-8", errors="replace"))
+
+    @staticmethod
+    def _errors(text):
+        lines = text.splitlines()
+        return "\n".join([line for line in lines if "ERROR" in line or "Exception" in line][-5:]
+                         or lines[-5:])
 
     def _properties(self, number):
         state, ports, count = self._state, self._ports(number), len(self.numbers)
@@ -520,6 +549,8 @@ def main():
         _run(_parser().parse_args())
     except KafkaError as error:
         sys.exit(f"kafka: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":
