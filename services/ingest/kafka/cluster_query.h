@@ -1,0 +1,58 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "services/ingest/kafka/kafka_settings.h"
+
+namespace spillway::ingest {
+
+class KafkaClient;
+
+// One topic as a broker describes it.
+struct TopicInfo {
+  std::string name;
+  int32_t partitions = 0;
+  absl::Status status;  // NOT_FOUND, PERMISSION_DENIED, ...: then partitions is 0
+};
+
+struct ClusterInfo {
+  std::string cluster_id;  // empty if the brokers don't say
+  int brokers = 0;
+  std::vector<TopicInfo> topics;  // by name
+};
+
+// One offset to look up.
+struct OffsetQuery {
+  int32_t partition = 0;
+  // -2: the log's start. -1: its end. >= 0: Unix milliseconds, the first record at or after them.
+  int64_t what = -1;
+};
+inline constexpr int64_t kLogStart = -2;
+inline constexpr int64_t kLogEnd = -1;
+
+// Blocking questions to a cluster. Each waits at most `timeout`; any thread.
+//
+// All topics that the client may see. UNAVAILABLE or DEADLINE_EXCEEDED when no broker answered.
+absl::StatusOr<ClusterInfo> ListTopics(KafkaClient& client, std::chrono::milliseconds timeout);
+// The same for a program that has no client yet.
+absl::StatusOr<ClusterInfo> ListTopics(const KafkaSettings& settings,
+                                       std::chrono::milliseconds timeout);
+// One topic by name: tells a missing one from a denied one, which a listing just leaves out. Never
+// creates it. The status of the call is about the cluster, the one in TopicInfo about the topic.
+absl::StatusOr<TopicInfo> DescribeTopic(KafkaClient& client, const std::string& name,
+                                        std::chrono::milliseconds timeout);
+
+// ListOffsets (Kafka protocol, key 2) to the leaders of one topic's partitions; at most one query
+// per partition. One result per query, in order: an offset, or -1 when no record is as young as the
+// time asked for. librdkafka puts the client's isolation.level into the request (rdkafka_request.c,
+// rd_kafka_make_ListOffsetsRequest), so with read_committed the end is the last stable offset.
+std::vector<absl::StatusOr<int64_t>> LookUpOffsets(KafkaClient& client, const std::string& topic,
+                                                   const std::vector<OffsetQuery>& queries,
+                                                   std::chrono::milliseconds timeout);
+
+}  // namespace spillway::ingest

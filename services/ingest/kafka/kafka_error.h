@@ -1,0 +1,21 @@
+#pragma once
+
+#include <librdkafka/rdkafka.h>
+
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "services/ingest/kafka/record_view.h"
+
+// One mapping of librdkafka's errors to ours, so that codes stay stable. Pure functions.
+namespace spillway::ingest {
+
+// What a partition's error means to whoever reads it.
+PartitionError ToPartitionError(rd_kafka_resp_err_t error);
+
+// "<what>: <librdkafka's words> (<NAME>)", with the canonical code that a caller may act on:
+// NOT_FOUND unknown topic or partition; PERMISSION_DENIED; UNAUTHENTICATED; DEADLINE_EXCEEDED (the
+// outcome is not known); RESOURCE_EXHAUSTED; INVALID_ARGUMENT; CANCELLED; UNAVAILABLE (retry).
+absl::Status ToStatus(rd_kafka_resp_err_t error, std::string_view what);
+
+}  // namespace spillway::ingest
