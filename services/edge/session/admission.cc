@@ -1,0 +1,140 @@
+#include "services/edge/session/admission.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "common/base/json_text.h"
+#include "common/base/strings.h"
+#include "common/channel/channel_name.h"
+
+namespace spillway::edge {
+namespace {
+
+constexpr size_t kMaxParamBytes = kMaxChannelBytes;
+
+Admission Refuse(int status, std::string_view code, std::string message, std::string detail = {}) {
+  Admission admission;
+  admission.refusal = Refusal{status, code, std::move(message), std::move(detail)};
+  return admission;
+}
+
+std::string_view TokenOf(const AuthOptions& auth, const http::Request& request) {
+  if (!auth.query_param.empty()) {
+    if (std::string_view token = request.Query(auth.query_param); !token.empty()) return token;
+  }
+  if (auth.header.empty()) return {};
+  absl::string_view token = Abs(request.Header(auth.header));
+  if (absl::StartsWithIgnoreCase(token, "bearer ")) token.remove_prefix(7);
+  return Std(absl::StripAsciiWhitespace(token));
+}
+
+// A value that a claim stands behind may be anything; one that only the client says must not reach
+// into other segments of a channel's name.
+bool IsOneSegment(std::string_view value) {
+  return IsValidChannelName(value) && std::none_of(value.begin(), value.end(), IsChannelSeparator);
+}
+
+// Whether the claim grants the value; nothing if there is no claim.
+std::optional<bool> Granted(const auth::Claims* claims, const std::string& name,
+                            std::string_view value) {
+  const auth::Claim* claim = claims == nullptr ? nullptr : claims->Find(name);
+  if (claim == nullptr || claim->type == auth::Claim::Type::kNull) return std::nullopt;
+  const std::vector<std::string> granted = claim->AsList();
+  return std::find(granted.begin(), granted.end(), value) != granted.end();
+}
+
+// Checks one parameter; the refusal if it is not as it must be.
+std::optional<Admission> CheckParam(const ParamOptions& param, std::string_view value,
+                                    const auth::Claims* claims) {
+  if (value.empty()) {
+    if (!param.required) return std::nullopt;
+    return Refuse(400, "param_missing",
+                  absl::StrCat("the query parameter '", param.name, "' is missing"));
+  }
+  if (value.size() > kMaxParamBytes) {
+    return Refuse(400, "param_invalid",
+                  absl::StrCat("the query parameter '", param.name, "' is too long"));
+  }
+  if (!param.claim.empty()) {
+    const std::optional<bool> granted = Granted(claims, param.claim, value);
+    if (granted.has_value() && !*granted) {
+      return Refuse(403, "param_not_allowed",
+                    absl::StrCat("the token is not for this '", param.name, "'"));
+    }
+    if (granted.has_value()) return std::nullopt;
+    if (!param.allow_ungranted) {
+      return Refuse(403, "claim_missing",
+                    absl::StrCat("the token has no claim '", param.claim,
+                                 "', which must grant the '", param.name, "'"));
+    }
+  }
+  if (!IsOneSegment(value)) {
+    return Refuse(
+        400, "param_invalid",
+        absl::StrCat("the query parameter '", param.name,
+                     "' must be one segment of a channel's name: no '.', ':', '/' or '*'"));
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+http::Response Refusal::ToResponse() const {
+  http::Response response;
+  response.status = status;
+  response.content_type = "application/json";
+  response.body = absl::StrCat("{\"error\":{\"code\":", JsonString(code),
+                               ",\"message\":", JsonString(message), "}}\n");
+  response.headers.emplace_back("Cache-Control", "no-store");
+  // RFC 9110, section 11.6.1: a 401 says how to authenticate.
+  if (status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer");
+  if (status == 503) response.headers.emplace_back("Retry-After", "5");
+  return response;
+}
+
+Admission Admit(const Endpoint& endpoint, const http::Request& request) {
+  const EndpointOptions& options = endpoint.options();
+  Admission admission;
+  auth::JwtResult token;
+  ClientValues client;
+
+  const std::string_view text = TokenOf(options.auth, request);
+  // Without a verifier no token can be told from another: everyone is anonymous.
+  if (endpoint.verifier() != nullptr && (options.auth.required || !text.empty())) {
+    token = endpoint.verifier()->Verify(text);
+    if (!token.ok()) {
+      return Refuse(401, auth::JwtErrorCode(token.error),
+                    std::string(auth::JwtErrorMessage(token.error)), token.detail);
+    }
+    client.claims = &token.claims;
+  }
+
+  for (const ParamOptions& param : options.params) {
+    const std::string_view value = request.Query(param.name);
+    if (auto refused = CheckParam(param, value, client.claims)) return *std::move(refused);
+    client.params.emplace_back(param.name, value);
+  }
+
+  SessionIdentity& identity = admission.identity;
+  for (const ChannelTemplate& channel : endpoint.subscribe()) {
+    for (std::string& name : channel.Expand(client)) {
+      if (!IsValidChannelName(name)) {
+        return Refuse(400, "param_invalid",
+                      absl::StrCat("'", channel.text(), "' is no valid channel for this client"));
+      }
+      if (std::find(identity.channels.begin(), identity.channels.end(), name) ==
+          identity.channels.end()) {
+        identity.channels.push_back(std::move(name));
+      }
+    }
+  }
+  identity.grants = endpoint.policy().GrantsOf(client);
+  if (client.claims != nullptr) identity.user_id = client.claims->sub();
+  identity.ip = request.remote_ip;
+  return admission;
+}
+
+}  // namespace spillway::edge

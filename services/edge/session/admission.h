@@ -1,0 +1,39 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/http/http_types.h"
+#include "services/edge/session/endpoint.h"
+
+namespace spillway::edge {
+
+// What a session keeps of the client that was let in.
+struct SessionIdentity {
+  std::string user_id;  // the token's `sub`; empty: anonymous
+  std::string ip;
+  ChannelPolicy::Grants grants;
+  std::vector<std::string> channels;  // subscribed to on connect
+};
+
+// Why an upgrade is refused.
+struct Refusal {
+  int status = 400;
+  std::string_view code;  // stable (docs/protocol-json.md)
+  std::string message;
+  std::string detail;  // for the log
+
+  http::Response ToResponse() const;
+};
+
+struct Admission {
+  std::optional<Refusal> refusal;
+  SessionIdentity identity;  // without a refusal
+};
+
+// Checks token and parameters of an upgrade request to `endpoint`. Pure: any thread.
+Admission Admit(const Endpoint& endpoint, const http::Request& request);
+
+}  // namespace spillway::edge

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/channel/channel_pattern.h"
+#include "services/edge/session/channel_template.h"
+
+namespace spillway::edge {
+
+enum class ChannelAccess : uint8_t {
+  kAnyone,         // also without a token
+  kAuthenticated,  // clients with a valid token
+  kServer,         // nobody by command
+};
+
+struct ChannelRule {
+  std::string pattern;
+  ChannelAccess access = ChannelAccess::kAuthenticated;
+  std::string allow;      // template of the names a client may have; empty: all
+  bool snapshot = false;  // on subscribe, unless the client says otherwise
+};
+
+// Who may subscribe to what: the first rule whose pattern matches counts. Immutable after Compile:
+// usable from any thread. Owned by the composition root.
+class ChannelPolicy {
+ public:
+  // What the policy needs of a client later on, so that its claims can be forgotten.
+  struct Grants {
+    bool authenticated = false;
+    struct Name {
+      size_t rule;
+      std::string channel;
+    };
+    std::vector<Name> names;  // by `allow` templates
+  };
+  struct Verdict {
+    bool allowed = false;
+    bool snapshot = false;
+  };
+
+  // `unmatched`: for channels that no rule matches. InvalidArgument names the rule.
+  static absl::StatusOr<ChannelPolicy> Compile(
+      const std::vector<ChannelRule>& rules,
+      ChannelAccess unmatched = ChannelAccess::kAuthenticated);
+
+  Grants GrantsOf(const ClientValues& client) const;
+  Verdict Check(std::string_view channel, const Grants& grants) const;
+  // The setting, for channels that the endpoint subscribes to itself.
+  bool SnapshotOf(std::string_view channel) const;
+
+ private:
+  struct Rule {
+    ChannelPattern pattern;
+    ChannelAccess access;
+    std::optional<ChannelTemplate> allow;
+    bool snapshot;
+  };
+
+  std::optional<size_t> Find(std::string_view channel) const;
+
+  std::vector<Rule> rules_;
+  ChannelAccess unmatched_ = ChannelAccess::kAuthenticated;
+};
+
+}  // namespace spillway::edge

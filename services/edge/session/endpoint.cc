@@ -1,0 +1,52 @@
+#include "services/edge/session/endpoint.h"
+
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+
+namespace spillway::edge {
+
+absl::StatusOr<std::unique_ptr<Endpoint>> Endpoint::Create(EndpointOptions options,
+                                                           const EndpointParts& parts) {
+  const std::string path = options.path;
+  const auto wrong = [&path](absl::string_view what) {
+    return absl::InvalidArgumentError(absl::StrCat("endpoint '", path, "': ", what));
+  };
+  if (!path.starts_with('/')) return wrong("the path must begin with '/'");
+  if (options.auth.required) {
+    if (parts.verifier == nullptr) {
+      return wrong("tokens are required, but there is no secret to verify them with");
+    }
+    if (options.auth.query_param.empty() && options.auth.header.empty()) {
+      return wrong("tokens are required, but neither auth.query_param nor auth.header is set");
+    }
+  }
+  const HeartbeatOptions& heartbeat = options.heartbeat;
+  if (heartbeat.interval.count() > 0 && !heartbeat.message && !heartbeat.protocol) {
+    return wrong("heartbeat: pings need a form, message or protocol");
+  }
+  if (heartbeat.interval.count() > 0 && heartbeat.timeout.count() > 0 &&
+      heartbeat.timeout <= heartbeat.interval) {
+    return wrong("heartbeat: the timeout must be longer than the interval between pings");
+  }
+  for (const ParamOptions& param : options.params) {
+    if (param.name == options.auth.query_param) {
+      return wrong(absl::StrCat("parameter '", param.name, "' is the one with the token"));
+    }
+    size_t times = 0;
+    for (const ParamOptions& other : options.params) times += other.name == param.name ? 1 : 0;
+    if (times > 1) return wrong(absl::StrCat("parameter '", param.name, "' is given twice"));
+  }
+  std::vector<ChannelTemplate> subscribe;
+  for (const std::string& text : options.subscribe) {
+    auto compiled = ChannelTemplate::Compile(text);
+    if (!compiled.ok()) return wrong(compiled.status().message());
+    subscribe.push_back(*std::move(compiled));
+  }
+  auto endpoint = std::unique_ptr<Endpoint>(new Endpoint(std::move(options), parts));
+  endpoint->subscribe_ = std::move(subscribe);
+  return endpoint;
+}
+
+}  // namespace spillway::edge

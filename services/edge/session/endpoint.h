@@ -1,0 +1,79 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/auth/jwt.h"
+#include "services/edge/dialect/dialect.h"
+#include "services/edge/session/channel_policy.h"
+#include "services/edge/session/channel_template.h"
+
+namespace spillway::edge {
+
+// How connections of an endpoint are kept alive.
+struct HeartbeatOptions {
+  std::chrono::milliseconds interval{30'000};  // between pings; 0: none are sent
+  std::chrono::milliseconds timeout{60'000};   // a client silent for so long is closed; 0: never
+  bool message = true;                         // ping by the dialect's own message
+  bool protocol = false;                       // ping by a frame of RFC 6455, section 5.5.2
+};
+
+// A query parameter that means something.
+struct ParamOptions {
+  std::string name;
+  bool required = false;
+  std::string claim;             // what it must equal, or be in; empty: not checked
+  bool allow_ungranted = false;  // accept clients that do not have the claim
+};
+
+struct AuthOptions {
+  bool required = true;
+  std::string query_param = "token";     // empty: none
+  std::string header = "authorization";  // lower case; empty: none
+};
+
+struct EndpointOptions {
+  std::string path = "/ws";
+  AuthOptions auth;
+  std::vector<ParamOptions> params;
+  std::vector<std::string> subscribe;  // channel templates
+  bool commands = true;                // accept subscribe and unsubscribe
+  HeartbeatOptions heartbeat;
+};
+
+// What an endpoint refers to; all outlive it.
+struct EndpointParts {
+  const Dialect* dialect = nullptr;
+  VariantId variant = 0;  // of `dialect`
+  const ChannelPolicy* policy = nullptr;
+  const auth::JwtVerifier* verifier = nullptr;  // may be null if no token is required
+};
+
+// An endpoint, checked and compiled. Immutable: usable from any thread. Owned by the composition
+// root; outlives all sessions.
+class Endpoint {
+ public:
+  // InvalidArgument names the endpoint and what is wrong with it.
+  static absl::StatusOr<std::unique_ptr<Endpoint>> Create(EndpointOptions options,
+                                                          const EndpointParts& parts);
+
+  const EndpointOptions& options() const { return options_; }
+  const Dialect& dialect() const { return *parts_.dialect; }
+  VariantId variant() const { return parts_.variant; }
+  const ChannelPolicy& policy() const { return *parts_.policy; }
+  const auth::JwtVerifier* verifier() const { return parts_.verifier; }
+  const std::vector<ChannelTemplate>& subscribe() const { return subscribe_; }
+
+ private:
+  Endpoint(EndpointOptions options, const EndpointParts& parts)
+      : options_(std::move(options)), parts_(parts) {}
+
+  const EndpointOptions options_;
+  const EndpointParts parts_;
+  std::vector<ChannelTemplate> subscribe_;
+};
+
+}  // namespace spillway::edge

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "services/edge/session/acceptor.h"
+#include "services/edge/session/admission.h"
+#include "services/edge/session/connection_gate.h"
+#include "services/edge/session/endpoint.h"
+#include "services/edge/session/session_context.h"
+
+namespace spillway::edge {
+
+// Lets clients in: finds the endpoint by its path, checks token and parameters, makes the session.
+// Immutable; each worker's thread calls it with its own index. Owned by the composition root, which
+// owns everything it refers to, too.
+class EndpointAcceptor final : public Acceptor {
+ public:
+  // `workers`: the context of each, by index. InvalidArgument if two endpoints have one path.
+  static absl::StatusOr<std::unique_ptr<EndpointAcceptor>> Create(
+      const std::vector<const Endpoint*>& endpoints, std::vector<SessionContext*> workers,
+      ConnectionGate& gate);
+
+  UpgradeDecision OnUpgrade(const http::Request& request, size_t worker) override;
+
+ private:
+  EndpointAcceptor(std::vector<SessionContext*> workers, ConnectionGate& gate)
+      : workers_(std::move(workers)), gate_(gate) {}
+
+  absl::flat_hash_map<std::string, const Endpoint*> endpoints_;
+  const std::vector<SessionContext*> workers_;
+  ConnectionGate& gate_;
+};
+
+}  // namespace spillway::edge

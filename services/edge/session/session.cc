@@ -1,0 +1,349 @@
+#include "services/edge/session/session.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/strings.h"
+#include "common/channel/channel_hash.h"
+#include "common/channel/channel_name.h"
+
+namespace spillway::edge {
+namespace {
+
+constexpr std::string_view kHex = "0123456789abcdef";
+
+double SecondsBetween(MonoTime from, MonoTime to) {
+  return std::chrono::duration<double>(to - from).count();
+}
+
+}  // namespace
+
+Session::Session(SessionContext& context, const Endpoint& endpoint, SessionIdentity identity,
+                 ConnectionGate::Slot slot)
+    : context_(context),
+      endpoint_(endpoint),
+      identity_(std::move(identity)),
+      slot_(std::move(slot)) {
+  std::array<uint8_t, 16> bytes;
+  context_.random(bytes.data(), bytes.size());
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    id_[2 * i] = kHex[bytes[i] >> 4];
+    id_[2 * i + 1] = kHex[bytes[i] & 15];
+  }
+}
+
+Session::~Session() { Leave(); }
+
+void Session::OnOpen(Transport* transport) {
+  const MonoTime now = context_.clock.Now();
+  transport_ = transport;
+  open_ = true;
+  opened_ = last_heard_ = now;
+  connected_ms_ = ToUnixMillis(context_.clock.WallNow());
+  context_.registry.Add(this);
+  context_.variants[variant()].in_use.fetch_add(1, std::memory_order_relaxed);
+  context_.counters.opened.Add();
+  context_.counters.connections.Add(1);
+
+  const HeartbeatOptions& heartbeat = endpoint_.options().heartbeat;
+  Send(endpoint_.dialect().EncodeConnected({.connection_id = id(),
+                                            .user_id = user_id(),
+                                            .node = context_.node_id,
+                                            .heartbeat_ms = heartbeat.interval.count(),
+                                            .now_ms = connected_ms_}));
+  for (const std::string& channel : identity_.channels) {
+    Join({}, channel, endpoint_.policy().SnapshotOf(channel), now);
+  }
+  identity_.channels = {};
+  next_ping_ = now + heartbeat.interval;
+  SetHeartbeat(now);
+}
+
+void Session::OnMessage(std::string_view payload, bool text) {
+  if (closing_) return;
+  const MonoTime now = context_.clock.Now();
+  last_heard_ = now;
+  ++messages_received_;
+  context_.counters.messages_received.Add();
+  if (!TakeMessage(now)) {
+    context_.counters.rate_limited.Add();
+    SendError({}, "rate_limited", "too many messages: send fewer, this one was ignored");
+    CountMisuse(now);
+    return;
+  }
+  if (!endpoint_.dialect().Parse(payload, text, &context_.command, &context_.failure)) {
+    const ParseFailure& failure = context_.failure;
+    SendError(failure.id, failure.code, failure.message);
+    CountMisuse(now);
+    return;
+  }
+  Run(context_.command);
+}
+
+// A token bucket kept as one time (the generic cell rate algorithm, ITU-T I.371, annex A).
+bool Session::TakeMessage(MonoTime now) {
+  const SessionLimits& limits = context_.limits;
+  if (limits.messages_per_second == 0) return true;
+  const auto step = std::chrono::duration_cast<MonoTime::duration>(std::chrono::seconds(1)) /
+                    limits.messages_per_second;
+  const uint32_t burst =
+      limits.message_burst == 0 ? limits.messages_per_second : limits.message_burst;
+  const MonoTime start = std::max(rate_reached_, now);
+  if (start + step - now > step * burst) return false;
+  rate_reached_ = start + step;
+  return true;
+}
+
+void Session::Run(const Command& command) {
+  const MonoTime now = context_.clock.Now();
+  switch (command.type) {
+    case Command::Type::kPong:
+      return;  // heard is all
+    case Command::Type::kPing:
+      Send(endpoint_.dialect().EncodePong(command.id, ToUnixMillis(context_.clock.WallNow())));
+      return;
+    case Command::Type::kSubscribe:
+    case Command::Type::kUnsubscribe:
+      break;
+  }
+  if (!endpoint_.options().commands) {
+    SendError(command.id, "commands_disabled",
+              "this endpoint chooses the channels itself and takes no subscriptions");
+    CountMisuse(now);
+  } else if (command.type == Command::Type::kSubscribe) {
+    Subscribe(command, now);
+  } else {
+    Unsubscribe(command);
+  }
+}
+
+void Session::Subscribe(const Command& command, MonoTime now) {
+  bool misuse = false;
+  for (std::string_view channel : command.channels) {
+    if (absl::Status status = ValidateChannelName(channel); !status.ok()) {
+      SendError(command.id, "bad_channel", Std(status.message()), channel);
+      misuse = true;
+      continue;
+    }
+    const ChannelPolicy::Verdict verdict = endpoint_.policy().Check(channel, identity_.grants);
+    if (!verdict.allowed) {
+      SendError(command.id, "not_allowed", "this client may not subscribe to the channel", channel);
+      continue;
+    }
+    Join(command.id, channel, command.snapshot.value_or(verdict.snapshot), now);
+  }
+  if (misuse) CountMisuse(now);
+}
+
+bool Session::Join(std::optional<int64_t> id, std::string_view channel, bool snapshot,
+                   MonoTime now) {
+  if (subscriptions_ >= context_.limits.max_subscriptions) {
+    SendError(id, "too_many_subscriptions",
+              absl::StrCat("a connection may have ", context_.limits.max_subscriptions,
+                           " subscriptions: unsubscribe from others first"),
+              channel);
+    return false;
+  }
+  // Before the call, which may answer at once.
+  if (id.has_value()) pending_ids_.push_back({ChannelHash(channel), *id});
+  if (context_.hub.Subscribe(this, channel, snapshot && endpoint_.dialect().has_snapshots(), now) ==
+      HubShard::SubscribeResult::kAlready) {
+    if (id.has_value()) pending_ids_.pop_back();
+    SendError(id, "already_subscribed", "this connection is subscribed to the channel already",
+              channel);
+    return false;
+  }
+  ++subscriptions_;
+  context_.counters.subscribed.Add();
+  return true;
+}
+
+void Session::Unsubscribe(const Command& command) {
+  for (std::string_view channel : command.channels) {
+    if (!context_.hub.Unsubscribe(this, channel)) {
+      SendError(command.id, "not_subscribed", "this connection is not subscribed to the channel",
+                channel);
+      continue;
+    }
+    --subscriptions_;
+    TakePendingId(channel);
+    context_.counters.unsubscribed.Add();
+    Send(endpoint_.dialect().EncodeUnsubscribed(command.id, channel));
+  }
+}
+
+std::optional<int64_t> Session::TakePendingId(std::string_view channel) {
+  if (pending_ids_.empty()) return std::nullopt;
+  const uint64_t hash = ChannelHash(channel);
+  for (PendingId& pending : pending_ids_) {
+    if (pending.channel != hash) continue;
+    const int64_t id = pending.id;
+    pending = pending_ids_.back();
+    pending_ids_.pop_back();
+    if (pending_ids_.empty()) pending_ids_.shrink_to_fit();
+    return id;
+  }
+  return std::nullopt;
+}
+
+void Session::OnSubscribed(std::string_view channel, const std::vector<PositionEntry>& position,
+                           bool snapshot) {
+  Send(endpoint_.dialect().EncodeSubscribed({.id = TakePendingId(channel),
+                                             .channel = channel,
+                                             .snapshot = snapshot,
+                                             .position = &position}));
+}
+
+void Session::OnSnapshot(const SnapshotPiece& piece) {
+  std::vector<Ref<Frame>>& frames = context_.frames;
+  endpoint_.dialect().EncodeSnapshot({.channel = piece.channel,
+                                      .events = &piece.events,
+                                      .last = piece.last,
+                                      .position = &piece.position,
+                                      .complete = piece.complete,
+                                      .since_us = piece.since_us},
+                                     &frames);
+  for (Ref<Frame>& frame : frames) Send(std::move(frame));
+  frames.clear();
+}
+
+void Session::OnSnapshotFailed(std::string_view channel,
+                               const std::vector<PositionEntry>& position) {
+  SendError({}, "snapshot_unavailable",
+            "the snapshot could not be had in time; live events follow: subscribe again to retry",
+            channel);
+  Send(endpoint_.dialect().EncodeCheckpoint(channel, position));
+}
+
+void Session::SendFrame(const Frame& frame) {
+  ++messages_sent_;
+  context_.counters.messages_sent.Add();
+  transport_->Send(frame);
+}
+
+bool Session::CanPull() const {
+  return transport_->backlog_bytes() <= context_.limits.low_backlog_bytes &&
+         transport_->backlog_messages() <= context_.limits.low_backlog_messages;
+}
+
+void Session::Send(Ref<Frame> frame) {
+  if (!frame) return;
+  SendFrame(*frame);
+  context_.keep(std::move(frame));
+}
+
+void Session::SendError(std::optional<int64_t> id, std::string_view code, std::string_view message,
+                        std::string_view channel) {
+  context_.counters.errors_sent.Add();
+  Send(endpoint_.dialect().EncodeError({.id = id,
+                                        .code = code,
+                                        .message = message,
+                                        .channel = channel.substr(0, kMaxChannelBytes)}));
+}
+
+void Session::CountMisuse(MonoTime now) {
+  context_.counters.bad_messages.Add();
+  const SessionLimits& limits = context_.limits;
+  if (misuse_ == 0 || now - misuse_since_ > limits.bad_message_window) {
+    misuse_ = 0;
+    misuse_since_ = now;
+  }
+  ++misuse_;
+  if (limits.max_bad_messages == 0 || misuse_ < limits.max_bad_messages) return;
+  context_.counters.misuse_closes.Add();
+  Close(kCloseBadCommand.code, "too many bad messages");
+}
+
+void Session::OnPong() { last_heard_ = context_.clock.Now(); }
+
+void Session::OnWritable() {
+  if (!closing_) context_.hub.OnWritable(this, context_.clock.Now());
+}
+
+void Session::OnHeartbeat() {
+  const HeartbeatOptions& heartbeat = endpoint_.options().heartbeat;
+  const MonoTime now = context_.clock.Now();
+  if (heartbeat.timeout.count() > 0 && now - last_heard_ >= heartbeat.timeout) {
+    context_.counters.heartbeat_failures.Add();
+    Close(kCloseHeartbeatTimeout.code, "no pong in time");
+    return;
+  }
+  if (heartbeat.interval.count() > 0 && now >= next_ping_) {
+    context_.counters.pings_sent.Add();
+    if (heartbeat.message) {
+      Send(endpoint_.dialect().EncodePing(ToUnixMillis(context_.clock.WallNow())));
+    }
+    if (heartbeat.protocol) Send(Frame::Make(Opcode::kPing, {}));
+    next_ping_ += heartbeat.interval;
+    // After a long stall one ping is due, not all that were missed.
+    if (next_ping_ <= now) next_ping_ = now + heartbeat.interval;
+  }
+  SetHeartbeat(now);
+}
+
+void Session::SetHeartbeat(MonoTime now) {
+  const HeartbeatOptions& heartbeat = endpoint_.options().heartbeat;
+  MonoTime next = MonoTime::max();
+  if (heartbeat.interval.count() > 0) next = next_ping_;
+  if (heartbeat.timeout.count() > 0) next = std::min(next, last_heard_ + heartbeat.timeout);
+  if (next == MonoTime::max() || closing_) return;
+  context_.wheel.Set(heartbeat_, std::chrono::ceil<std::chrono::milliseconds>(
+                                     std::max(next - now, MonoTime::duration::zero())));
+}
+
+bool Session::Close(uint16_t code, std::string_view reason) {
+  if (closing_ || !open_) return false;
+  closing_ = true;
+  heartbeat_.Cancel();
+  context_.hub.Remove(this);
+  subscriptions_ = 0;
+  transport_->Close(code, reason);
+  return true;
+}
+
+void Session::OnClosed(uint16_t code, std::string_view reason) {
+  (void)code;
+  (void)reason;
+  Leave();
+}
+
+void Session::Leave() {
+  if (!open_) return;
+  open_ = false;
+  closing_ = true;
+  heartbeat_.Cancel();
+  context_.hub.Remove(this);
+  context_.registry.Remove(this);
+  context_.variants[variant()].in_use.fetch_sub(1, std::memory_order_relaxed);
+  context_.counters.closed.Add();
+  context_.counters.connections.Add(-1);
+  context_.counters.duration_seconds.Observe(SecondsBetween(opened_, context_.clock.Now()));
+  slot_ = ConnectionGate::Slot();
+}
+
+SessionInfo Session::Info() const {
+  SessionInfo info;
+  info.id = std::string(id());
+  info.user_id = user_id();
+  info.ip = ip();
+  info.dialect = endpoint_.dialect().name();
+  info.endpoint = endpoint_.options().path;
+  info.connected_ms = connected_ms_;
+  info.subscriptions = subscriptions_;
+  info.messages_sent = messages_sent_;
+  info.messages_received = messages_received_;
+  if (open_) {
+    info.backlog_bytes = transport_->backlog_bytes();
+    info.backlog_messages = transport_->backlog_messages();
+  }
+  return info;
+}
+
+std::vector<std::string> Session::Channels() const {
+  std::vector<std::string> channels = context_.hub.ChannelsOf(this);
+  std::sort(channels.begin(), channels.end());
+  return channels;
+}
+
+}  // namespace spillway::edge

@@ -1,0 +1,132 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "common/base/clock.h"
+#include "services/edge/hub/subscriber.h"
+#include "services/edge/session/admission.h"
+#include "services/edge/session/close_codes.h"
+#include "services/edge/session/connection_gate.h"
+#include "services/edge/session/endpoint.h"
+#include "services/edge/session/session_context.h"
+#include "services/edge/session/session_registry.h"
+#include "services/edge/session/transport.h"
+#include "services/edge/timer/timing_wheel.h"
+
+namespace spillway::edge {
+
+// A session as operators see it.
+struct SessionInfo {
+  std::string id;
+  std::string user_id;
+  std::string ip;
+  std::string_view dialect;
+  std::string_view endpoint;  // path
+  int64_t connected_ms = 0;   // Unix
+  size_t subscriptions = 0;
+  uint64_t messages_sent = 0;
+  uint64_t messages_received = 0;
+  size_t backlog_bytes = 0;
+  size_t backlog_messages = 0;
+};
+
+// One client's connection between its transport and the hub: says hello, subscribes to what the
+// endpoint gives to everyone, takes commands, keeps the heartbeat. Knows no protocol (the dialect
+// does) and no socket.
+//
+// Belongs to one worker thread, which alone may call it. Owned by its connection, which destroys it
+// after OnClosed; must not outlive its context.
+class Session final : public TransportHandler, public Subscriber {
+ public:
+  Session(SessionContext& context, const Endpoint& endpoint, SessionIdentity identity,
+          ConnectionGate::Slot slot);
+  ~Session() override;
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  // TransportHandler.
+  void OnOpen(Transport* transport) override;
+  void OnMessage(std::string_view payload, bool text) override;
+  void OnPong() override;
+  void OnWritable() override;
+  void OnClosed(uint16_t code, std::string_view reason) override;
+
+  // Subscriber.
+  VariantId variant() const override { return endpoint_.variant(); }
+  void SendFrame(const Frame& frame) override;
+  bool CanPull() const override;
+  void OnSubscribed(std::string_view channel, const std::vector<PositionEntry>& position,
+                    bool snapshot) override;
+  void OnSnapshot(const SnapshotPiece& piece) override;
+  void OnSnapshotFailed(std::string_view channel,
+                        const std::vector<PositionEntry>& position) override;
+
+  // Ends the subscriptions and then the connection. False if it is already ending. Not from within
+  // a call of the hub.
+  bool Close(uint16_t code, std::string_view reason);
+
+  // Hexadecimal; nobody can guess it.
+  std::string_view id() const { return {id_.data(), id_.size()}; }
+  const std::string& user_id() const { return identity_.user_id; }
+  const std::string& ip() const { return identity_.ip; }
+  SessionInfo Info() const;
+  // By name.
+  std::vector<std::string> Channels() const;
+
+ private:
+  friend class SessionRegistry;
+
+  // A subscription that was not answered yet; its channel by ChannelHash().
+  struct PendingId {
+    uint64_t channel;
+    int64_t id;
+  };
+
+  bool TakeMessage(MonoTime now);
+  void Run(const Command& command);
+  void Subscribe(const Command& command, MonoTime now);
+  void Unsubscribe(const Command& command);
+  // False: already subscribed, or too many; the client was told.
+  bool Join(std::optional<int64_t> id, std::string_view channel, bool snapshot, MonoTime now);
+  std::optional<int64_t> TakePendingId(std::string_view channel);
+
+  void Send(Ref<Frame> frame);
+  void SendError(std::optional<int64_t> id, std::string_view code, std::string_view message,
+                 std::string_view channel = {});
+  void CountMisuse(MonoTime now);
+
+  void OnHeartbeat();
+  void SetHeartbeat(MonoTime now);
+  void Leave();
+
+  SessionContext& context_;
+  const Endpoint& endpoint_;
+  Transport* transport_ = nullptr;
+  SessionIdentity identity_;
+  std::array<char, 32> id_;
+  SessionRegistry::Links user_links_;
+  SessionRegistry::Links ip_links_;
+  ConnectionGate::Slot slot_;
+  std::vector<PendingId> pending_ids_;
+  Timer heartbeat_ = Timer::Of<&Session::OnHeartbeat>(this);
+  MonoTime opened_;
+  MonoTime last_heard_;
+  MonoTime next_ping_;
+  MonoTime rate_reached_;  // the bucket is empty until then
+  MonoTime misuse_since_;
+  int64_t connected_ms_ = 0;
+  uint64_t messages_sent_ = 0;
+  uint64_t messages_received_ = 0;
+  uint32_t subscriptions_ = 0;
+  uint32_t misuse_ = 0;
+  bool open_ = false;     // between OnOpen and OnClosed
+  bool closing_ = false;  // Close() was called
+};
+
+}  // namespace spillway::edge
