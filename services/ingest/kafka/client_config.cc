@@ -86,6 +86,9 @@ Properties Defaults(const KafkaSettings& settings, const ClientOptions& options)
       add("linger.ms", 1);
       add("message.timeout.ms", options.delivery_timeout_ms);
       add("message.max.bytes", options.max_message_bytes);
+      // A mistyped topic is an error, not a new topic. librdkafka calls this a consumer's property
+      // and heeds it in producers all the same.
+      add("allow.auto.create.topics", "false");
       add("partitioner", "murmur2_random");  // as Java's clients place keys
       // An unknown topic is reported before the delivery timeout makes its error a vague one.
       add("topic.metadata.propagation.max.ms", std::max(options.delivery_timeout_ms / 2, 100));
