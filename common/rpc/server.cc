@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "common/rpc/port_credentials.h"
+#include "grpc/health/v1/health.pb.h"
 
 namespace spillway::rpc {
 namespace {
@@ -21,6 +22,8 @@ void EnablePlugins() {
   std::call_once(once, [] {
     grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    // Naming the message links its description in, which reflection serves.
+    (void)grpc::health::v1::HealthCheckRequest::descriptor();
   });
 }
 

@@ -123,6 +123,19 @@ TEST_F(RpcServerTest, ServesWithHealth) {
   EXPECT_EQ(Health(channel), "\x08\x02");
 }
 
+TEST_F(RpcServerTest, ReflectionKnowsTheHealthService) {
+  StartServer();
+  // ServerReflectionRequest (grpc/reflection/v1alpha): field 4 is a symbol to find the file of.
+  const std::string symbol = "grpc.health.v1.Health";
+  std::string request = "\x22";
+  request += static_cast<char>(symbol.size());
+  std::string response;
+  ASSERT_TRUE(Raw(Connect(), "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+                  request + symbol, &response)
+                  .ok());
+  EXPECT_THAT(response, HasSubstr("HealthCheckResponse"));
+}
+
 TEST_F(RpcServerTest, TheBearerTokenGuardsTheHandler) {
   options_.authorize = BearerAuthorizer("secret", {"spillway.v1.AdminService"});
   StartServer();

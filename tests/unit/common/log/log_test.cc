@@ -108,8 +108,10 @@ TEST_F(LogTest, RateLimitLetsOneLineThroughAndCountsTheRest) {
   EXPECT_FALSE(limited.Warn("a", "bad record", {{"n", 4}}));
   clock_.Advance(milliseconds(1));
   EXPECT_TRUE(limited.Warn("a", "bad record", {{"n", 5}}));
+  clock_.Advance(milliseconds(1000));
+  EXPECT_TRUE(limited.Warn("a", "bad record", {{"n", 6}}));  // counted once only
   EXPECT_THAT(lines_, ElementsAre(HasSubstr("\"n\":1}"), HasSubstr("other"),
-                                  HasSubstr("\"n\":5,\"suppressed\":3}")));
+                                  HasSubstr("\"n\":5,\"suppressed\":3}"), HasSubstr("\"n\":6}")));
   EXPECT_EQ(limited.suppressed_total(), 3u);
 }
 
