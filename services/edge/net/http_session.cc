@@ -32,7 +32,7 @@ char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 
 std::string_view View(beast::string_view text) { return {text.data(), text.size()}; }
 
 // Owned by its own pending operation; one is pending at a time.
-class HttpSession final : public std::enable_shared_from_this<HttpSession> {
+class HttpSession final : public HttpSocket, public std::enable_shared_from_this<HttpSession> {
  public:
   HttpSession(TcpSocket socket, Worker& worker, const HttpRoutes& routes, Acceptor& acceptor)
       : socket_(std::move(socket)),
@@ -43,6 +43,13 @@ class HttpSession final : public std::enable_shared_from_this<HttpSession> {
     error_code ignored;
     const auto peer = socket_.remote_endpoint(ignored);
     if (!ignored) remote_ip_ = peer.address().to_string();
+    worker_.AddHttpSocket(this);
+  }
+  ~HttpSession() override { worker_.RemoveHttpSocket(this); }
+
+  void CloseSocket() override {
+    error_code ignored;
+    socket_.close(ignored);
   }
 
   void Read() {
@@ -61,8 +68,7 @@ class HttpSession final : public std::enable_shared_from_this<HttpSession> {
 
   void OnTimeout() {
     worker_.mutable_counters().handshake_timeouts.Add();
-    error_code ignored;
-    socket_.close(ignored);  // the pending operation fails and lets go of this
+    CloseSocket();  // the pending operation fails and lets go of this
   }
 
   void OnRead(const error_code& error) {

@@ -51,7 +51,7 @@ void IoPool::Stop(std::chrono::milliseconds grace, std::string_view reason) {
   for (const auto& worker : workers_) {
     worker->Post([&worker = *worker, reason = std::string(reason)] {
       worker.StopAccepting();
-      worker.connections().CloseAll(kCloseGoingAway, reason);
+      worker.connections().ShutDown(kCloseGoingAway, reason);
     });
   }
   constexpr std::chrono::milliseconds kStep{5};

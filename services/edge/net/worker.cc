@@ -104,6 +104,7 @@ void Worker::Stop() {
   asio::post(io_->context, [this] {
     StopAccepting();
     RunTurn([this] { connections_.AbortAll(kCloseGoingAway); });
+    for (HttpSocket* socket : http_sockets_) socket->CloseSocket();
     io_->context.stop();
   });
   thread_.join();

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/base/clock.h"
@@ -22,6 +23,8 @@
 #include "services/edge/ws/event_loop.h"
 
 namespace spillway::edge::net {
+
+class HttpSocket;
 
 // One thread with its own event loop, listening sockets and share of connections, which never leave
 // it.
@@ -68,6 +71,8 @@ class Worker final : private ws::EventLoop {
     EndTurn();
   }
   ws::WorkerCounters& mutable_counters() { return counters_; }
+  void AddHttpSocket(HttpSocket* socket) { http_sockets_.insert(socket); }
+  void RemoveHttpSocket(HttpSocket* socket) { http_sockets_.erase(socket); }
   const WorkerOptions& options() const { return options_; }
 
  private:
@@ -92,6 +97,7 @@ class Worker final : private ws::EventLoop {
   ws::ConnectionSet connections_;
   Mailbox mailbox_;
   std::vector<Mailbox::Task> tasks_;
+  absl::flat_hash_set<HttpSocket*> http_sockets_;
   std::unique_ptr<char[]> receive_buffer_;
   bool turn_requested_ = false;
   bool ticking_ = false;

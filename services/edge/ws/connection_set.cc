@@ -25,6 +25,7 @@ void ConnectionSet::Add(std::unique_ptr<ByteStream> stream,
   const bool watched = loop_.Watch(fd, &connection);
   connection.Open(leftover, leftover_size);
   if (!watched) connection.Abort(kCloseInternalError);
+  if (shut_down_) connection.Close(shut_down_->code, shut_down_reason_);
 }
 
 Connection* ConnectionSet::Find(uint64_t id) const {
@@ -34,6 +35,12 @@ Connection* ConnectionSet::Find(uint64_t id) const {
 
 void ConnectionSet::CloseAll(const CloseCode& code, std::string_view reason) {
   ForEach([&](Connection& connection) { connection.Close(code.code, reason); });
+}
+
+void ConnectionSet::ShutDown(const CloseCode& code, std::string_view reason) {
+  shut_down_ = code;
+  shut_down_reason_ = reason;
+  CloseAll(code, reason);
 }
 
 void ConnectionSet::AbortAll(const CloseCode& code) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -45,6 +46,8 @@ class ConnectionSet {
     for (const auto& [id, connection] : connections_) fn(*connection);
   }
   void CloseAll(const CloseCode& code, std::string_view reason);
+  // CloseAll(), and the same for every connection still to come.
+  void ShutDown(const CloseCode& code, std::string_view reason);
   void AbortAll(const CloseCode& code);
 
   // Tells handlers that they may go on (OnWritable) whose backlog fell in the turn before.
@@ -74,6 +77,8 @@ class ConnectionSet {
   SendScratch scratch_;
   uint64_t next_id_;
   bool in_turn_ = false;
+  std::optional<CloseCode> shut_down_;
+  std::string shut_down_reason_;
   std::vector<Connection*> dirty_;
   std::vector<Connection*> attention_;
   std::vector<Connection*> settling_;

@@ -1,8 +1,5 @@
 #include "tests/integration/ws/beast_client.h"
 
-#include <sys/socket.h>
-#include <sys/time.h>
-
 #include <boost/asio/connect.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
@@ -19,12 +16,6 @@ namespace beast = boost::beast;
 namespace websocket = boost::beast::websocket;
 using boost::system::error_code;
 using Tcp = asio::ip::tcp;
-
-void SetDeadline(Tcp::socket& socket) {
-  const timeval limit{10, 0};
-  ::setsockopt(socket.native_handle(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-  ::setsockopt(socket.native_handle(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-}
 
 Tcp::endpoint Local(uint16_t port) { return {asio::ip::make_address("127.0.0.1"), port}; }
 
@@ -50,7 +41,6 @@ bool BeastClient::Connect(uint16_t port, const Options& options) {
   }
   socket.connect(Local(port), error);
   if (error) return false;
-  SetDeadline(socket);
   if (options.deflate) {
     websocket::permessage_deflate deflate;
     deflate.client_enable = true;
@@ -140,7 +130,6 @@ std::string RawExchange(uint16_t port, std::string_view bytes) {
   error_code error;
   socket.connect(Local(port), error);
   if (error) return "cannot connect";
-  SetDeadline(socket);
   asio::write(socket, asio::buffer(bytes.data(), bytes.size()), error);
   std::string answer;
   asio::read(socket, asio::dynamic_buffer(answer), error);

@@ -5,8 +5,7 @@
 #include <string>
 #include <string_view>
 
-// A WebSocket client that shares no code with the edge: Beast's, blocking, with a deadline of 10 s
-// on the socket.
+// A WebSocket client that shares no code with the edge: Beast's, blocking.
 namespace spillway::test {
 
 struct ClientResult {

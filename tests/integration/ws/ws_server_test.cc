@@ -180,6 +180,8 @@ TEST(WsServerTest, StoppingTellsClientsToGoAway) {
   TestServer server;
   BeastClient client;
   ASSERT_TRUE(client.Connect(server.port()));
+  ASSERT_TRUE(client.Send("open"));
+  ASSERT_TRUE(client.Receive().ok);
   std::future<ClientResult> result =
       std::async(std::launch::async, [&] { return client.Receive(); });
   server.pool().Stop(std::chrono::seconds(5));
@@ -189,10 +191,22 @@ TEST(WsServerTest, StoppingTellsClientsToGoAway) {
   EXPECT_FALSE(late.Connect(server.port()));
 }
 
+TEST(WsServerTest, StoppingInTheMiddleOfAHandshakeLeavesNobodyWaiting) {
+  TestServer server;
+  BeastClient client;
+  ASSERT_TRUE(client.Connect(server.port()));  // the server may not know of it yet
+  std::future<ClientResult> result =
+      std::async(std::launch::async, [&] { return client.Receive(); });
+  server.pool().Stop(std::chrono::seconds(5));
+  EXPECT_FALSE(result.get().ok);
+}
+
 TEST(WsServerTest, StoppingDoesNotWaitForSilentClients) {
   TestServer server;
   BeastClient silent;  // never reads, so never answers the close frame
   ASSERT_TRUE(silent.Connect(server.port()));
+  ASSERT_TRUE(silent.Send("open"));
+  ASSERT_TRUE(silent.Receive().ok);
   server.pool().Stop(std::chrono::milliseconds(50));
   EXPECT_EQ(server.closed(), std::vector<uint16_t>{1001});
 }

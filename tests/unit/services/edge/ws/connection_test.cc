@@ -373,6 +373,12 @@ TEST_F(ConnectionTest, TheSetClosesAndFinds) {
   EXPECT_EQ(counters_.ended.Value(), 1u);
 }
 
+TEST_F(ConnectionTest, OneThatComesAfterShutdownIsClosed) {
+  Turn([&] { set_->ShutDown(kCloseGoingAway, "bye"); });
+  Open();
+  EXPECT_EQ(peer_.written, CloseFrame(1001, "bye"));
+}
+
 TEST(ConnectionSizeTest, AnIdleConnectionIsSmall) { EXPECT_LE(sizeof(Connection), 320u); }
 
 }  // namespace
