@@ -58,9 +58,25 @@ struct ChannelSlot {
   bool snapshot = false;
 };
 
+// A range of a slot that nobody will get.
+struct GapNote {
+  SlotNumber slot = kNoSlot;
+  int64_t from = 0;
+  int64_t to = 0;
+  std::string reason;
+};
+
+// What a joining subscription finds in the ring, in the order of arrival: an event, or the gap that
+// stands where events are missing. A joiner that has not come so far yet must be told in that
+// place, not at once.
 struct RingEntry {
-  Ref<EdgeEvent> event;
+  Ref<EdgeEvent> event;  // null: `gap` is set
   uint32_t channel_index = 0;
+  std::shared_ptr<const GapNote> gap;
+
+  SlotNumber slot() const { return event ? event->slot() : gap->slot; }
+  int64_t last_offset() const { return event ? event->offset() : gap->to; }
+  size_t cost() const { return event ? event->cost() : sizeof(GapNote); }
 };
 
 struct ChannelState {

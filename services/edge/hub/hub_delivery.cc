@@ -82,16 +82,16 @@ uint64_t HubShard::DeliverEphemeral(const EdgeEvent& event) {
 }
 
 void HubShard::Remember(ChannelState& channel, const Ref<EdgeEvent>& event, size_t channel_index) {
-  channel.ring.push_back({event, static_cast<uint32_t>(channel_index)});
+  channel.ring.push_back({event, static_cast<uint32_t>(channel_index), nullptr});
   ring_bytes_ += event->cost();
 }
 
 void HubShard::EvictFront(ChannelState& channel) {
   const RingEntry& front = channel.ring.front();
-  if (ChannelSlot* slot = channel.FindSlot(front.event->slot()); slot != nullptr) {
-    slot->floor = std::max(slot->floor, front.event->offset());
+  if (ChannelSlot* slot = channel.FindSlot(front.slot()); slot != nullptr) {
+    slot->floor = std::max(slot->floor, front.last_offset());
   }
-  ring_bytes_ -= front.event->cost();
+  ring_bytes_ -= front.cost();
   channel.ring.pop_front();
 }
 
@@ -134,29 +134,25 @@ void HubShard::OnGap(SlotNumber number, int64_t from, int64_t to, std::string_vi
                      MonoTime now) {
   const PositionEntry entry = EntryOf(number, false, to);
   const GapInfo gap{number, entry.source, from, to, reason};
+  const auto note = std::make_shared<const GapNote>(GapNote{number, from, to, std::string(reason)});
   std::vector<ChannelState*> affected;
   for (auto& [name, channel] : channels_) {
     if (channel->FindSlot(number) != nullptr) affected.push_back(channel.get());
   }
   for (ChannelState* channel : affected) {
-    ChannelSlot* slot = channel->FindSlot(number);
-    if (!slot->known) continue;  // its coverage begins after the gap
-    slot->base = std::max(slot->base, to);
+    if (ChannelSlot* slot = channel->FindSlot(number); !slot->known) {
+      // Nobody has a position in it yet: this worker's coverage begins after the gap, also if the link
+      // thread, asked before the gap, answers with where the edge's began long ago.
+      slot->floor = std::max(slot->floor, to);
+      continue;
+    }
     for (const Subscription& subscription : channel->live) {
       SendGap(subscription, channel->name, gap);
     }
-    for (Subscription& subscription : channel->joining) {
-      for (JoinSlot& place : subscription.join->slots) {
-        // A read that is under way may still have what this edge missed.
-        if (place.slot != number || place.phase != JoinSlot::Phase::kCursor || place.at >= to) {
-          continue;
-        }
-        SendGap(subscription, channel->name,
-                {number, entry.source, std::max(from, place.at + 1), to, reason});
-        place.at = to;
-      }
-    }
+    channel->ring.push_back({{}, 0, note});
+    ring_bytes_ += channel->ring.back().cost();
     AdvanceAll(*channel, now);
+    TrimRing(*channel);
   }
 }
 

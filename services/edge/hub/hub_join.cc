@@ -263,14 +263,21 @@ bool HubShard::CatchUp(ChannelState& channel, Subscription& subscription) {
   }
   if (reading) return false;
   for (const RingEntry& entry : channel.ring) {
-    JoinSlot* place = FindPlace(join, entry.event->slot());
+    JoinSlot* place = FindPlace(join, entry.slot());
     if (place == nullptr || place->phase != JoinSlot::Phase::kCursor ||
-        entry.event->offset() <= place->at) {
+        entry.last_offset() <= place->at) {
       continue;
     }
     if (!subscription.subscriber->CanPull()) return false;
-    DeliverTo(subscription, *entry.event, entry.channel_index);
-    place->at = entry.event->offset();
+    if (entry.event) {
+      DeliverTo(subscription, *entry.event, entry.channel_index);
+    } else {
+      const GapNote& gap = *entry.gap;
+      SendGap(subscription, channel.name,
+              {gap.slot, EntryOf(gap.slot, false, gap.to).source, std::max(gap.from, place->at + 1),
+               gap.to, gap.reason});
+    }
+    place->at = entry.last_offset();
   }
   for (JoinSlot& place : join.slots) {
     if (place.phase == JoinSlot::Phase::kCursor) {
