@@ -203,6 +203,15 @@ bool Normaliser::Render(const TextTemplate& text, const RecordContext& context,
     out = *constant;
     return true;
   }
+  if (const Source* source = text.only_source()) {
+    const std::optional<SourceValue> value = source->Text(context);
+    if (!value) {
+      if (missing != nullptr) *missing = source->text();
+      return false;
+    }
+    out = value->text;
+    return true;
+  }
   std::string& rendered = pool_.Next();
   if (!text.Render(context, rendered, missing)) return false;
   out = rendered;

@@ -43,7 +43,7 @@ class Normaliser {
   bool WritePayload(const EmitPlan& emit, const CompiledRoute& route, const RecordContext& context,
                     const Payload& whole, wire::EventView& event, NormaliseResult& result);
   bool IsFed(std::string_view channel, const wire::EventView& event) const;
-  // A template's text without copying when it is the same for every record.
+  // A template's text, copied only if it is put together from pieces.
   bool Render(const TextTemplate& text, const RecordContext& context, std::string_view& out,
               std::string_view* missing);
 

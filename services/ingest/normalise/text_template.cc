@@ -78,6 +78,10 @@ bool TextTemplate::Render(const RecordContext& context, std::string& out,
   return true;
 }
 
+const Source* TextTemplate::only_source() const {
+  return pieces_.size() == 1 && pieces_[0].source ? &*pieces_[0].source : nullptr;
+}
+
 std::string TextTemplate::Pattern() const {
   std::string pattern;
   for (const Piece& piece : pieces_) {

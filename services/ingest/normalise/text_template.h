@@ -21,6 +21,9 @@ class TextTemplate {
   // After ForTopic.
   bool Render(const RecordContext& context, std::string& out, std::string_view* missing) const;
 
+  // The one source of a template that is nothing else: its text needs no copy.
+  const Source* only_source() const;
+
   // As a channel pattern: what differs from record to record becomes "**". After ForTopic.
   std::string Pattern() const;
 
