@@ -132,6 +132,10 @@ void HubShard::SendGap(const Subscription& subscription, std::string_view channe
 
 void HubShard::OnGap(SlotNumber number, int64_t from, int64_t to, std::string_view reason,
                      MonoTime now) {
+  // What was told as a gap counts as taken in: who subscribes in the next moment begins after it.
+  if (number < taken_.size() && from <= taken_[number] + 1) {
+    taken_[number] = std::max(taken_[number], to);
+  }
   const PositionEntry entry = EntryOf(number, false, to);
   const GapInfo gap{number, entry.source, from, to, reason};
   const auto note = std::make_shared<const GapNote>(GapNote{number, from, to, std::string(reason)});

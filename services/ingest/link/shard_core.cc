@@ -17,7 +17,7 @@ ShardCore::Slot* ShardCore::FindSlot(SlotId id) {
   return found == slots_.end() ? nullptr : found->second.get();
 }
 
-Feed* ShardCore::FindFeed(LinkId link) {
+EdgeFeed* ShardCore::FindFeed(LinkId link) {
   const auto found = feeds_.find(link);
   return found == feeds_.end() ? nullptr : found->second.get();
 }
@@ -72,11 +72,11 @@ void ShardCore::SetKafkaUp(bool up, MonoTime now) {
 }
 
 void ShardCore::OpenLink(LinkId link) {
-  feeds_[link] = std::make_unique<Feed>(link, options_.max_batch_bytes);
+  feeds_[link] = std::make_unique<EdgeFeed>(link, options_.max_batch_bytes);
 }
 
 void ShardCore::CloseLink(LinkId link, MonoTime now) {
-  Feed* feed = FindFeed(link);
+  EdgeFeed* feed = FindFeed(link);
   if (feed == nullptr) return;
   for (const Attachment& attachment : feed->attachments()) {
     Slot* slot = FindSlot(attachment.slot);
@@ -86,14 +86,14 @@ void ShardCore::CloseLink(LinkId link, MonoTime now) {
 }
 
 void ShardCore::OnInterest(LinkId link, const v1::Interest& interest) {
-  if (Feed* feed = FindFeed(link); feed != nullptr) {
+  if (EdgeFeed* feed = FindFeed(link); feed != nullptr) {
     feed->ApplyInterest(interest);
     moved_ = true;
   }
 }
 
 void ShardCore::OnAttach(LinkId link, const v1::Attach& attach, MonoTime now) {
-  Feed* feed = FindFeed(link);
+  EdgeFeed* feed = FindFeed(link);
   if (feed == nullptr) return;
   Slot* slot = FindSlot(attach.slot());
   if (slot == nullptr) {
@@ -106,7 +106,7 @@ void ShardCore::OnAttach(LinkId link, const v1::Attach& attach, MonoTime now) {
 }
 
 void ShardCore::OnDetach(LinkId link, const v1::Detach& detach, MonoTime now) {
-  Feed* feed = FindFeed(link);
+  EdgeFeed* feed = FindFeed(link);
   Slot* slot = FindSlot(detach.slot());
   if (feed == nullptr || slot == nullptr) return;
   if (feed->Remove(detach.slot(), detach.attach_id()) && --slot->attached == 0) {
@@ -124,7 +124,7 @@ void ShardCore::OnPrepare(LinkId link, const v1::Prepare& prepare, MonoTime now)
 }
 
 void ShardCore::OnBatchTaken(LinkId link) {
-  if (Feed* feed = FindFeed(link); feed != nullptr) {
+  if (EdgeFeed* feed = FindFeed(link); feed != nullptr) {
     feed->outstanding = false;
     moved_ = true;
   }

@@ -11,7 +11,7 @@
 #include "common/base/clock.h"
 #include "services/ingest/history/latest_table.h"
 #include "services/ingest/history/partition_log.h"
-#include "services/ingest/link/feed.h"
+#include "services/ingest/link/edge_feed.h"
 #include "services/ingest/link/shard_io.h"
 
 namespace spillway::ingest {
@@ -32,7 +32,7 @@ struct SlotInfo {
 //
 // A turn is: any number of calls, then Pump(), which lets every link that is ready have what
 // gathered. Owned by a shard; its thread only.
-class ShardCore final : private Feed::Logs {
+class ShardCore final : private EdgeFeed::Logs {
  public:
   struct Options {
     size_t shard = 0;
@@ -119,7 +119,7 @@ class ShardCore final : private Feed::Logs {
   const PartitionLog* LogOf(const Attachment& attachment) const override;
 
   Slot* FindSlot(SlotId id);
-  Feed* FindFeed(LinkId link);
+  EdgeFeed* FindFeed(LinkId link);
   template <typename Visit>
   void ForEachAttachment(SlotId slot, Visit visit);
 
@@ -127,9 +127,9 @@ class ShardCore final : private Feed::Logs {
               std::string_view message);
   void Resolve(Slot& slot);
   void SettleOrResolve(Slot& slot, MonoTime now);
-  bool Settle(Slot& slot, Feed& feed, Attachment& attachment, bool begin_is_fresh);
+  bool Settle(Slot& slot, EdgeFeed& feed, Attachment& attachment, bool begin_is_fresh);
   void TakeUp(Slot& slot, int64_t end, MonoTime now);
-  void Accept(Feed& feed, Attachment& attachment, int64_t after, std::optional<v1::Gap> gap);
+  void Accept(EdgeFeed& feed, Attachment& attachment, int64_t after, std::optional<v1::Gap> gap);
   void StartReader(Slot& slot, int64_t after, MonoTime now);
   void StopReader(Slot& slot);
   void SetState(Slot& slot, v1::ReaderState state, MonoTime now);
@@ -148,7 +148,7 @@ class ShardCore final : private Feed::Logs {
   RecordSource& source_;
   LinkSink& sink_;
   absl::flat_hash_map<SlotId, std::unique_ptr<Slot>> slots_;
-  absl::flat_hash_map<LinkId, std::unique_ptr<Feed>> feeds_;
+  absl::flat_hash_map<LinkId, std::unique_ptr<EdgeFeed>> feeds_;
   std::vector<PendingRead> reads_;
   bool kafka_up_ = true;
   bool moved_ = false;  // something arrived since the last Pump

@@ -48,7 +48,7 @@ void ShardCore::Resolve(Slot& slot) {
 void ShardCore::SettleOrResolve(Slot& slot, MonoTime now) {
   if (slot.phase == Slot::Phase::kReading) {
     bool all = true;
-    ForEachAttachment(slot.info.id, [&](Feed& feed, Attachment& attachment) {
+    ForEachAttachment(slot.info.id, [&](EdgeFeed& feed, Attachment& attachment) {
       if (attachment.state != Attachment::State::kWaiting) return;
       all = Settle(slot, feed, attachment, /*begin_is_fresh=*/false) && all;
     });
@@ -63,7 +63,7 @@ void ShardCore::SettleOrResolve(Slot& slot, MonoTime now) {
   Resolve(slot);
 }
 
-bool ShardCore::Settle(Slot& slot, Feed& feed, Attachment& attachment, bool begin_is_fresh) {
+bool ShardCore::Settle(Slot& slot, EdgeFeed& feed, Attachment& attachment, bool begin_is_fresh) {
   const v1::Attach& request = attachment.request;
   if (request.from_case() == v1::Attach::kEnd) {
     Accept(feed, attachment, slot.log->head(), std::nullopt);
@@ -90,7 +90,7 @@ bool ShardCore::Settle(Slot& slot, Feed& feed, Attachment& attachment, bool begi
   return true;
 }
 
-void ShardCore::Accept(Feed& feed, Attachment& attachment, int64_t after,
+void ShardCore::Accept(EdgeFeed& feed, Attachment& attachment, int64_t after,
                        std::optional<v1::Gap> gap) {
   const Slot& slot = *FindSlot(attachment.slot);
   attachment.state = Attachment::State::kLog;
@@ -119,7 +119,7 @@ void ShardCore::OnResolved(SlotId id, int64_t begin, int64_t end, MonoTime now) 
     return;
   }
   if (slot->phase != Slot::Phase::kReading) return;
-  ForEachAttachment(id, [&](Feed& feed, Attachment& attachment) {
+  ForEachAttachment(id, [&](EdgeFeed& feed, Attachment& attachment) {
     if (attachment.state == Attachment::State::kWaiting) {
       Settle(*slot, feed, attachment, /*begin_is_fresh=*/true);
     }
@@ -140,7 +140,7 @@ void ShardCore::TakeUp(Slot& slot, int64_t end, MonoTime now) {
       after = std::min(after, std::max(wanted, slot.begin - 1));
     }
   };
-  ForEachAttachment(slot.info.id, [&](Feed&, Attachment& attachment) {
+  ForEachAttachment(slot.info.id, [&](EdgeFeed&, Attachment& attachment) {
     switch (attachment.request.from_case()) {
       case v1::Attach::kAfter:
         consider(attachment.request.after());
@@ -165,7 +165,7 @@ void ShardCore::TakeUp(Slot& slot, int64_t end, MonoTime now) {
   }
   after = std::max(slot.begin - 1, after - options_.take_up_margin);
   StartReader(slot, after, now);
-  ForEachAttachment(slot.info.id, [&](Feed& feed, Attachment& attachment) {
+  ForEachAttachment(slot.info.id, [&](EdgeFeed& feed, Attachment& attachment) {
     if (attachment.request.from_case() == v1::Attach::kEnd) {
       Accept(feed, attachment, end - 1, std::nullopt);
     } else {
@@ -216,11 +216,11 @@ void ShardCore::StopReader(Slot& slot) {
 
 void ShardCore::StartCatchUp(Slot& slot) {
   int64_t lowest = kNone;
-  ForEachAttachment(slot.info.id, [&](Feed&, Attachment& attachment) {
+  ForEachAttachment(slot.info.id, [&](EdgeFeed&, Attachment& attachment) {
     if (attachment.state == Attachment::State::kScan) lowest = std::min(lowest, attachment.cursor);
   });
   if (slot.scan == Slot::Scan::kCatchUp && slot.window->floor() <= lowest) {
-    ForEachAttachment(slot.info.id, [&](Feed&, Attachment& attachment) {
+    ForEachAttachment(slot.info.id, [&](EdgeFeed&, Attachment& attachment) {
       if (attachment.state != Attachment::State::kScan) return;
       attachment.next_sequence = slot.window->SequenceAfter(attachment.cursor);
     });
@@ -233,7 +233,7 @@ void ShardCore::StartCatchUp(Slot& slot) {
       PartitionLog::Bounds{.max_bytes = std::numeric_limits<size_t>::max(),
                            .max_age_us = kNone / 2},
       lowest);
-  ForEachAttachment(slot.info.id, [&](Feed&, Attachment& attachment) {
+  ForEachAttachment(slot.info.id, [&](EdgeFeed&, Attachment& attachment) {
     if (attachment.state == Attachment::State::kScan) attachment.next_sequence = 0;
   });
   ++counters_.scans;
@@ -312,7 +312,7 @@ void ShardCore::ScanReached(Slot& slot) {
   }
   uint64_t needed = slot.window->end_sequence();
   bool any = false;
-  ForEachAttachment(slot.info.id, [&](Feed&, Attachment& attachment) {
+  ForEachAttachment(slot.info.id, [&](EdgeFeed&, Attachment& attachment) {
     if (attachment.state != Attachment::State::kScan) return;
     if (attachment.cursor >= slot.log->floor()) {  // from here on the log has everything
       attachment.state = Attachment::State::kLog;

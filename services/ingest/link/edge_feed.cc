@@ -1,4 +1,4 @@
-#include "services/ingest/link/feed.h"
+#include "services/ingest/link/edge_feed.h"
 
 #include <algorithm>
 
@@ -7,7 +7,7 @@
 
 namespace spillway::ingest {
 
-void Feed::ApplyInterest(const v1::Interest& interest) {
+void EdgeFeed::ApplyInterest(const v1::Interest& interest) {
   if (interest.full()) interest_.clear();
   for (const std::string& channel : interest.remove()) {
     const auto found = interest_.find(ChannelHash(channel));
@@ -22,7 +22,7 @@ void Feed::ApplyInterest(const v1::Interest& interest) {
   }
 }
 
-Attachment& Feed::Add(const v1::Attach& request) {
+Attachment& EdgeFeed::Add(const v1::Attach& request) {
   if (Attachment* old = Find(request.slot()); old != nullptr) Remove(old->slot, old->attach_id);
   Attachment& attachment = attachments_.emplace_back();
   attachment.slot = request.slot();
@@ -31,7 +31,7 @@ Attachment& Feed::Add(const v1::Attach& request) {
   return attachment;
 }
 
-bool Feed::Remove(SlotId slot, uint64_t attach_id) {
+bool EdgeFeed::Remove(SlotId slot, uint64_t attach_id) {
   const auto found =
       std::find_if(attachments_.begin(), attachments_.end(), [&](const Attachment& attachment) {
         return attachment.slot == slot && attachment.attach_id == attach_id;
@@ -41,19 +41,19 @@ bool Feed::Remove(SlotId slot, uint64_t attach_id) {
   return true;
 }
 
-Attachment* Feed::Find(SlotId slot) {
+Attachment* EdgeFeed::Find(SlotId slot) {
   for (Attachment& attachment : attachments_) {
     if (attachment.slot == slot) return &attachment;
   }
   return nullptr;
 }
 
-bool Feed::Wanted(const LogEvent& event) const {
+bool EdgeFeed::Wanted(const LogEvent& event) const {
   return std::any_of(event.channels.begin(), event.channels.end(),
                      [this](uint64_t hash) { return interest_.contains(hash); });
 }
 
-bool Feed::AppendRecords(const PartitionLog& log, Attachment& attachment, std::string* batch) {
+bool EdgeFeed::AppendRecords(const PartitionLog& log, Attachment& attachment, std::string* batch) {
   const uint64_t end = log.end_sequence();
   for (; attachment.next_sequence < end; ++attachment.next_sequence) {
     const LogRecord& record = log.At(attachment.next_sequence);
@@ -74,7 +74,7 @@ bool Feed::AppendRecords(const PartitionLog& log, Attachment& attachment, std::s
   return true;
 }
 
-std::string Feed::BuildBatch(const Logs& logs, bool all_progress, bool* behind) {
+std::string EdgeFeed::BuildBatch(const Logs& logs, bool all_progress, bool* behind) {
   *behind = false;
   std::string batch;
   const size_t count = attachments_.size();

@@ -31,7 +31,7 @@ struct Attachment {
 // What one shard sends over one link: the edge's interest, its attachments in this shard, and the
 // making of batches out of the logs. Nothing is queued here: what gathers in the logs while a batch
 // is under way is the next batch. Owned by ShardCore; its thread only.
-class Feed {
+class EdgeFeed {
  public:
   // Finds the log that an attachment reads in its state; null if there is nothing to read.
   class Logs {
@@ -40,7 +40,7 @@ class Feed {
     virtual const PartitionLog* LogOf(const Attachment& attachment) const = 0;
   };
 
-  Feed(LinkId link, size_t max_batch_bytes) : link_(link), max_batch_bytes_(max_batch_bytes) {}
+  EdgeFeed(LinkId link, size_t max_batch_bytes) : link_(link), max_batch_bytes_(max_batch_bytes) {}
 
   LinkId link() const { return link_; }
 
