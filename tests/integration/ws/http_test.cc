@@ -1,7 +1,13 @@
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <string>
+#include <thread>
 
 #include "tests/integration/ws/beast_client.h"
 #include "tests/integration/ws/test_server.h"
@@ -76,6 +82,37 @@ TEST(EdgeHttpTest, SilentClientsAreDropped) {
   TestServer server(options, 1);
   EXPECT_EQ(RawExchange(server.port(), "GET / HT"), "");  // returns when the server closes
   EXPECT_EQ(server.pool().worker(0).counters().handshake_timeouts.Value(), 1u);
+}
+
+TEST(EdgeHttpTest, OutOfDescriptorsItRestsAndThenGoesOn) {
+  TestServer server({}, 1);
+  const int client = ::socket(AF_INET, SOCK_STREAM, 0);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit low = before;
+  low.rlim_cur = static_cast<rlim_t>(client) + 1;  // the lowest free descriptor is the limit
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &low), 0);
+
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(server.port());
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const int connected = ::connect(client, reinterpret_cast<sockaddr*>(&address), sizeof address);
+  const auto pauses = [&] { return server.pool().worker(0).counters().accept_pauses.Value(); };
+  for (int i = 0; i < 2000 && pauses() == 0; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  ASSERT_EQ(connected, 0);
+  EXPECT_GE(pauses(), 1u);
+  EXPECT_LE(pauses(), 10u);  // it does not spin
+
+  const std::string request = "GET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+  ASSERT_EQ(::send(client, request.data(), request.size(), 0), std::ssize(request));
+  char answer[15];
+  ASSERT_EQ(::recv(client, answer, sizeof answer, MSG_WAITALL), 15);
+  EXPECT_EQ(std::string(answer, 15), "HTTP/1.1 200 OK");
+  ::close(client);
 }
 
 TEST(EdgeHttpTest, ReadsFramesThatCameWithTheHandshake) {
