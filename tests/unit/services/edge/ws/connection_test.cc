@@ -199,6 +199,7 @@ TEST_F(ConnectionTest, SlowConsumersAreClosed) {
     for (int i = 0; i < 200; ++i) Send("0123456789");
     EXPECT_EQ(script_.log, Log{"open"});  // never called from within Send()
   });
+  ASSERT_EQ(script_.log.size(), 2u);
   EXPECT_EQ(script_.log[1].substr(0, 12), "closed:4008:");
   EXPECT_TRUE(script_.destroyed);
   EXPECT_EQ(counters_.slow_closes.Value(), 1u);
