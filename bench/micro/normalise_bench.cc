@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "services/ingest/normalise/normaliser.h"
 #include "services/ingest/normalise/route_table.h"
 
@@ -86,7 +87,7 @@ BENCHMARK(BM_JsonTickMaskedAndExtended);
 void BM_JsonLarge(benchmark::State& state) {
   std::string value = R"({"symbol":"BTC-USD","timestamp":1769846400250,"levels":[)";
   for (int i = 0; i < 500; ++i) {
-    value += (i == 0 ? "" : ",") + std::string("[64123.") + std::to_string(i) + ",1.5]";
+    absl::StrAppend(&value, i == 0 ? "" : ",", "[64123.", i, ",1.5]");
   }
   value += "]}";
   Run(state, *Route(TickEmit()), value);

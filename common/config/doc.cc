@@ -45,7 +45,8 @@ milliseconds); a *size* a number with `B`, `KiB`, `MiB`, `GiB`, `KB`, `MB` or `G
 In routes, a *source* names one value of a record: `key`, `header.NAME`, `topic`, `topic.N` (its N-th part between
 dots, from 1), `topic.match.N` (N-th group of `topics_regex`), or a JSON pointer (RFC 6901) such as `/data/price` (also
 `json./data/price`); `a|b` takes the first that exists. A *template* is text with sources in braces, such as
-`price:{/symbol}`; `{{` and `}}` are braces.
+`price:{/symbol}`; `{{` and `}}` are braces. An empty text, null and, where text is wanted, a list or an object count as
+absent.
 )";
 
 std::string Number(const ConfigFieldOptions& opts, int64_t value) {
