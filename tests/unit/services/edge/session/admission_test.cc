@@ -274,7 +274,7 @@ TEST_F(AdmissionTest, PathsCapacityAndShutdown) {
 TEST_F(AdmissionTest, TwoEndpointsCannotShareAPath) {
   Build(Open());
   const auto acceptor =
-      EndpointAcceptor::Create({endpoint_.get(), endpoint_.get()}, {&context_}, gate_);
+      EndpointAcceptor::Create({endpoints_[0].get(), endpoints_[0].get()}, {&context_}, gate_);
   EXPECT_EQ(acceptor.status().message(), "endpoint '/ws': another endpoint has this path");
 }
 

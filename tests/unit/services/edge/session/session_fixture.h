@@ -78,14 +78,15 @@ class SessionTest : public ::testing::Test {
 
   // Makes the endpoint; an error is a failure of the test.
   void Build(EndpointOptions options, std::vector<ChannelRule> rules = {}) {
-    policy_ = std::make_unique<ChannelPolicy>(*ChannelPolicy::Compile(rules, unmatched_));
+    policies_.push_back(
+        std::make_unique<ChannelPolicy>(*ChannelPolicy::Compile(rules, unmatched_)));
     auto endpoint = Endpoint::Create(std::move(options), {.dialect = encoders_.back().get(),
                                                           .variant = variant_,
-                                                          .policy = policy_.get(),
+                                                          .policy = policies_.back().get(),
                                                           .verifier = verifier_.get()});
     ASSERT_TRUE(endpoint.ok()) << endpoint.status();
-    endpoint_ = *std::move(endpoint);
-    auto acceptor = EndpointAcceptor::Create({endpoint_.get()}, {&context_}, gate_);
+    endpoints_.push_back(*std::move(endpoint));
+    auto acceptor = EndpointAcceptor::Create({endpoints_.back().get()}, {&context_}, gate_);
     ASSERT_TRUE(acceptor.ok()) << acceptor.status();
     acceptor_ = *std::move(acceptor);
   }
@@ -222,8 +223,9 @@ class SessionTest : public ::testing::Test {
   ChannelAccess unmatched_ = ChannelAccess::kAnyone;
   std::vector<std::unique_ptr<JsonEncoder>> encoders_;
   VariantId variant_ = 0;
-  std::unique_ptr<ChannelPolicy> policy_;
-  std::unique_ptr<Endpoint> endpoint_;
+  // Earlier ones stay, for the clients that came in by them.
+  std::vector<std::unique_ptr<ChannelPolicy>> policies_;
+  std::vector<std::unique_ptr<Endpoint>> endpoints_;
   std::unique_ptr<EndpointAcceptor> acceptor_;
 };
 
