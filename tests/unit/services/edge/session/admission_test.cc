@@ -82,6 +82,17 @@ TEST(ChannelPolicy, TheFirstMatchCounts) {
   EXPECT_FALSE(policy->SnapshotOf("other"));
 }
 
+TEST(ChannelPolicy, ANameCountsForItsOwnRuleOnly) {
+  const ChannelPolicy policy = *ChannelPolicy::Compile({
+      {.pattern = "a:*", .allow = "a:{claim.room}"},
+      {.pattern = "**", .allow = "a:{sub}"},
+  });
+  const auth::Claims claims = *auth::Claims::Parse(R"({"sub":"u1","room":"r1"})");
+  const auto grants = policy.GrantsOf({.claims = &claims, .params = {}});
+  EXPECT_TRUE(policy.Check("a:r1", grants).allowed);
+  EXPECT_FALSE(policy.Check("a:u1", grants).allowed);
+}
+
 TEST(ChannelPolicy, ErrorsNameTheRule) {
   EXPECT_THAT(
       std::string(ChannelPolicy::Compile({{.pattern = "a***", .allow = {}}}).status().message()),
