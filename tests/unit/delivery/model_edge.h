@@ -159,16 +159,15 @@ class ModelClient final : public edge::Subscriber {
   bool open_ = false;
 };
 
-// An edge of the model: the real LinkCore and two real HubShards with mailboxes between them.
+// An edge of the model: the real LinkCore and a few real HubShards with mailboxes between them.
 class ModelEdge final : public edge::LinkCoreSink, public edge::Upstream {
  public:
-  static constexpr size_t kWorkers = 2;
-
-  ModelEdge(edge::LinkCore::Options options, edge::HubShard::Options hub, uint64_t seed)
-      : core(options, variants, *this, seed) {
+  ModelEdge(edge::LinkCore::Options options, edge::HubShard::Options hub, size_t workers,
+            uint64_t seed)
+      : mail(workers), core(options, variants, *this, seed) {
     variants.Add(&encoder);
     variants[0].in_use = 1;
-    for (size_t w = 0; w < kWorkers; ++w) {
+    for (size_t w = 0; w < workers; ++w) {
       hub.worker = w;
       hubs.push_back(std::make_unique<edge::HubShard>(hub, variants, *this));
     }
@@ -177,8 +176,8 @@ class ModelEdge final : public edge::LinkCoreSink, public edge::Upstream {
   using Task = std::function<void(MonoTime)>;
   ModelEncoder encoder;
   edge::VariantTable variants;
-  std::deque<Task> link_tasks;                   // workers -> link thread
-  std::vector<std::deque<Task>> mail{kWorkers};  // link thread -> workers
+  std::deque<Task> link_tasks;         // workers -> link thread
+  std::vector<std::deque<Task>> mail;  // link thread -> workers
   std::map<uint64_t, std::deque<v1::LinkRequest>> out;
   std::vector<uint64_t> closed;
   struct Call {
@@ -193,6 +192,8 @@ class ModelEdge final : public edge::LinkCoreSink, public edge::Upstream {
   std::vector<std::unique_ptr<edge::HubShard>> hubs;
   edge::LinkCore core;
 
+  size_t workers() const { return mail.size(); }
+
   // LinkCoreSink
   void Send(uint64_t link, v1::LinkRequest request) override { out[link].push_back(request); }
   void CloseLink(uint64_t link, std::string_view) override { closed.push_back(link); }
@@ -204,7 +205,7 @@ class ModelEdge final : public edge::LinkCoreSink, public edge::Upstream {
   }
   void PostBatch(std::shared_ptr<const edge::EdgeBatch> batch, uint64_t link,
                  size_t bytes) override {
-    auto left = std::make_shared<size_t>(kWorkers);
+    auto left = std::make_shared<size_t>(workers());
     ToAll([this, batch, link, bytes, left](size_t w, MonoTime now) {
       hubs[w]->OnBatch(*batch, now);
       if (--*left == 0) {
@@ -246,7 +247,7 @@ class ModelEdge final : public edge::LinkCoreSink, public edge::Upstream {
  private:
   template <typename F>
   void ToAll(F task) {
-    for (size_t w = 0; w < kWorkers; ++w) {
+    for (size_t w = 0; w < workers(); ++w) {
       mail[w].push_back([task, w](MonoTime now) { task(w, now); });
     }
   }

@@ -45,7 +45,7 @@ class ModelIngest final : public ingest::RecordSource, public ingest::LinkSink {
   bool stalled = false;                             // reads nothing from Kafka
   bool zombie = false;                              // runs nothing at all (SIGSTOP)
   std::map<uint64_t, std::deque<std::string>> out;  // by link: what goes to the edge
-  std::vector<uint64_t> taken;  // links whose batch was written to the stream
+  std::vector<uint64_t> taken;                      // links whose batch was written to the stream
   std::map<uint64_t, std::vector<v1::ReaderBeat>> states;
   std::vector<uint64_t> cut;
   std::vector<ReadAnswer> reads;
@@ -107,7 +107,7 @@ class ModelIngest final : public ingest::RecordSource, public ingest::LinkSink {
   void StopScan(uint32_t slot) override { scans_.erase(slot); }
 
   // LinkSink
-  void SendBatch(uint64_t link, std::string batch) override {
+  void SendBatch(uint64_t link, size_t, std::string batch) override {
     out[link].push_back(wire::LinkBatchHeader(batch.size()) + batch);
   }
   void SendAnswer(uint64_t link, v1::LinkResponse answer) override { Push(link, answer); }

@@ -19,7 +19,7 @@ World::World(const WorldOptions& options)
     hub.ring_events = 2;
     hub.ring_bytes = 400;
   }
-  edge_ = std::make_unique<ModelEdge>(core, hub, options.seed);
+  edge_ = std::make_unique<ModelEdge>(core, hub, 2 + random_() % 2, options.seed);
   lives_.resize(options.ingests);
   for (size_t i = 0; i < options.ingests; ++i) {
     ingests_.push_back(
@@ -170,7 +170,7 @@ void World::ChangeSubscriptions() {
     Subscribed& subscribed = clients_.emplace_back();
     subscribed.client =
         std::make_unique<ModelClient>(channels_[random_() % channels_.size()], random_() % 2 == 0);
-    subscribed.worker = random_() % ModelEdge::kWorkers;
+    subscribed.worker = random_() % edge_->workers();
     edge_->hubs[subscribed.worker]->Subscribe(subscribed.client.get(), subscribed.client->channel,
                                               subscribed.client->wants_snapshot, now_);
     return;
@@ -289,7 +289,7 @@ void World::Step() {
       break;
     case 11:
     case 12:
-      RunMail(random_() % ModelEdge::kWorkers);
+      RunMail(random_() % edge_->workers());
       break;
     case 13:
       RunCalls();
@@ -341,94 +341,12 @@ void World::Settle() {
     RunCalls();  // answers that became ready
     for (int n = 0; n < 100 && !Quiet(); ++n) {
       RunLinkTask();
-      for (size_t w = 0; w < ModelEdge::kWorkers; ++w) RunMail(w);
+      for (size_t w = 0; w < edge_->workers(); ++w) RunMail(w);
       RunCalls();
       TidyUp();
     }
     Advance(milliseconds(50));
     TidyUp();
-  }
-}
-
-size_t World::received() const {
-  size_t total = 0;
-  for (const Subscribed& subscribed : clients_) {
-    for (const auto& [number, slot] : subscribed.client->slots) total += slot.offsets.size();
-  }
-  return total;
-}
-
-size_t World::snapshots() const {
-  size_t total = 0;
-  for (const Subscribed& subscribed : clients_) total += subscribed.client->snapshots.size();
-  return total;
-}
-
-std::vector<std::string> World::Check() const {
-  std::vector<std::string> broken;
-  for (const Subscribed& subscribed : clients_) CheckClient(subscribed, &broken);
-  return broken;
-}
-
-void World::CheckClient(const Subscribed& subscribed, std::vector<std::string>* broken) const {
-  const ModelClient& client = *subscribed.client;
-  const std::string who = absl::StrCat("client of ", client.channel, " (worker ", subscribed.worker,
-                                       client.wants_snapshot ? ", snapshot): " : "): ");
-  for (const std::string& line : client.broken) broken->push_back(who + line);
-  if (!subscribed.ended && !client.subscribed) broken->push_back(who + "never subscribed");
-  // Slot numbers are given in the order of the catalogue: here they are the partitions.
-  const auto& partitions = const_cast<World*>(this)->kafka_.partitions();
-  for (SlotNumber p = 0; p < partitions.size(); ++p) {
-    const auto found = client.slots.find(p);
-    if (found == client.slots.end() || !found->second.begun) {
-      if (!subscribed.ended) broken->push_back(absl::StrCat(who, "never began slot ", p));
-      continue;
-    }
-    const ModelClient::Slot& slot = found->second;
-    std::vector<int64_t> expected;
-    for (const ModelRecord& record : partitions[p].history) {
-      const bool missing = std::any_of(slot.gaps.begin(), slot.gaps.end(), [&](const auto& gap) {
-        return record.offset >= gap.first && record.offset <= gap.second;
-      });
-      if (record.channel == client.channel && record.offset > slot.start && !missing) {
-        expected.push_back(record.offset);
-      }
-    }
-    if (!options_.truncate && !options_.tiny && !slot.gaps.empty()) {
-      broken->push_back(absl::StrCat(who, "a gap in slot ", p, " that nothing explains"));
-    }
-    // One who left got a beginning of it.
-    if (subscribed.ended && expected.size() > slot.offsets.size()) {
-      expected.resize(slot.offsets.size());
-    }
-    if (expected == slot.offsets) continue;
-    size_t n = 0;
-    while (n < expected.size() && n < slot.offsets.size() && expected[n] == slot.offsets[n]) ++n;
-    broken->push_back(absl::StrCat(who, "slot ", p, " from ", slot.start, ": expected ",
-                                   expected.size(), " events, got ", slot.offsets.size(),
-                                   ", first difference at ", n, ": expected ",
-                                   n < expected.size() ? expected[n] : -1, ", got ",
-                                   n < slot.offsets.size() ? slot.offsets[n] : -1));
-  }
-  if (options_.truncate) return;  // a state that retention took away cannot be in a snapshot
-  for (const ModelClient::Snapshot& snapshot : client.snapshots) {
-    if (!snapshot.complete) continue;
-    std::set<std::string> expected;
-    for (const auto& [p, as_of] : snapshot.as_of) {
-      std::map<std::string, const ModelRecord*> latest;
-      for (const ModelRecord& record : partitions[p].history) {
-        if (record.channel == client.channel && record.offset <= as_of) {
-          latest[record.key] = &record;
-        }
-      }
-      for (const auto& [key, record] : latest) {
-        if (!record->tombstone) expected.insert(absl::StrCat(p, ":", record->offset));
-      }
-    }
-    if (snapshot.events != expected) {
-      broken->push_back(absl::StrCat(who, "a complete snapshot holds ", snapshot.events.size(),
-                                     " events instead of ", expected.size()));
-    }
   }
 }
 

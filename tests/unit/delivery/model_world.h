@@ -26,9 +26,9 @@ struct WorldOptions {
   bool tiny = false;      // logs and rings hold next to nothing
 };
 
-// Kafka, ingests, an edge with two workers and clients that come and go, in one thread: every step,
-// seeded chance decides what moves next, so that all interleavings of independent parts can happen.
-// Between the parts are the real state machines' own messages.
+// Kafka, ingests, an edge with two or three workers and clients that come and go, in one thread:
+// every step, seeded chance decides what moves next, so that all interleavings of independent parts
+// can happen. Between the parts are the real state machines' own messages.
 class World {
  public:
   explicit World(const WorldOptions& options);
