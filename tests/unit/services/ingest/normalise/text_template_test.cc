@@ -21,9 +21,10 @@ class TextTemplateTest : public testing::Test {
   std::string Render(const std::string& text) {
     const auto parsed = TextTemplate::Parse(text, limits_);
     if (!parsed.ok()) return "error: " + std::string(parsed.status().message());
+    const TextTemplate bound = parsed->ForTopic(topic_);
     std::string out = "<";
-    std::string_view missing;
-    if (!parsed->ForTopic(topic_).Render({record_, json_}, out, &missing)) {
+    std::string_view missing;  // of `bound`
+    if (!bound.Render({record_, json_}, out, &missing)) {
       EXPECT_EQ(out, "<");
       return "missing: " + std::string(missing);
     }
