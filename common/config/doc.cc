@@ -23,6 +23,7 @@ constexpr char kIntroduction[] = R"(# Configuration
 This page is generated from the schema (`proto/spillway/v1/config_*.proto`).
 
 Both tiers read YAML. One file may hold the sections of both; each tier checks all of it and uses its own.
+What the other tier's section needs from the environment or from files may be missing where a tier runs.
 `--config FILE` may be given several times, `--preset NAME` names a file of the presets folder, `--set key.path=value`
 sets one key. Presets come first, then files, then `--set`: later ones win, mappings merge key by key, lists replace.
 Unknown and mistyped keys, and values out of range, stop the start with one line each: file, line, key, what was

@@ -11,6 +11,7 @@
 #include "absl/strings/strip.h"
 #include "common/base/strings.h"
 #include "common/config/binder.h"
+#include "common/config/interpolate.h"
 #include "common/config/tree.h"
 #include "common/config/validate.h"
 
@@ -140,6 +141,36 @@ void ApplyOverride(const std::string& text, Tree& tree, Errors& errors) {
   *node = std::move(value);
 }
 
+// Makes values absent that need something from outside that is not there. True if there were any.
+bool BlankUnknown(const Environment& environment, Tree& tree) {
+  if (tree.kind == Tree::Kind::kMap || tree.kind == Tree::Kind::kList) {
+    bool blanked = false;
+    for (Tree::Entry& entry : tree.entries) {
+      blanked = BlankUnknown(environment, entry.value) || blanked;
+    }
+    for (Tree& item : tree.items) blanked = BlankUnknown(environment, item) || blanked;
+    return blanked;
+  }
+  if (Interpolate(tree.scalar, environment).ok()) return false;
+  tree.kind = Tree::Kind::kNull;
+  tree.scalar.clear();
+  return true;
+}
+
+// The other tier's section, in a file of both: its secrets need not be here. Such values count as
+// absent, and the rules that need them are left to that tier.
+std::set<std::string> BlankOtherSections(const Sources& sources, const Environment& environment,
+                                         Tree& tree) {
+  std::set<std::string> blanked;
+  if (sources.sections.empty()) return blanked;
+  for (Tree::Entry& entry : tree.entries) {
+    const bool wanted = std::find(sources.sections.begin(), sources.sections.end(), entry.key) !=
+                        sources.sections.end();
+    if (!wanted && BlankUnknown(environment, entry.value)) blanked.insert(entry.key);
+  }
+  return blanked;
+}
+
 void CollectWarnings(const google::protobuf::RepeatedPtrField<std::string>& patterns,
                      const Environment& environment, std::set<std::string>& warned) {
   for (const std::string& name : environment.Names()) {
@@ -167,6 +198,7 @@ absl::StatusOr<Loaded> Load(const Sources& sources, const Environment& environme
   }
   for (const std::string& text : sources.overrides) ApplyOverride(text, tree, errors);
 
+  const std::set<std::string> blanked = BlankOtherSections(sources, environment, tree);
   Loaded loaded;
   Bind(tree, environment, loaded.config, errors, loaded.locations);
   for (const std::string& section : sources.sections) {
@@ -176,7 +208,12 @@ absl::StatusOr<Loaded> Load(const Sources& sources, const Environment& environme
     }
   }
   // Rules between keys make sense only once every key is sound by itself.
-  if (errors.empty()) Validate(loaded.config, loaded.locations, errors);
+  if (errors.empty()) {
+    v1::Config whole = loaded.config;
+    if (blanked.contains("ingest")) whole.clear_ingest();
+    if (blanked.contains("edge")) whole.clear_edge();
+    Validate(whole, loaded.locations, errors);
+  }
   if (!errors.empty()) return errors.ToStatus();
   return loaded;
 }

@@ -17,7 +17,9 @@ struct Sources {
   std::vector<std::string> files;
   std::vector<std::string>
       overrides;  // "key.path=value"; the value is YAML, list elements are key[0]
-  std::vector<std::string> sections;  // sections that must be there: "ingest", "edge"
+  // Sections that must be there: "ingest", "edge". What another section needs from the environment
+  // or from files may be missing then; of all else it is checked.
+  std::vector<std::string> sections;
 };
 
 struct Loaded {

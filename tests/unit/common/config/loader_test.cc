@@ -200,5 +200,28 @@ TEST_F(LoaderTest, RequiredSections) {
   EXPECT_TRUE(Load(sources, environment_).ok());
 }
 
+TEST_F(LoaderTest, AnotherTiersSecretsMayBeMissing) {
+  environment_.files["both.yaml"] = R"(
+ingest: {kafka: {brokers: "${BROKERS:-b:1}"}}
+edge:
+  ingests: {addresses: [i:1]}
+  endpoints: [{auth: {secret: "${SECRET:?set it}"}, heartbeat: {interval: "${EVERY}"}}]
+)";
+  Sources sources;
+  sources.files = {"both.yaml"};
+  sources.sections = {"edge"};
+  EXPECT_THAT(std::string(Load(sources, environment_).status().message()),
+              HasSubstr("environment variable SECRET is not set: set it"));
+  sources.sections = {"ingest"};
+  const auto loaded = Load(sources, environment_);
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->config.edge().endpoints(0).auth().secret(), "");
+  EXPECT_EQ(loaded->config.edge().endpoints(0).heartbeat().interval(), 30'000);
+
+  environment_.files["both.yaml"] += "  thread: 1\n";  // what is given is checked all the same
+  EXPECT_THAT(std::string(Load(sources, environment_).status().message()),
+              HasSubstr("unknown key; did you mean \"threads\"?"));
+}
+
 }  // namespace
 }  // namespace spillway::config
