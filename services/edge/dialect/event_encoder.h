@@ -28,8 +28,8 @@ struct GapInfo {
 };
 
 // Makes the frames that go to all subscribers of a channel who share a variant. Implementations are
-// immutable: callable from any thread. An encoder may return a null Ref for messages that its
-// variant does not have (an envelope that leaves them out).
+// immutable: callable from any thread. Checkpoints and joins may come back as a null Ref, since an
+// envelope can leave them out; events and gaps never do.
 class EventEncoder {
  public:
   virtual ~EventEncoder() = default;

@@ -55,6 +55,8 @@ void HubShard::Deliver(ChannelState& channel, const EdgeEvent& event, size_t cha
     if (subscription.variant != variant) {
       variant = subscription.variant;
       frame = variants_.FrameOf(event, channel_index, subscription.variant);
+      // The event may be gone before the turn is over.
+      subscription.subscriber->Keep(Ref<Frame>(const_cast<Frame*>(frame)));
     }
     subscription.subscriber->SendFrame(*frame);
   }
@@ -63,8 +65,9 @@ void HubShard::Deliver(ChannelState& channel, const EdgeEvent& event, size_t cha
 
 void HubShard::DeliverTo(const Subscription& subscription, const EdgeEvent& event,
                          size_t channel_index) {
-  subscription.subscriber->SendFrame(
-      *variants_.FrameOf(event, channel_index, subscription.variant));
+  const Frame* frame = variants_.FrameOf(event, channel_index, subscription.variant);
+  subscription.subscriber->Keep(Ref<Frame>(const_cast<Frame*>(frame)));
+  subscription.subscriber->SendFrame(*frame);
   ++counters_.deliveries;
 }
 
@@ -117,6 +120,7 @@ void HubShard::OnInterest(std::string_view name, SlotNumber number, int64_t afte
     if (!frame) {
       frame = variants_[subscription.variant].encoder->EncodeJoined(
           channel->name, EntryOf(number, false, std::max(after, slot->floor)));
+      if (frame) subscription.subscriber->Keep(frame);
     }
     if (frame) subscription.subscriber->SendFrame(*frame);
   }
@@ -126,7 +130,8 @@ void HubShard::OnInterest(std::string_view name, SlotNumber number, int64_t afte
 void HubShard::SendGap(const Subscription& subscription, std::string_view channel,
                        const GapInfo& gap) {
   const Ref<Frame> frame = variants_[subscription.variant].encoder->EncodeGap(channel, gap);
-  if (frame) subscription.subscriber->SendFrame(*frame);
+  subscription.subscriber->Keep(frame);
+  subscription.subscriber->SendFrame(*frame);
   ++counters_.gaps;
 }
 
@@ -145,8 +150,8 @@ void HubShard::OnGap(SlotNumber number, int64_t from, int64_t to, std::string_vi
   }
   for (ChannelState* channel : affected) {
     if (ChannelSlot* slot = channel->FindSlot(number); !slot->known) {
-      // Nobody has a position in it yet: this worker's coverage begins after the gap, also if the link
-      // thread, asked before the gap, answers with where the edge's began long ago.
+      // Nobody has a position in it yet: this worker's coverage begins after the gap, also if the
+      // link thread, asked before the gap, answers with where the edge's began long ago.
       slot->floor = std::max(slot->floor, to);
       continue;
     }
@@ -173,6 +178,7 @@ void HubShard::Checkpoint(ChannelState& channel) {
     Ref<Frame>& frame = frames[subscription.variant];
     if (!frame) {
       frame = variants_[subscription.variant].encoder->EncodeCheckpoint(channel.name, changed);
+      if (frame) subscription.subscriber->Keep(frame);
     }
     if (!frame) continue;
     subscription.subscriber->SendFrame(*frame);

@@ -100,7 +100,9 @@ void HubShard::PlacePending(ChannelState& channel, Subscription& subscription) {
     place.at = held_after;
     const Ref<Frame> frame = variants_[subscription.variant].encoder->EncodeJoined(
         channel.name, EntryOf(place.slot, false, place.at));
-    if (frame) subscription.subscriber->SendFrame(*frame);
+    if (!frame) continue;
+    subscription.subscriber->Keep(frame);
+    subscription.subscriber->SendFrame(*frame);
   }
   if (!to_read.empty()) {
     join.reading += to_read.size();

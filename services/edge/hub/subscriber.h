@@ -28,8 +28,13 @@ class Subscriber {
   virtual ~Subscriber() = default;
 
   virtual VariantId variant() const = 0;
-  // A finished frame for this connection; see Transport::Send for its lifetime.
+  // A finished frame for this connection. It must live until the end of the worker's turn (see
+  // Transport::Send): whoever sends one calls Keep on one of its receivers first, once for the
+  // frame.
   virtual void SendFrame(const Frame& frame) = 0;
+  // Holds the frame until the end of the worker's turn. A subscriber that copies what it is sent
+  // need not.
+  virtual void Keep(Ref<Frame> frame) { static_cast<void>(frame); }
   // False while the connection's backlog is above its low watermark: cursors wait for
   // HubShard::OnWritable. Live events are sent regardless.
   virtual bool CanPull() const = 0;

@@ -60,6 +60,7 @@ class Session final : public TransportHandler, public Subscriber {
   // Subscriber.
   VariantId variant() const override { return endpoint_.variant(); }
   void SendFrame(const Frame& frame) override;
+  void Keep(Ref<Frame> frame) override { context_.keep(std::move(frame)); }
   bool CanPull() const override;
   void OnSubscribed(std::string_view channel, const std::vector<PositionEntry>& position,
                     bool snapshot) override;

@@ -10,10 +10,16 @@
 namespace spillway::edge {
 
 LinkState* LinkCore::Place(const SlotState& slot, MonoTime now, bool ignore_avoidance) {
-  // Rendezvous hashing (Thaler, Ravishankar 1998): every edge comes to the same choice by itself,
-  // and an ingest that goes takes nobody else's partitions with it. Newer route configurations come
-  // first.
+  // The newest route configuration goes first. Start times of ingests with the same one mean nothing.
+  const LinkState* newest = nullptr;
+  for (const auto& [id, link] : links_) {
+    if (!link->greeted || !link->numbers.contains(slot.number())) continue;
+    if (newest == nullptr || link->route_time_us > newest->route_time_us) newest = link.get();
+  }
+  // Rendezvous hashing (Thaler, Ravishankar 1998): every edge comes to the same choice by itself, and an
+  // ingest that goes takes nobody else's partitions with it.
   LinkState* best = nullptr;
+  bool best_is_newest = false;
   uint64_t best_weight = 0;
   for (const auto& [id, link] : links_) {
     if (!link->greeted || !link->numbers.contains(slot.number())) continue;
@@ -21,10 +27,12 @@ LinkState* LinkCore::Place(const SlotState& slot, MonoTime now, bool ignore_avoi
       const auto avoided = slot.avoid_until.find(id);
       if (avoided != slot.avoid_until.end() && now < avoided->second) continue;
     }
+    const bool is_newest = link->route_hash == newest->route_hash;
     const uint64_t weight = ChannelHash(absl::StrCat(link->node_id, "|", slot.entry->source));
-    if (best == nullptr || link->route_time_us > best->route_time_us ||
-        (link->route_time_us == best->route_time_us && weight > best_weight)) {
+    if (best == nullptr || is_newest > best_is_newest ||
+        (is_newest == best_is_newest && weight > best_weight)) {
       best = link.get();
+      best_is_newest = is_newest;
       best_weight = weight;
     }
   }

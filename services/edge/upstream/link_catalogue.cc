@@ -26,6 +26,7 @@ void LinkCore::OnHello(LinkState& link, const v1::IngestHello& hello, MonoTime n
   }
   link.greeted = true;
   link.node_id = hello.node_id();
+  link.route_hash = hello.route_hash();
   link.route_time_us = hello.route_time_us();
   link.last_beat = now;
   sink_.Report("link_up", link.node_id);

@@ -23,6 +23,7 @@ struct LinkState {
   LinkId id = 0;
   bool greeted = false;  // Hello was received: the link can be used
   std::string node_id;
+  std::string route_hash;
   int64_t route_time_us = 0;
   MonoTime up_since;
   MonoTime last_beat;

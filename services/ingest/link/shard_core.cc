@@ -190,7 +190,7 @@ void ShardCore::Pump(MonoTime now) {
     counters_.batch_bytes += batch.size();
     feed->outstanding = true;
     feed->outstanding_since = now;
-    sink_.SendBatch(link, std::move(batch));
+    sink_.SendBatch(link, options_.shard, std::move(batch));
   }
   TryReads(now);
 }
@@ -230,7 +230,7 @@ void ShardCore::Tick(MonoTime now, int64_t wall_us) {
       ++counters_.batches;
       feed->outstanding = true;
       feed->outstanding_since = now;
-      sink_.SendBatch(link, std::move(batch));
+      sink_.SendBatch(link, options_.shard, std::move(batch));
     }
     moved_ = true;
   }
@@ -269,6 +269,14 @@ size_t ShardCore::latest_bytes() const {
   for (const auto& [id, slot] : slots_)
     bytes += slot->latest == nullptr ? 0 : slot->latest->bytes();
   return bytes;
+}
+
+std::vector<std::pair<SlotId, int64_t>> ShardCore::heads() const {
+  std::vector<std::pair<SlotId, int64_t>> heads;
+  for (const auto& [id, slot] : slots_) {
+    if (slot->log != nullptr) heads.emplace_back(id, slot->log->head());
+  }
+  return heads;
 }
 
 size_t ShardCore::readers() const {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -108,6 +109,8 @@ class ShardCore final : private EdgeFeed::Logs {
   const Counters& counters() const { return counters_; }
   size_t log_bytes() const;
   size_t latest_bytes() const;
+  // How far each slot that is being read has come: everything up to this offset.
+  std::vector<std::pair<SlotId, int64_t>> heads() const;
   // Slots being read, and those of them that are stalled.
   size_t readers() const;
   size_t stalled_readers() const;

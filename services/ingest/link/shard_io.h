@@ -48,8 +48,9 @@ class LinkSink {
  public:
   virtual ~LinkSink() = default;
 
-  // A serialised Batch for the link. The shard sends the link no further one until OnBatchTaken.
-  virtual void SendBatch(LinkId link, std::string batch) = 0;
+  // A serialised Batch for the link. `shard` tells the shards apart. The shard sends the link no
+  // further one until OnBatchTaken.
+  virtual void SendBatch(LinkId link, size_t shard, std::string batch) = 0;
   // Attached, AttachRefused or Prepared, in order with the batches.
   virtual void SendAnswer(LinkId link, v1::LinkResponse answer) = 0;
   // States of the readers that serve the link, for its beats. `shard` tells the shards apart.

@@ -1,0 +1,282 @@
+#include "services/ingest/app/ingest_app.h"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/app/service_main.h"
+#include "common/http/ops_routes.h"
+#include "common/log/log.h"
+#include "common/rpc/authorizer.h"
+#include "services/ingest/kafka/client_config.h"
+
+namespace spillway::ingest {
+
+using std::chrono::milliseconds;
+
+IngestApp::IngestApp(const Clock& clock) : clock_(clock), readiness_(clock, {}) {}
+
+IngestApp::~IngestApp() { Stop(milliseconds(0)); }
+
+absl::Status IngestApp::Start(const config::Loaded& loaded) {
+  const v1::IngestConfig& config = loaded.config.ingest();
+  node_id_ = app::NodeId(config.node_id());
+  readiness_.Expect("kafka", "disconnected");
+  readiness_.Expect("catalogue", "incomplete");
+
+  auto routes = RouteTable::Compile(config, loaded.locations, config::Environment::Real());
+  if (!routes.ok()) return routes.status();
+  routes_ = *std::move(routes);
+
+  if (absl::Status status = StartKafka(config); !status.ok()) return status;
+  if (absl::Status status = StartShards(config); !status.ok()) return status;
+  if (absl::Status status = StartServers(config); !status.ok()) return status;
+  AddMetrics();
+  return registry_.status();
+}
+
+absl::Status IngestApp::StartKafka(const v1::IngestConfig& config) {
+  kafka_.brokers = config.kafka().brokers();
+  kafka_.client_id = config.kafka().client_id();
+  kafka_.group_id = config.kafka().group_id();
+  for (const auto& [name, value] : config.kafka().properties()) kafka_.properties[name] = value;
+  if (config.embedded_broker().enabled()) {
+    EmbeddedBroker::Options options;
+    options.bootstrap_file = config.embedded_broker().bootstrap_file();
+    for (const auto& topic : config.embedded_broker().topics()) {
+      options.topics.push_back({topic.name(), topic.partitions()});
+    }
+    auto broker = EmbeddedBroker::Start(options);
+    if (!broker.ok()) return broker.status();
+    broker_ = *std::move(broker);
+    kafka_.brokers = broker_->bootstrap();
+    kafka_.embedded_broker = true;
+  }
+  if (absl::Status status = CheckSettings(kafka_); !status.ok()) return status;
+
+  const auto shards = static_cast<int64_t>(std::max(1u, std::thread::hardware_concurrency()));
+  PartitionConsumer::Options reading;
+  reading.queue_bytes = std::max<int64_t>(reading.queue_bytes / shards, 4 << 20);
+  reading.fetch_max_bytes =
+      std::max(reading.fetch_max_bytes, config.limits().max_event_bytes() + (1 << 20));
+  auto live = PartitionConsumer::Create(kafka_, reading);
+  if (!live.ok()) return live.status();
+  live_ = *std::move(live);
+  auto scans = PartitionConsumer::Create(kafka_, reading);
+  if (!scans.ok()) return scans.status();
+  scans_ = *std::move(scans);
+
+  if (config.publish().enabled() || !config.dead_letter_topic().empty()) {
+    Producer::Options writing;
+    writing.delivery_timeout = milliseconds(config.publish().timeout());
+    writing.max_in_flight_bytes = config.publish().max_in_flight_bytes();
+    writing.max_message_bytes = static_cast<int>(
+        std::max(config.publish().max_message_bytes(), config.limits().max_event_bytes()) +
+        (64 << 10));
+    auto producer = Producer::Create(kafka_, writing);
+    if (!producer.ok()) return producer.status();
+    producer_ = *std::move(producer);
+  }
+  if (!config.dead_letter_topic().empty()) {
+    dead_letter_ = std::make_unique<DeadLetter>(
+        *producer_, DeadLetter::Options{.topic = config.dead_letter_topic()});
+  }
+  if (!kafka_.group_id.empty()) {
+    auto commits = LagCommits::Create(kafka_, {});
+    if (!commits.ok()) return commits.status();
+    lag_commits_ = *std::move(commits);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status IngestApp::StartShards(const v1::IngestConfig& config) {
+  LinkHub::Options links;
+  links.hello.set_node_id(node_id_);
+  links.hello.set_protocol(1);
+  links.hello.set_version(app::kVersion);
+  links.hello.set_route_hash(absl::StrCat(absl::Hex(routes_->hash(), absl::kZeroPad16)));
+  links.hello.set_route_time_us(ToUnixMicros(clock_.WallNow()));
+  links.hello.mutable_addresses()->set_grpc_address(config.advertised_address());
+  links.hello.mutable_addresses()->set_ops_address(config.ops_listen());
+  links.hello.set_max_message_bytes(rpc::kMaxMessageBytes);
+  links.session.part_bytes = static_cast<size_t>(config.limits().batch_bytes());
+  links.max_links = static_cast<size_t>(config.limits().max_links());
+  links.beat_interval = milliseconds(config.beat_interval());
+  hub_ = std::make_unique<LinkHub>(links, clock_);
+
+  size_t count = static_cast<size_t>(config.shards());
+  if (count == 0) count = std::max(1u, std::thread::hardware_concurrency());
+  Shard::Options options;
+  options.core.max_batch_bytes = static_cast<size_t>(config.limits().batch_bytes());
+  options.core.log.max_bytes = static_cast<size_t>(config.history().bytes_per_partition());
+  options.core.log.max_age_us = config.history().age() * 1000;
+  options.core.latest_bytes = static_cast<size_t>(config.history().snapshot_bytes());
+  options.core.linger = milliseconds(config.linger());
+  for (size_t i = 0; i < count; ++i) {
+    options.core.shard = i;
+    shards_.push_back(std::make_unique<Shard>(options, clock_, *live_, *scans_, *hub_, *this,
+                                              dead_letter_.get()));
+  }
+  reads_ = std::make_unique<ReadService>(ReadService::Options{.node_id = node_id_}, *this);
+  hub_->SetShards(this);
+  hub_->SetReadSink(reads_.get());
+
+  catalogue_ = std::make_unique<CatalogueKeeper>(routes_);
+  MetadataProber::Options probing;
+  probing.schedule.refresh = milliseconds(config.catalogue_refresh());
+  TopicSelection selection;
+  selection.matches = [routes = routes_](std::string_view topic) {
+    return routes->Resolve(std::string(topic)) != nullptr;
+  };
+  selection.wanted = routes_->named_topics();
+  // The prober speaks at once and the shards ask it: both must be there before either thread runs.
+  auto prober = MetadataProber::Create(kafka_, probing, std::move(selection),
+                                       [this](const Metadata& metadata) { OnMetadata(metadata); });
+  if (!prober.ok()) return prober.status();
+  prober_ = *std::move(prober);
+  for (auto& shard : shards_) shard->Start();
+  hub_->StartBeats();
+  return absl::OkStatus();
+}
+
+absl::Status IngestApp::StartServers(const v1::IngestConfig& config) {
+  PublishService::Options publishing;
+  publishing.enabled = config.publish().enabled();
+  publishing.max_message_bytes = static_cast<size_t>(config.publish().max_message_bytes());
+  publishing.max_batch = config.publish().max_batch_messages();
+  publish_ = std::make_unique<PublishService>(publishing, clock_, *hub_, producer_.get());
+  links_ = std::make_unique<LinkService>(*hub_);
+
+  rpc::ServerOptions serving;
+  serving.address = config.listen();
+  serving.services = {links_.get(), reads_.get(), publish_.get()};
+  serving.max_message_bytes = static_cast<int>(
+      std::max<int64_t>(rpc::kMaxMessageBytes, config.publish().max_message_bytes() + (1 << 20)));
+  if (config.has_tls()) {
+    serving.tls = {config.tls().cert_file(), config.tls().key_file(), config.tls().ca_file()};
+  }
+  if (!config.publish().bearer_token().empty()) {
+    serving.authorize =
+        rpc::BearerAuthorizer(config.publish().bearer_token(), {"spillway.v1.PublishService"});
+  }
+  auto server = rpc::Server::Start(serving);
+  if (!server.ok()) return server.status();
+  server_ = *std::move(server);
+
+  if (!config.ops_listen().empty()) {
+    const auto [host, port] = app::SplitHostPort(config.ops_listen());
+    http::HttpServerOptions options;
+    options.host = host;
+    options.port = static_cast<uint16_t>(port);
+    http::Routes routes;
+    http::AddOpsRoutes(&routes, clock_, readiness_, registry_,
+                       {{"version", app::kVersion}, {"node", node_id_}});
+    auto ops = http::HttpServer::Start(options, std::move(routes));
+    if (!ops.ok()) return ops.status();
+    ops_ = *std::move(ops);
+  }
+  return absl::OkStatus();
+}
+
+void IngestApp::OnMetadata(const Metadata& metadata) {
+  kafka_up_.Set(metadata.up ? 1 : 0);
+  readiness_.Set(
+      "kafka", metadata.up ? "connected" : "disconnected",
+      metadata.up ? lifecycle::Readiness::Level::kOk : lifecycle::Readiness::Level::kFailed,
+      metadata.reason);
+  CatalogueKeeper::Change change = catalogue_->Update(metadata);
+
+  // The shards know a slot before any edge can ask for it.
+  std::vector<std::vector<ShardSlot>> added(shards_.size());
+  for (ShardSlot& slot : change.added) added[ShardOf(slot.info.id)].push_back(std::move(slot));
+  for (size_t i = 0; i < shards_.size(); ++i) {
+    Shard* const shard = shards_[i].get();
+    if (!added[i].empty()) {
+      shard->Post([shard, slots = std::move(added[i])](ShardCore&, MonoTime) {
+        for (const ShardSlot& slot : slots) shard->AddSlot(slot);
+      });
+    }
+    shard->Post([up = metadata.up](ShardCore& core, MonoTime now) { core.SetKafkaUp(up, now); });
+  }
+  for (SlotId slot : change.removed) {
+    Shard* const shard = shards_[ShardOf(slot)].get();
+    shard->Post(
+        [shard, slot](ShardCore&, MonoTime) { shard->RemoveSlot(slot, "the topic is gone"); });
+  }
+
+  std::vector<std::string> problems;
+  for (const v1::TopicProblem& problem : change.catalogue.problems()) {
+    problems.push_back(absl::StrCat(problem.topic(), " (", problem.code(), ")"));
+  }
+  const std::string joined = absl::StrJoin(problems, ", ");
+  if (!change.catalogue.complete()) {
+    readiness_.Set("catalogue", "incomplete", lifecycle::Readiness::Level::kFailed);
+  } else if (joined.empty()) {
+    readiness_.Set("catalogue", "complete", lifecycle::Readiness::Level::kOk);
+  } else {
+    readiness_.Set("catalogue", "problems", lifecycle::Readiness::Level::kDegraded, joined);
+  }
+  if (joined != last_problems_) {
+    last_problems_ = joined;
+    if (joined.empty()) {
+      log::Info("all wanted topics can be read");
+    } else {
+      log::Warn("some wanted topics cannot be read; the others flow, these are tried again",
+                {{"topics", joined}});
+    }
+  }
+  if (change.changed) hub_->SetCatalogue(std::move(change.catalogue));
+  hub_->SetKafka(metadata.up, metadata.reason);
+}
+
+void IngestApp::Resolve(size_t shard, SlotId slot, const std::string& topic, int32_t partition) {
+  Shard* const asking = shards_[shard].get();
+  prober_->Resolve(topic, partition, [asking, slot](absl::StatusOr<PartitionBounds> bounds) {
+    asking->Post([slot, bounds = std::move(bounds)](ShardCore& core, MonoTime now) {
+      if (bounds.ok()) {
+        core.OnResolved(slot, bounds->begin, bounds->end, now);
+      } else {
+        core.OnResolveFailed(slot, std::string(bounds.status().message()), now);
+      }
+    });
+  });
+}
+
+void IngestApp::ResolveTime(size_t shard, SlotId slot, const std::string& topic, int32_t partition,
+                            int64_t unix_ms, int64_t from, uint64_t scan) {
+  Shard* const asking = shards_[shard].get();
+  if (kafka_.embedded_broker) {  // it knows no times: from the beginning, which is never far
+    asking->Post([=](ShardCore&, MonoTime) { asking->BeginScan(slot, scan, from); });
+    return;
+  }
+  prober_->ResolveTime(
+      topic, partition, unix_ms, [asking, slot, scan, from](absl::StatusOr<int64_t> offset) {
+        asking->Post([=, offset = std::move(offset)](ShardCore& core, MonoTime now) {
+          if (offset.ok()) {
+            asking->BeginScan(slot, scan, std::max(from, *offset));
+          } else {
+            core.OnScanError(slot, std::string(offset.status().message()), now);
+          }
+        });
+      });
+}
+
+void IngestApp::Processed(const std::string& topic, int32_t partition, int64_t next_offset) {
+  if (lag_commits_ != nullptr) lag_commits_->Processed(topic, partition, next_offset);
+}
+
+void IngestApp::Stop(milliseconds grace) {
+  if (std::exchange(stopped_, true)) return;
+  readiness_.Drain();
+  if (server_ != nullptr) server_->SetServing(false);
+  if (hub_ != nullptr) hub_->Stop();                     // links end: edges attach elsewhere
+  if (server_ != nullptr) server_->Shutdown(grace / 2);  // publishes under way are answered
+  prober_.reset();                                       // its callbacks post to the shards
+  for (auto& shard : shards_) shard->Stop();
+  if (ops_ != nullptr) ops_->Stop(milliseconds(500));
+  metrics_handles_.clear();
+}
+
+}  // namespace spillway::ingest

@@ -1,0 +1,215 @@
+#include "services/ingest/control/publish_service.h"
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/mutex.h"
+#include "common/channel/channel_name.h"
+#include "services/ingest/control/publish_stream.h"
+
+namespace spillway::ingest {
+namespace {
+
+v1::PublishResult Refusal(grpc::StatusCode status, std::string code, std::string message) {
+  v1::PublishResult result;
+  result.set_status(static_cast<int>(status));
+  result.set_error_code(std::move(code));
+  result.set_message(std::move(message));
+  return result;
+}
+
+v1::PublishResult FromKafka(const absl::Status& status) {
+  const std::string words(status.message());
+  switch (status.code()) {
+    case absl::StatusCode::kResourceExhausted:
+      return Refusal(grpc::StatusCode::RESOURCE_EXHAUSTED, "publish_busy",
+                     absl::StrCat("too much is waiting for Kafka; try again later: ", words));
+    case absl::StatusCode::kDeadlineExceeded:
+      return Refusal(grpc::StatusCode::DEADLINE_EXCEEDED, "publish_timeout",
+                     absl::StrCat("Kafka did not confirm in time; the record may or may not have "
+                                  "been written: ",
+                                  words));
+    case absl::StatusCode::kNotFound:
+      return Refusal(grpc::StatusCode::NOT_FOUND, "publish_unknown_topic",
+                     absl::StrCat("create the topic first: ", words));
+    case absl::StatusCode::kPermissionDenied:
+      return Refusal(grpc::StatusCode::PERMISSION_DENIED, "publish_denied",
+                     absl::StrCat("Kafka does not let this ingest write there: ", words));
+    case absl::StatusCode::kInvalidArgument:
+      return Refusal(grpc::StatusCode::INVALID_ARGUMENT, "publish_rejected", words);
+    default:
+      return Refusal(grpc::StatusCode::UNAVAILABLE, "publish_unavailable", words);
+  }
+}
+
+grpc::Status ToStatus(const v1::PublishResult& result) {
+  if (result.status() == 0) return grpc::Status::OK;
+  return {static_cast<grpc::StatusCode>(result.status()),
+          absl::StrCat(result.error_code(), ": ", result.message())};
+}
+
+}  // namespace
+
+PublishService::PublishService(Options options, const Clock& clock, LinkHub& hub,
+                               Producer* producer)
+    : options_(options), clock_(clock), hub_(hub), producer_(producer) {}
+
+std::optional<v1::PublishResult> PublishService::CheckDurable(
+    const v1::DurablePublication& durable) const {
+  if (producer_ == nullptr) {
+    return Refusal(grpc::StatusCode::FAILED_PRECONDITION, "publish_disabled",
+                   "this ingest does not write to Kafka");
+  }
+  if (durable.topic().empty() || durable.topic().size() > 249) {
+    return Refusal(grpc::StatusCode::INVALID_ARGUMENT, "publish_bad_topic",
+                   "durable.topic must be a Kafka topic name of 1 to 249 characters");
+  }
+  if (durable.value().size() > options_.max_message_bytes) {
+    return Refusal(grpc::StatusCode::INVALID_ARGUMENT, "publish_too_large",
+                   absl::StrCat("the value has ", durable.value().size(), " bytes, at most ",
+                                options_.max_message_bytes,
+                                " are allowed (ingest.publish.max_message_bytes)"));
+  }
+  return std::nullopt;
+}
+
+std::optional<v1::PublishResult> PublishService::CheckEphemeral(
+    const v1::EphemeralPublication& ephemeral) const {
+  if (ephemeral.channels().empty() ||
+      ephemeral.channels_size() > static_cast<int>(options_.max_channels)) {
+    return Refusal(grpc::StatusCode::INVALID_ARGUMENT, "publish_bad_channels",
+                   absl::StrCat("name 1 to ", options_.max_channels, " channels"));
+  }
+  for (const std::string& channel : ephemeral.channels()) {
+    if (const absl::Status status = ValidateChannelName(channel); !status.ok()) {
+      return Refusal(grpc::StatusCode::INVALID_ARGUMENT, "publish_bad_channels",
+                     std::string(status.message()));
+    }
+  }
+  if (ephemeral.payload().size() > options_.max_message_bytes) {
+    return Refusal(grpc::StatusCode::INVALID_ARGUMENT, "publish_too_large",
+                   absl::StrCat("the payload has ", ephemeral.payload().size(), " bytes, at most ",
+                                options_.max_message_bytes,
+                                " are allowed (ingest.publish.max_message_bytes)"));
+  }
+  const auto encoding = ephemeral.encoding();
+  if ((encoding == v1::PAYLOAD_ENCODING_UNSPECIFIED || encoding == v1::PAYLOAD_ENCODING_JSON) &&
+      !IsJson(ephemeral.payload())) {
+    return Refusal(
+        grpc::StatusCode::INVALID_ARGUMENT, "publish_bad_payload",
+        "the payload is not JSON; say so with ephemeral.encoding if it is not meant to be");
+  }
+  return std::nullopt;
+}
+
+void PublishService::PublishOne(const v1::Publication& publication,
+                                std::function<void(v1::PublishResult)> done) {
+  std::optional<v1::PublishResult> refusal;
+  if (!options_.enabled) {
+    refusal = Refusal(grpc::StatusCode::FAILED_PRECONDITION, "publish_disabled",
+                      "publishing is turned off (ingest.publish.enabled)");
+  } else if (publication.has_durable()) {
+    refusal = CheckDurable(publication.durable());
+  } else if (publication.has_ephemeral()) {
+    refusal = CheckEphemeral(publication.ephemeral());
+  } else {
+    refusal = Refusal(grpc::StatusCode::INVALID_ARGUMENT, "publish_missing_kind",
+                      "set publication.durable or publication.ephemeral");
+  }
+  if (refusal.has_value()) {
+    ++counters_.refused;
+    done(*std::move(refusal));
+    return;
+  }
+  if (publication.has_ephemeral()) {
+    const v1::EphemeralPublication& ephemeral = publication.ephemeral();
+    v1::Event event;
+    *event.mutable_channels() = ephemeral.channels();
+    event.set_type(ephemeral.type());
+    event.set_key(ephemeral.key());
+    event.set_payload(ephemeral.payload());
+    event.set_encoding(ephemeral.encoding() == v1::PAYLOAD_ENCODING_UNSPECIFIED
+                           ? v1::PAYLOAD_ENCODING_JSON
+                           : ephemeral.encoding());
+    event.set_event_time_us(ephemeral.event_time_us() != 0 ? ephemeral.event_time_us()
+                                                           : ToUnixMicros(clock_.WallNow()));
+    v1::PublishResult result;
+    result.set_edges(hub_.PublishEphemeral(event));
+    ++counters_.ephemeral;
+    done(std::move(result));
+    return;
+  }
+  const v1::DurablePublication& durable = publication.durable();
+  ProduceRequest request;
+  request.topic = durable.topic();
+  if (!durable.key().empty()) request.key = durable.key();
+  request.value = durable.value();
+  for (const auto& [name, value] : durable.headers()) request.headers.emplace_back(name, value);
+  if (!publication.idempotency_key().empty()) {
+    request.headers.emplace_back("idempotency_key", publication.idempotency_key());
+    request.idempotency_key = publication.idempotency_key();
+  }
+  // Shared: whether Kafka's client accepts it is known only after the callback was given away.
+  auto shared = std::make_shared<std::function<void(v1::PublishResult)>>(std::move(done));
+  const absl::Status accepted = producer_->Produce(
+      request, [this, shared, topic = durable.topic()](absl::StatusOr<ProducedAt> produced) {
+        if (!produced.ok()) {
+          ++counters_.refused;
+          (*shared)(FromKafka(produced.status()));
+          return;
+        }
+        ++counters_.durable;
+        v1::PublishResult result;
+        result.mutable_position()->set_topic(topic);
+        result.mutable_position()->set_partition(produced->partition);
+        result.mutable_position()->set_offset(produced->offset);
+        (*shared)(std::move(result));
+      });
+  if (!accepted.ok()) {
+    ++counters_.refused;
+    (*shared)(FromKafka(accepted));
+  }
+}
+
+grpc::ServerUnaryReactor* PublishService::Publish(grpc::CallbackServerContext* context,
+                                                  const v1::PublishRequest* request,
+                                                  v1::PublishResponse* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  PublishOne(request->publication(), [reactor, response](v1::PublishResult result) {
+    const grpc::Status status = ToStatus(result);
+    *response->mutable_result() = std::move(result);
+    reactor->Finish(status);
+  });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* PublishService::PublishBatch(grpc::CallbackServerContext* context,
+                                                       const v1::PublishBatchRequest* request,
+                                                       v1::PublishBatchResponse* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  const int count = request->publications_size();
+  if (count == 0 || count > options_.max_batch) {
+    reactor->Finish({grpc::StatusCode::INVALID_ARGUMENT,
+                     absl::StrCat("publish_bad_batch: a batch holds 1 to ", options_.max_batch,
+                                  " publications, this one ", count)});
+    return reactor;
+  }
+  for (int i = 0; i < count; ++i) response->add_results();
+  // Each answer goes to its own place; the last one ends the call.
+  auto left = std::make_shared<std::atomic<int>>(count);
+  for (int i = 0; i < count; ++i) {
+    PublishOne(request->publications(i), [=](v1::PublishResult result) {
+      *response->mutable_results(i) = std::move(result);
+      if (left->fetch_sub(1, std::memory_order_acq_rel) == 1) reactor->Finish(grpc::Status::OK);
+    });
+  }
+  return reactor;
+}
+
+grpc::ServerBidiReactor<v1::PublishStreamRequest, v1::PublishStreamResponse>*
+PublishService::PublishStream(grpc::CallbackServerContext*) {
+  return NewPublishStream(*this);
+}
+
+}  // namespace spillway::ingest

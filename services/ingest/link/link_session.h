@@ -1,0 +1,123 @@
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/support/server_callback.h>
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "common/base/mutex.h"
+#include "services/ingest/link/shard_io.h"
+#include "spillway/v1/link.pb.h"
+
+namespace spillway::ingest {
+
+class LinkSession;
+
+// What a session tells the hub. Called on gRPC's threads, never under the session's lock; must not
+// block.
+class LinkSessionHandler {
+ public:
+  virtual ~LinkSessionHandler() = default;
+  // The edge's first message. Not OK: the link ends with this status.
+  virtual grpc::Status OnHello(const std::shared_ptr<LinkSession>& session,
+                               const v1::EdgeHello& hello) = 0;
+  virtual void OnRequest(LinkSession& session, const v1::LinkRequest& request) = 0;
+  // The batch was handed to the stream.
+  virtual void OnBatchTaken(LinkId link, size_t shard) = 0;
+  virtual void OnClosed(LinkSession& session) = 0;
+};
+
+// One link as ingest sees it: the reactor of the bidirectional stream and its output queue. One
+// write is in flight; what is queued meanwhile follows in order; the beat overtakes; batches wait
+// for credit. What waits is bounded: each shard has at most one batch here, ephemeral events have a
+// byte bound of their own.
+//
+// Keeps itself alive until gRPC is done with it. Sending may happen on any thread.
+class LinkSession final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
+                          public std::enable_shared_from_this<LinkSession> {
+ public:
+  struct Limits {
+    size_t part_bytes = 1 << 20;       // a larger batch goes in parts of this size
+    size_t ephemeral_bytes = 8 << 20;  // ephemeral events that wait; more are dropped
+  };
+
+  // `context` belongs to gRPC and lives as long as the call.
+  static LinkSession* Start(LinkId id, Limits limits, LinkSessionHandler& handler,
+                            grpc::CallbackServerContext* context);
+
+  LinkId id() const { return id_; }
+  // Set once, by OnHello.
+  const v1::EdgeHello& hello() const { return hello_; }
+
+  void Send(const v1::LinkResponse& response);
+  // A serialised Batch of one shard.
+  void SendBatch(size_t shard, std::string batch);
+  // Replaces a beat that has not left yet.
+  void SendBeat(const v1::LinkResponse& beat);
+  // An element of EphemeralBatch.events; false if it is dropped at the bound or not wanted.
+  bool SendEphemeral(const std::string& event, const std::vector<uint64_t>& channel_hashes);
+  // Ends the link from this side.
+  void Close(grpc::Status status);
+
+  // For the beats: the latest states of the readers that serve this link, by shard.
+  void SetReaderStates(size_t shard, std::vector<v1::ReaderBeat> states);
+  void CopyReaderStates(v1::Beat* beat) const;
+
+  uint64_t ephemeral_dropped() const;
+  size_t queued_bytes() const;
+
+ private:
+  struct Out {
+    grpc::ByteBuffer buffer;
+    int64_t cost = 0;    // credit it takes
+    bool batch = false;  // the last piece of a shard's batch
+    size_t shard = 0;
+    bool ephemeral = false;
+  };
+
+  LinkSession(LinkId id, Limits limits, LinkSessionHandler& handler,
+              grpc::CallbackServerContext* context)
+      : id_(id), limits_(limits), handler_(handler), context_(context) {}
+
+  // ServerBidiReactor
+  void OnReadDone(bool ok) override;
+  void OnWriteDone(bool ok) override;
+  void OnCancel() override;
+  void OnDone() override;
+
+  void ApplyInterest(const v1::Interest& interest);
+  void WriteNext();
+
+  const LinkId id_;
+  const Limits limits_;
+  LinkSessionHandler& handler_;
+  grpc::CallbackServerContext* const context_;
+  std::shared_ptr<LinkSession> self_;
+  v1::EdgeHello hello_;
+  bool greeted_ = false;  // read reactions only
+  grpc::ByteBuffer incoming_;
+  Out writing_now_;  // by whoever set writing_
+
+  mutable Mutex mutex_;
+  std::deque<Out> queue_ SPILLWAY_GUARDED_BY(mutex_);
+  std::unique_ptr<grpc::ByteBuffer> beat_ SPILLWAY_GUARDED_BY(mutex_);
+  int64_t credit_ SPILLWAY_GUARDED_BY(mutex_) = 0;
+  size_t queued_bytes_ SPILLWAY_GUARDED_BY(mutex_) = 0;
+  size_t ephemeral_queued_ SPILLWAY_GUARDED_BY(mutex_) = 0;
+  uint64_t next_ephemeral_ SPILLWAY_GUARDED_BY(mutex_) = 1;
+  uint64_t ephemeral_dropped_ SPILLWAY_GUARDED_BY(mutex_) = 0;
+  absl::flat_hash_map<uint64_t, uint32_t> interest_ SPILLWAY_GUARDED_BY(mutex_);
+  std::vector<std::vector<v1::ReaderBeat>> states_ SPILLWAY_GUARDED_BY(mutex_);
+  bool writing_ SPILLWAY_GUARDED_BY(mutex_) = false;
+  bool closing_ SPILLWAY_GUARDED_BY(mutex_) = false;
+  bool finished_ SPILLWAY_GUARDED_BY(mutex_) = false;
+  grpc::Status status_ SPILLWAY_GUARDED_BY(mutex_);
+};
+
+}  // namespace spillway::ingest

@@ -1,0 +1,49 @@
+#include <cstdio>
+#include <future>
+#include <string>
+
+#include "common/app/service_main.h"
+#include "common/base/json_text.h"
+#include "common/lifecycle/signals.h"
+#include "common/log/log.h"
+#include "services/ingest/app/ingest_app.h"
+
+namespace {
+
+using spillway::app::WithPort;
+
+int Run(const spillway::config::Loaded& loaded) {
+  const spillway::v1::IngestConfig& config = loaded.config.ingest();
+  std::promise<int> stop;
+  auto signals = spillway::lifecycle::Signals::Install([&](int signal) { stop.set_value(signal); });
+  if (!signals.ok()) {
+    std::fprintf(stderr, "spillway-ingest: %s\n", std::string(signals.status().message()).c_str());
+    return spillway::app::kExitFailed;
+  }
+  spillway::ingest::IngestApp app(spillway::Clock::Real());
+  spillway::log::Options logging;
+  logging.service = "spillway-ingest";
+  logging.level = spillway::app::LogLevel(config.log());
+  spillway::log::Init(logging);
+  if (const absl::Status status = app.Start(loaded); !status.ok()) {
+    std::fprintf(stderr, "spillway-ingest: %s\n", std::string(status.message()).c_str());
+    return absl::IsInvalidArgument(status) ? spillway::app::kExitUsage : spillway::app::kExitFailed;
+  }
+  // For scripts that let the system choose ports.
+  std::printf(
+      "{\"event\":\"listening\",\"node\":\"%s\",\"grpc\":\"%s\",\"ops\":\"%s\",\"kafka\":\"%s\"}\n",
+      app.node_id().c_str(), WithPort(config.listen(), app.grpc_port()).c_str(),
+      WithPort(config.ops_listen(), app.ops_port()).c_str(), app.bootstrap().c_str());
+  std::fflush(stdout);
+  const int signal = stop.get_future().get();
+  spillway::log::Info("stopping", {{"signal", signal}});
+  app.Stop(std::chrono::milliseconds(config.shutdown_grace()));
+  spillway::log::Flush();
+  return spillway::app::kExitOk;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return spillway::app::ServiceMain(argc, argv, {"spillway-ingest", "ingest"}, Run);
+}

@@ -1,0 +1,325 @@
+#include "services/ingest/shard/shard.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <utility>
+
+#include "common/channel/channel_hash.h"
+#include "common/log/log.h"
+#include "common/wire/event_wire.h"
+#include "services/ingest/normalise/route_table.h"
+
+namespace spillway::ingest {
+namespace {
+
+constexpr std::chrono::milliseconds kTick{100};
+constexpr std::chrono::milliseconds kReport{1'000};
+
+}  // namespace
+
+Shard::Shard(Options options, const Clock& clock, PartitionConsumer& live, PartitionConsumer& scans,
+             LinkSink& sink, ShardServices& services, DeadLetter* dead_letter)
+    : options_(options),
+      clock_(clock),
+      services_(services),
+      dead_letter_(dead_letter),
+      wake_fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
+      core_(options.core, *this, sink),
+      live_(live.NewReader(wake_fd_)),
+      scans_(scans.NewReader(wake_fd_)),
+      rejects_(clock, std::chrono::seconds(10)) {}
+
+Shard::~Shard() {
+  Stop();
+  live_.reset();
+  scans_.reset();
+  close(wake_fd_);
+}
+
+void Shard::Start() {
+  thread_ = std::thread([this] { Run(); });
+}
+
+void Shard::Stop() {
+  if (!thread_.joinable()) return;
+  {
+    MutexLock lock(mutex_);
+    stopping_ = true;
+  }
+  Wake();
+  thread_.join();
+}
+
+void Shard::Post(Task task) {
+  bool first = false;
+  {
+    MutexLock lock(mutex_);
+    first = mailbox_.empty();
+    mailbox_.push_back(std::move(task));
+  }
+  if (first) Wake();  // one wake-up for all that is posted until the shard looks
+}
+
+void Shard::Wake() {
+  const uint64_t one = 1;
+  // Fails only when the counter is full, and then the shard is awake.
+  [[maybe_unused]] const ssize_t written = write(wake_fd_, &one, sizeof one);
+}
+
+bool Shard::RunTasks(MonoTime now) {
+  std::vector<Task> tasks;
+  bool stopping = false;
+  {
+    MutexLock lock(mutex_);
+    tasks.swap(mailbox_);
+    stopping = stopping_;
+  }
+  for (const Task& task : tasks) task(core_, now);
+  return !stopping;
+}
+
+void Shard::Run() {
+  MonoTime next_tick = clock_.Now();
+  bool more = false;
+  for (;;) {
+    if (!more) {
+      const auto wait =
+          std::chrono::duration_cast<std::chrono::milliseconds>(next_tick - clock_.Now()).count();
+      pollfd fd{.fd = wake_fd_, .events = POLLIN, .revents = 0};
+      poll(&fd, 1, static_cast<int>(std::clamp<int64_t>(wait, 0, kTick.count())));
+    }
+    // Emptied before the queues are looked at: what arrives later writes again.
+    uint64_t signals = 0;
+    [[maybe_unused]] const ssize_t got = read(wake_fd_, &signals, sizeof signals);
+    const MonoTime now = clock_.Now();
+    wall_us_ = ToUnixMicros(clock_.WallNow());
+    if (!RunTasks(now)) return;
+    more = PollReader(*live_, /*live=*/true, now);
+    if (core_.scan_room()) more = PollReader(*scans_, /*live=*/false, now) || more;
+    core_.Pump(now);
+    if (now >= next_tick) {
+      core_.Tick(now, wall_us_);
+      core_.Pump(now);
+      UpdateMetrics();
+      if (now >= next_report_) {
+        next_report_ = now + kReport;
+        for (const auto& [id, head] : core_.heads()) {
+          const SlotInfo& info = partitions_.at(id).slot.info;
+          if (head >= 0) services_.Processed(info.topic, info.partition, head + 1);
+        }
+      }
+      next_tick = now + kTick;
+    }
+  }
+}
+
+bool Shard::PollReader(ShardReader& reader, bool live, MonoTime now) {
+  return reader.Poll(options_.poll_records,
+                     [&](const PartitionEvent& event) { OnEvent(event, live, now); });
+}
+
+void Shard::AddSlot(ShardSlot slot) {
+  core_.AddSlot(slot.info);
+  partitions_[slot.info.id].slot = std::move(slot);
+}
+
+void Shard::RemoveSlot(SlotId slot, std::string_view reason) {
+  core_.RemoveSlot(slot, reason);
+  partitions_.erase(slot);
+}
+
+void Shard::Resolve(SlotId id) {
+  const auto found = partitions_.find(id);
+  if (found == partitions_.end()) return;
+  const SlotInfo& info = found->second.slot.info;
+  services_.Resolve(options_.core.shard, id, info.topic, info.partition);
+}
+
+void Shard::StartLive(SlotId id, int64_t from) {
+  Partition& partition = partitions_.at(id);
+  const SlotInfo& info = partition.slot.info;
+  partition.live_cookie = next_cookie_++;
+  by_cookie_[partition.live_cookie] = id;
+  const absl::Status status =
+      live_->StartPartition(info.topic, info.partition, from, partition.live_cookie);
+  if (!status.ok()) {
+    log::Error(
+        "a partition cannot be read",
+        {{"topic", info.topic}, {"partition", info.partition}, {"error", status.ToString()}});
+  }
+}
+
+void Shard::StopLive(SlotId id) {
+  Partition& partition = partitions_.at(id);
+  if (partition.live_cookie == 0) return;
+  live_->StopPartition(partition.live_cookie);
+  by_cookie_.erase(std::exchange(partition.live_cookie, 0));
+}
+
+void Shard::StartScan(SlotId id, int64_t from, int64_t from_time_ms) {
+  Partition& partition = partitions_.at(id);
+  partition.scan = next_cookie_++;
+  if (from_time_ms >= 0) {
+    const SlotInfo& info = partition.slot.info;
+    services_.ResolveTime(options_.core.shard, id, info.topic, info.partition, from_time_ms, from,
+                          partition.scan);
+  } else {
+    BeginScan(id, partition.scan, from);
+  }
+}
+
+void Shard::BeginScan(SlotId id, uint64_t scan, int64_t from) {
+  const auto found = partitions_.find(id);
+  if (found == partitions_.end() || found->second.scan != scan) return;  // stopped meanwhile
+  Partition& partition = found->second;
+  const SlotInfo& info = partition.slot.info;
+  partition.scan_cookie = next_cookie_++;
+  by_cookie_[partition.scan_cookie] = id;
+  const absl::Status status =
+      scans_->StartPartition(info.topic, info.partition, from, partition.scan_cookie);
+  if (!status.ok()) core_.OnScanError(id, std::string(status.message()), clock_.Now());
+}
+
+void Shard::StopScan(SlotId id) {
+  Partition& partition = partitions_.at(id);
+  partition.scan = 0;
+  if (partition.scan_cookie == 0) return;
+  scans_->StopPartition(partition.scan_cookie);
+  by_cookie_.erase(std::exchange(partition.scan_cookie, 0));
+}
+
+void Shard::OnEvent(const PartitionEvent& event, bool live, MonoTime now) {
+  const auto cookie = by_cookie_.find(event.cookie);
+  if (cookie == by_cookie_.end()) return;
+  const SlotId id = cookie->second;
+  Partition& partition = partitions_.at(id);
+  switch (event.kind) {
+    case PartitionEvent::Kind::kRecord:
+      OnRecord(partition, *event.record, live, now);
+      break;
+    case PartitionEvent::Kind::kEof:
+      if (live) {
+        core_.OnLiveEnd(id, event.offset, now);
+      } else {
+        core_.OnScanEnd(id, event.offset, now);
+      }
+      break;
+    case PartitionEvent::Kind::kError: {
+      const SlotInfo& info = partition.slot.info;
+      rejects_.Warn(info.topic, "reading a partition failed",
+                    {{"topic", info.topic},
+                     {"partition", info.partition},
+                     {"error", PartitionErrorName(event.error)},
+                     {"detail", event.text}});
+      if (event.ended) {  // the reader has forgotten the cookie
+        (live ? partition.live_cookie : partition.scan_cookie) = 0;
+        by_cookie_.erase(cookie);
+      }
+      if (live) {
+        core_.OnLiveError(id, event.ended, event.text, now);
+      } else if (event.ended) {
+        core_.OnScanError(id, event.text, now);
+      }
+      break;
+    }
+  }
+}
+
+void Shard::OnRecord(Partition& partition, const RecordView& record, bool live, MonoTime now) {
+  NormalisedRecord normalised = Normalise(partition, record, live);
+  const SlotId id = partition.slot.info.id;
+  if (live) {
+    metrics_.records.Add();
+    metrics_.bytes.Add((record.value ? record.value->size() : 0) +
+                       (record.key ? record.key->size() : 0));
+    metrics_.events.Add(normalised.record.events.size());
+    core_.OnLiveRecord(id, std::move(normalised), now);
+  } else {
+    core_.OnScanRecord(id, std::move(normalised), now);
+  }
+}
+
+NormalisedRecord Shard::Normalise(const Partition& partition, const RecordView& record, bool live) {
+  const SlotInfo& info = partition.slot.info;
+  const CompiledRoute& route = *partition.slot.route;
+  RecordInput input;
+  input.key = record.key;
+  input.value = record.value;
+  input.timestamp_ms = record.timestamp_ms;
+  if (route.needs_headers) {
+    record.ReadHeaders(&headers_);
+    header_views_.clear();
+    for (const RecordHeader& header : headers_) {
+      if (header.value.has_value()) header_views_.push_back({header.name, *header.value});
+    }
+    input.headers = header_views_;
+  }
+  NormalisedRecord out;
+  out.record.offset = record.offset;
+  out.record.time_us = wall_us_;
+  out.record.fingerprint =
+      Fingerprint(record.key.value_or(std::string_view()),
+                  record.value.value_or(std::string_view()), record.timestamp_ms);
+  const NormaliseResult result = normaliser_.Normalise(route, input);
+  if (result.rejected.has_value()) {
+    // A scan meets the same records again: only the live reader speaks of them.
+    if (!live) return out;
+    metrics_.rejected.Add();
+    const std::string reason = result.Describe();
+    rejects_.Warn(std::string(info.topic) + "|" + reason, "a record was rejected",
+                  {{"topic", info.topic},
+                   {"partition", info.partition},
+                   {"offset", record.offset},
+                   {"reason", reason}});
+    if (dead_letter_ != nullptr) dead_letter_->Send(info.topic, info.partition, record, reason);
+    return out;
+  }
+  out.record.events.reserve(result.events.size());
+  for (const NormalisedEvent& event : result.events) {
+    view_.Clear();
+    view_.channels = event.event.channels;
+    view_.type = event.event.type;
+    view_.key = event.event.key;
+    view_.event_time_us = event.event.event_time_us;
+    view_.payload = event.event.payload;
+    view_.encoding = event.event.encoding;
+    view_.priority = event.event.priority;
+    view_.trace_id = event.event.trace_id;
+    view_.tombstone = event.event.tombstone;
+    view_.slot = info.id;
+    view_.offset = record.offset;
+    LogEvent& logged = out.record.events.emplace_back();
+    logged.begin = static_cast<uint32_t>(out.record.bytes.size());
+    wire::AppendBatchEvent(view_, &out.record.bytes);
+    logged.size = static_cast<uint32_t>(out.record.bytes.size()) - logged.begin;
+    for (std::string_view channel : view_.channels) {
+      logged.channels.push_back(ChannelHash(channel));
+      if (event.snapshot == SnapshotMode::kNone) continue;
+      out.latest.push_back(
+          {std::string(channel),
+           event.snapshot == SnapshotMode::kByKey ? std::string(view_.key) : std::string(),
+           static_cast<uint32_t>(out.record.events.size() - 1), view_.tombstone});
+    }
+  }
+  return out;
+}
+
+void Shard::UpdateMetrics() {
+  const auto bring = [](metrics::Counter& counter, uint64_t value) {
+    counter.Add(value - counter.Value());
+  };
+  const ShardCore::Counters& counters = core_.counters();
+  bring(metrics_.batches, counters.batches);
+  bring(metrics_.batch_bytes, counters.batch_bytes);
+  bring(metrics_.cuts, counters.cuts);
+  bring(metrics_.gaps, counters.gaps);
+  bring(metrics_.scans, counters.scans);
+  metrics_.readers.Set(static_cast<int64_t>(core_.readers()));
+  metrics_.stalled_readers.Set(static_cast<int64_t>(core_.stalled_readers()));
+  metrics_.log_bytes.Set(static_cast<int64_t>(core_.log_bytes()));
+  metrics_.snapshot_bytes.Set(static_cast<int64_t>(core_.latest_bytes()));
+}
+
+}  // namespace spillway::ingest

@@ -1,0 +1,123 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "common/base/clock.h"
+#include "common/base/mutex.h"
+#include "common/log/rate_limited.h"
+#include "common/metrics/metrics.h"
+#include "services/ingest/kafka/dead_letter.h"
+#include "services/ingest/kafka/partition_consumer.h"
+#include "services/ingest/kafka/shard_reader.h"
+#include "services/ingest/normalise/normaliser.h"
+#include "services/ingest/shard/shard_context.h"
+
+namespace spillway::ingest {
+
+// One normalising thread and all that belongs to it: its share of the partitions (ShardCore), its
+// readers of Kafka, its normaliser. Records of a partition pass through one shard, in order.
+//
+// Post() and the metrics may be used from any thread; everything else happens on the shard's own.
+// Owned by the app, which stops it before the consumers, the sink and the services it was given.
+class Shard final : private RecordSource {
+ public:
+  struct Options {
+    ShardCore::Options core;
+    size_t poll_records = 2'000;  // records taken from Kafka's client in one turn
+  };
+  // Read by the scraping thread.
+  struct Metrics {
+    metrics::Counter records;
+    metrics::Counter bytes;
+    metrics::Counter events;
+    metrics::Counter rejected;
+    metrics::Counter batches;
+    metrics::Counter batch_bytes;
+    metrics::Counter cuts;
+    metrics::Counter gaps;
+    metrics::Counter scans;
+    metrics::Gauge readers;
+    metrics::Gauge stalled_readers;
+    metrics::Gauge log_bytes;
+    metrics::Gauge snapshot_bytes;
+  };
+
+  Shard(Options options, const Clock& clock, PartitionConsumer& live, PartitionConsumer& scans,
+        LinkSink& sink, ShardServices& services, DeadLetter* dead_letter);
+  ~Shard() override;  // Stop()
+
+  void Start();
+  // Ends the thread after what was posted before.
+  void Stop();
+
+  using Task = std::function<void(ShardCore& core, MonoTime now)>;
+  // Runs `task` on the shard's thread. Any thread.
+  void Post(Task task);
+
+  // On the shard's thread (from a task).
+  void AddSlot(ShardSlot slot);
+  void RemoveSlot(SlotId slot, std::string_view reason);
+  // The answer to ShardServices::ResolveTime.
+  void BeginScan(SlotId slot, uint64_t scan, int64_t from);
+
+  const Metrics& metrics() const { return metrics_; }
+
+ private:
+  struct Partition {
+    ShardSlot slot;
+    uint64_t live_cookie = 0;
+    uint64_t scan_cookie = 0;
+    uint64_t scan = 0;  // number of the scan that may begin
+  };
+
+  // RecordSource
+  void Resolve(SlotId slot) override;
+  void StartLive(SlotId slot, int64_t from) override;
+  void StopLive(SlotId slot) override;
+  void StartScan(SlotId slot, int64_t from, int64_t from_time_ms) override;
+  void StopScan(SlotId slot) override;
+
+  void Run();
+  void Wake();
+  bool RunTasks(MonoTime now);
+  bool PollReader(ShardReader& reader, bool live, MonoTime now);
+  void OnEvent(const PartitionEvent& event, bool live, MonoTime now);
+  void OnRecord(Partition& partition, const RecordView& record, bool live, MonoTime now);
+  NormalisedRecord Normalise(const Partition& partition, const RecordView& record, bool live);
+  void UpdateMetrics();
+
+  const Options options_;
+  const Clock& clock_;
+  ShardServices& services_;
+  DeadLetter* const dead_letter_;
+  int wake_fd_ = -1;
+  ShardCore core_;
+  std::unique_ptr<ShardReader> live_;
+  std::unique_ptr<ShardReader> scans_;
+  Normaliser normaliser_;
+  std::vector<RecordHeader> headers_;
+  std::vector<HeaderView> header_views_;
+  wire::EventView view_;
+  log::RateLimited rejects_;
+  absl::flat_hash_map<SlotId, Partition> partitions_;
+  absl::flat_hash_map<uint64_t, SlotId> by_cookie_;
+  uint64_t next_cookie_ = 1;
+  int64_t wall_us_ = 0;  // of this turn
+  MonoTime next_report_;
+  Metrics metrics_;
+
+  Mutex mutex_;
+  std::vector<Task> mailbox_ SPILLWAY_GUARDED_BY(mutex_);
+  bool stopping_ SPILLWAY_GUARDED_BY(mutex_) = false;
+  std::thread thread_;
+};
+
+}  // namespace spillway::ingest
