@@ -28,7 +28,8 @@ INGEST = {
     "history": ["normalise"],
     "kafka": ["normalise", "history"],
     "link": ["history", "normalise"],
-    "control": ["link", "history", "normalise"],
+    "shard": ["link", "kafka", "history", "normalise"],
+    "control": ["link", "kafka", "history", "normalise"],
     "app": ["*"],
 }
 SERVICES = {"services/edge": EDGE, "services/ingest": INGEST}
@@ -42,7 +43,7 @@ PURE_FORBIDDEN = r"(sys/socket|sys/epoll|netinet/|arpa/|netdb|poll)"
 RESTRICTED = [
     (r"(librdkafka|rdkafka)/", "librdkafka", ["services/ingest/kafka"]),
     (r"boost/(asio|beast)", "Asio and Beast",
-     ["services/edge/net", "services/edge/ws", "common/http"]),
+     ["services/edge/net", "services/edge/ws", "common/http", "common/app"]),
     (r"(grpcpp|grpc)/|.*\.grpc\.pb\.h$", "gRPC",
      ["services/ingest/link", "services/ingest/control", "services/edge/upstream",
       "services/edge/control", "common/rpc"]),

@@ -87,6 +87,12 @@ log::Level LogLevel(const v1::LogConfig& config) {
   }
 }
 
+std::map<std::string, std::vector<metrics::Alias>> MetricAliases(const v1::MetricsConfig& config) {
+  std::map<std::string, std::vector<metrics::Alias>> aliases;
+  for (const auto& [ours, theirs] : config.names()) aliases[ours].push_back({theirs, {}, {}});
+  return aliases;
+}
+
 std::pair<std::string, int> SplitHostPort(const std::string& address) {
   const size_t colon = address.rfind(':');
   if (colon == std::string::npos) return {address, -1};

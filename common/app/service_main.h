@@ -1,11 +1,14 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "common/config/loader.h"
 #include "common/log/log.h"
+#include "common/metrics/metrics.h"
 
 namespace spillway::app {
 
@@ -36,6 +39,9 @@ std::string WithPort(const std::string& listen, int port);
 
 // The level that the configuration asks for.
 log::Level LogLevel(const v1::LogConfig& config);
+
+// Further names for metrics, as the configuration gives them.
+std::map<std::string, std::vector<metrics::Alias>> MetricAliases(const v1::MetricsConfig& config);
 
 // Splits "host:port", "[v6]:port"; port -1 if there is none.
 std::pair<std::string, int> SplitHostPort(const std::string& address);

@@ -16,15 +16,18 @@ namespace spillway::ingest {
 
 using std::chrono::milliseconds;
 
-IngestApp::IngestApp(const Clock& clock) : clock_(clock), readiness_(clock, {}) {}
+IngestApp::IngestApp(const Clock& clock) : clock_(clock) {}
 
 IngestApp::~IngestApp() { Stop(milliseconds(0)); }
 
 absl::Status IngestApp::Start(const config::Loaded& loaded) {
   const v1::IngestConfig& config = loaded.config.ingest();
   node_id_ = app::NodeId(config.node_id());
-  readiness_.Expect("kafka", "disconnected");
-  readiness_.Expect("catalogue", "incomplete");
+  lifecycle::Readiness::Options readiness;
+  readiness.report_degraded = config.report_degraded();
+  readiness_ = std::make_unique<lifecycle::Readiness>(clock_, std::move(readiness));
+  readiness_->Expect("kafka", "disconnected");
+  readiness_->Expect("catalogue", "incomplete");
 
   auto routes = RouteTable::Compile(config, loaded.locations, config::Environment::Real());
   if (!routes.ok()) return routes.status();
@@ -34,6 +37,10 @@ absl::Status IngestApp::Start(const config::Loaded& loaded) {
   if (absl::Status status = StartShards(config); !status.ok()) return status;
   if (absl::Status status = StartServers(config); !status.ok()) return status;
   AddMetrics();
+  if (absl::Status status = registry_.SetAliases(app::MetricAliases(config.metrics()));
+      !status.ok()) {
+    return status;
+  }
   return registry_.status();
 }
 
@@ -171,7 +178,7 @@ absl::Status IngestApp::StartServers(const v1::IngestConfig& config) {
     options.host = host;
     options.port = static_cast<uint16_t>(port);
     http::Routes routes;
-    http::AddOpsRoutes(&routes, clock_, readiness_, registry_,
+    http::AddOpsRoutes(&routes, clock_, *readiness_, registry_,
                        {{"version", app::kVersion}, {"node", node_id_}});
     auto ops = http::HttpServer::Start(options, std::move(routes));
     if (!ops.ok()) return ops.status();
@@ -182,7 +189,7 @@ absl::Status IngestApp::StartServers(const v1::IngestConfig& config) {
 
 void IngestApp::OnMetadata(const Metadata& metadata) {
   kafka_up_.Set(metadata.up ? 1 : 0);
-  readiness_.Set(
+  readiness_->Set(
       "kafka", metadata.up ? "connected" : "disconnected",
       metadata.up ? lifecycle::Readiness::Level::kOk : lifecycle::Readiness::Level::kFailed,
       metadata.reason);
@@ -212,11 +219,11 @@ void IngestApp::OnMetadata(const Metadata& metadata) {
   }
   const std::string joined = absl::StrJoin(problems, ", ");
   if (!change.catalogue.complete()) {
-    readiness_.Set("catalogue", "incomplete", lifecycle::Readiness::Level::kFailed);
+    readiness_->Set("catalogue", "incomplete", lifecycle::Readiness::Level::kFailed);
   } else if (joined.empty()) {
-    readiness_.Set("catalogue", "complete", lifecycle::Readiness::Level::kOk);
+    readiness_->Set("catalogue", "complete", lifecycle::Readiness::Level::kOk);
   } else {
-    readiness_.Set("catalogue", "problems", lifecycle::Readiness::Level::kDegraded, joined);
+    readiness_->Set("catalogue", "problems", lifecycle::Readiness::Level::kDegraded, joined);
   }
   if (joined != last_problems_) {
     last_problems_ = joined;
@@ -269,7 +276,7 @@ void IngestApp::Processed(const std::string& topic, int32_t partition, int64_t n
 
 void IngestApp::Stop(milliseconds grace) {
   if (std::exchange(stopped_, true)) return;
-  readiness_.Drain();
+  if (readiness_ != nullptr) readiness_->Drain();
   if (server_ != nullptr) server_->SetServing(false);
   if (hub_ != nullptr) hub_->Stop();                     // links end: edges attach elsewhere
   if (server_ != nullptr) server_->Shutdown(grace / 2);  // publishes under way are answered

@@ -67,7 +67,7 @@ class IngestApp final : public ShardSet, public ShardServices {
   std::string node_id_;
   KafkaSettings kafka_;
   metrics::Registry registry_;
-  lifecycle::Readiness readiness_;
+  std::unique_ptr<lifecycle::Readiness> readiness_;
   std::shared_ptr<const RouteTable> routes_;
   std::unique_ptr<EmbeddedBroker> broker_;    // first: everyone below is its client
   std::unique_ptr<PartitionConsumer> live_;   // one rd_kafka_t reads a partition once,
