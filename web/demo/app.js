@@ -129,7 +129,7 @@ function onOdds(data) {
   row.chance.textContent = percent(data.price);
   row.move.textContent = move ? signed(move, move.toFixed(1)) : '';
   setTone(row.move, move);
-  row.bar.style.width = percent(data.price);
+  row.bar.style.width = `${data.price * 100}%`;
 }
 
 // ---- the assessment ----------------------------------------------------------------------------------
@@ -152,7 +152,7 @@ function onPnl(data) {
 function onRule(data) {
   const share = Math.min(1, data.drawdown / data.limit);
   $('drawdown').textContent = `${percent(data.drawdown, 2)} of ${percent(data.limit, 0)}`;
-  $('drawdown-bar').style.width = percent(share);
+  $('drawdown-bar').style.width = `${share * 100}%`;
   $('drawdown-bar').style.background = share > 0.8 ? 'var(--down)' : share > 0.5 ? 'var(--warn)' : 'var(--up)';
 }
 
