@@ -1,0 +1,230 @@
+// HubShard: delivery, gaps, checkpoints, rings, and who is subscribed to what.
+
+#include <gmock/gmock.h>
+
+#include "tests/unit/services/edge/hub/hub_fakes.h"
+
+namespace spillway::edge {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::UnorderedElementsAre;
+
+class HubDelivery : public HubTest {};
+
+TEST_F(HubDelivery, AGapIsToldInItsPlaceToLiveSubscribers) {
+  Slots(1);
+  KeepOpen(9);
+  Progress(0, 9);
+  Events({10});
+  hub_->OnGap(0, 11, 19, "retention", now_);
+  Events({20});
+  EXPECT_THAT(keeper_.Take(), ElementsAre("0:10", "gap 0:11..19 retention", "0:20"));
+}
+
+TEST_F(HubDelivery, AGapStandsInItsPlaceForAJoiner) {
+  Slots(1, {0});
+  KeepOpen(9);
+  Progress(0, 9);
+  Subscribe(client_, /*snapshot=*/true);
+  client_.Take();
+  Events({10});
+  hub_->OnGap(0, 11, 19, "retention", now_);
+  Events({20});
+  EXPECT_THAT(client_.Take(), IsEmpty());
+  Answer(1, 0, {}, 9);
+  EXPECT_THAT(client_.Take(),
+              ElementsAre("snapshot as of 0:9 complete", "0:10", "gap 0:11..19 retention", "0:20"));
+}
+
+TEST_F(HubDelivery, AJoinerBeyondAGapIsNotToldOfIt) {
+  Slots(1, {0});
+  KeepOpen(9);
+  Progress(0, 9);
+  Subscribe(client_, /*snapshot=*/true);
+  hub_->OnGap(0, 10, 19, "retention", now_);
+  client_.Take();
+  Answer(1, 0, {}, 25);
+  Events({26});
+  EXPECT_THAT(client_.Take(), ElementsAre("snapshot as of 0:25 complete", "0:26"));
+}
+
+TEST_F(HubDelivery, AJoinerInsideAGapIsToldOfItsRest) {
+  Slots(1, {0});
+  KeepOpen(9);
+  Progress(0, 9);
+  Subscribe(client_, /*snapshot=*/true);
+  hub_->OnGap(0, 10, 19, "retention", now_);
+  client_.Take();
+  Answer(1, 0, {}, 14);
+  EXPECT_THAT(client_.Take(),
+              ElementsAre("snapshot as of 0:14 complete", "gap 0:15..19 retention"));
+}
+
+TEST_F(HubDelivery, WhatWasToldAsAGapIsTakenIn) {
+  Slots(1);
+  KeepOpen(9);
+  Progress(0, 9);
+  hub_->OnGap(0, 10, 19, "retention", now_);
+  Subscribe(client_);
+  EXPECT_THAT(client_.Take(), ElementsAre("subscribed c 0:19"));
+}
+
+TEST_F(HubDelivery, CoverageThatIsNotKnownYetBeginsAfterTheGap) {
+  Slots(1);
+  Progress(0, 9);
+  Subscribe(client_);
+  hub_->OnGap(0, 10, 19, "retention", now_);
+  Interest(9);  // asked before the gap
+  EXPECT_THAT(client_.Take(), ElementsAre("subscribed c 0:19"));
+}
+
+TEST_F(HubDelivery, CheckpointsHoldWhatChanged) {
+  Slots(2);
+  Subscribe(keeper_);
+  Interest(-1, 0);
+  Interest(-1, 1);
+  keeper_.Take();
+  Progress(0, 5);
+  Pass(milliseconds(10'000));
+  EXPECT_THAT(keeper_.Take(), ElementsAre("checkpoint 0:5"));
+  Pass(milliseconds(10'000));
+  EXPECT_THAT(keeper_.Take(), IsEmpty());
+  Progress(0, 6);
+  Progress(1, 7);
+  Pass(milliseconds(5'000));
+  EXPECT_THAT(keeper_.Take(), IsEmpty());
+  Pass(milliseconds(5'000));
+  EXPECT_THAT(keeper_.Take(), ElementsAre("checkpoint 0:6 1:7"));
+}
+
+TEST_F(HubDelivery, JoinersGetNoCheckpoint) {
+  Slots(1, {0});
+  KeepOpen(-1);
+  Subscribe(client_, /*snapshot=*/true);
+  client_.Take();
+  Progress(0, 5);
+  Pass(milliseconds(10'000));
+  EXPECT_THAT(keeper_.Take(), ElementsAre("checkpoint 0:5"));
+  EXPECT_THAT(client_.Take(), IsEmpty());
+}
+
+TEST_F(HubDelivery, AnEventOfSeveralChannelsGoesToAllOfThem) {
+  Slots(1);
+  FakeSubscriber other;
+  Subscribe(client_);
+  Subscribe(other, false, "c2");
+  Interest(-1);
+  hub_->OnInterest("c2", 0, -1, now_);
+  client_.Take();
+  other.Take();
+  EdgeBatch batch;
+  batch.events.push_back(Event(0, 3, {"c", "c2", "nobody"}));
+  batch.progress.push_back({0, 3, 0});
+  hub_->OnBatch(batch, now_);
+  EXPECT_THAT(client_.Take(), ElementsAre("0:3"));
+  EXPECT_THAT(other.Take(), ElementsAre("0:3"));
+  EXPECT_EQ(hub_->counters().deliveries, 2u);
+}
+
+TEST_F(HubDelivery, EphemeralEventsGoToLiveAndJoining) {
+  Slots(1, {0});
+  KeepOpen(-1);
+  FakeSubscriber unannounced;
+  Subscribe(client_, /*snapshot=*/true);
+  client_.Take();
+  Slots(2, {0});
+  Subscribe(unannounced);  // slot 1 is not known: nothing was said to it yet
+  EXPECT_EQ(hub_->DeliverEphemeral(*Event(kNoSlot, 0)), 2u);
+  EXPECT_THAT(keeper_.Take(), ElementsAre("ephemeral"));
+  EXPECT_THAT(client_.Take(), ElementsAre("ephemeral"));
+  EXPECT_THAT(unannounced.Take(), IsEmpty());
+  EXPECT_GT(hub_->ring_bytes() + 1, 0u);
+}
+
+TEST_F(HubDelivery, SubscribingTwiceIsSaid) {
+  Slots(1);
+  EXPECT_EQ(Subscribe(client_), HubShard::SubscribeResult::kOk);
+  EXPECT_EQ(Subscribe(client_), HubShard::SubscribeResult::kAlready);
+  EXPECT_EQ(hub_->subscription_count(), 1u);
+}
+
+TEST_F(HubDelivery, TheLastSubscriberEndsTheInterest) {
+  Slots(1);
+  KeepOpen(-1);
+  Events({1, 2});
+  Subscribe(client_);
+  EXPECT_TRUE(hub_->Unsubscribe(&keeper_, "c"));
+  EXPECT_FALSE(hub_->Unsubscribe(&keeper_, "c"));
+  EXPECT_FALSE(hub_->Unsubscribe(&keeper_, "nothing"));
+  EXPECT_THAT(upstream_.Take(), IsEmpty());
+  EXPECT_GT(hub_->ring_bytes(), 0u);
+  hub_->Remove(&client_);
+  EXPECT_THAT(upstream_.Take(), ElementsAre("remove c"));
+  EXPECT_EQ(hub_->ring_bytes(), 0u);
+  EXPECT_EQ(hub_->channel_count(), 0u);
+  EXPECT_EQ(hub_->subscription_count(), 0u);
+  hub_->Remove(&client_);
+}
+
+TEST_F(HubDelivery, WhoLeavesTakesNobodyElsesPlace) {
+  Slots(1);
+  FakeSubscriber clients[4];
+  for (FakeSubscriber& client : clients) Subscribe(client);
+  Subscribe(clients[3], false, "c2");
+  Interest(-1);
+  hub_->OnInterest("c2", 0, -1, now_);
+  hub_->Remove(&clients[0]);  // the last one takes its index
+  EXPECT_THAT(hub_->ChannelsOf(&clients[3]), UnorderedElementsAre("c", "c2"));
+  hub_->Unsubscribe(&clients[3], "c");
+  EXPECT_THAT(hub_->SubscribersOf("c"), UnorderedElementsAre(&clients[1], &clients[2]));
+  for (FakeSubscriber& client : clients) client.Take();
+  Events({5});
+  EXPECT_THAT(clients[0].Take(), IsEmpty());
+  EXPECT_THAT(clients[1].Take(), ElementsAre("0:5"));
+  EXPECT_THAT(clients[2].Take(), ElementsAre("0:5"));
+  EXPECT_THAT(clients[3].Take(), IsEmpty());
+  EXPECT_EQ(hub_->SubscriptionCount(&clients[3]), 1u);
+  EXPECT_EQ(hub_->SubscriptionCount(&clients[0]), 0u);
+}
+
+TEST_F(HubDelivery, RingsAreBoundedInEvents) {
+  HubShard::Options options;
+  options.ring_events = 3;
+  Build(options);
+  Slots(1);
+  KeepOpen(-1);
+  const size_t each = Event(0, 1)->cost();
+  Events({1, 2, 3, 4, 5, 6});
+  EXPECT_EQ(hub_->ring_bytes(), 3 * each);
+  EXPECT_EQ(hub_->counters().ring_evictions, 3u);
+}
+
+TEST_F(HubDelivery, RingsAreBoundedInBytesTogether) {
+  HubShard::Options options;
+  options.ring_bytes = 4 * Event(0, 1)->cost();
+  Build(options);
+  Slots(1);
+  KeepOpen(-1);
+  for (int64_t offset = 1; offset <= 20; ++offset) Events({offset});
+  EXPECT_LE(hub_->ring_bytes(), options.ring_bytes);
+  EXPECT_EQ(hub_->counters().ring_evictions, 16u);
+}
+
+TEST_F(HubDelivery, ASlotThatIsGoneIsForgotten) {
+  Slots(2);
+  Subscribe(client_);
+  Interest(3, 0);
+  Interest(4, 1);
+  client_.Take();
+  Slots(1);  // the table of a later version: slot 1 is no more
+  FakeSubscriber next;
+  Progress(0, 3);
+  Subscribe(next);
+  EXPECT_THAT(next.Take(), ElementsAre("subscribed c 0:3"));
+}
+
+}  // namespace
+}  // namespace spillway::edge

@@ -1,0 +1,317 @@
+// HubShard: how a subscription becomes live.
+
+#include <gmock/gmock.h>
+
+#include "tests/unit/services/edge/hub/hub_fakes.h"
+
+namespace spillway::edge {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+class HubJoin : public HubTest {};
+
+TEST_F(HubJoin, WaitsUntilItsCoverageIsKnown) {
+  Slots(1);
+  Progress(0, 9);
+  Subscribe(client_);
+  EXPECT_THAT(upstream_.Take(), ElementsAre("add c"));
+  EXPECT_THAT(client_.Take(), IsEmpty());
+  Interest(9);
+  EXPECT_THAT(client_.Take(), ElementsAre("subscribed c 0:9"));
+  Events({10, 11});
+  EXPECT_THAT(client_.Take(), ElementsAre("0:10", "0:11"));
+}
+
+TEST_F(HubJoin, AnotherSubscriberOfAKnownChannelIsLiveAtOnce) {
+  Slots(1);
+  KeepOpen(9);
+  Events({10});
+  Subscribe(client_);
+  EXPECT_THAT(client_.Take(), ElementsAre("subscribed c 0:10"));
+  Events({11});
+  EXPECT_THAT(client_.Take(), ElementsAre("0:11"));
+  EXPECT_THAT(upstream_.Take(), IsEmpty());
+}
+
+TEST_F(HubJoin, CoverageThatBeginsAheadOfTheWorkerHoldsBackWhatIsBefore) {
+  Slots(1);
+  Progress(0, 5);
+  Subscribe(client_);
+  Interest(9);  // another batch is still in the mailbox
+  EXPECT_THAT(client_.Take(), ElementsAre("subscribed c 0:9"));
+  Events({8, 9, 10});
+  EXPECT_THAT(client_.Take(), ElementsAre("0:10"));
+}
+
+TEST_F(HubJoin, CoverageBehindTheWorkerBeginsWithTheWorker) {
+  // Another worker has had the channel for long: the edge holds it after 3, this worker took
+  // everything up to 20 in before it knew of it.
+  Slots(1);
+  Progress(0, 20);
+  Subscribe(client_);
+  Interest(3);
+  EXPECT_THAT(client_.Take(), ElementsAre("subscribed c 0:20"));
+  EXPECT_THAT(upstream_.Take(), ElementsAre("add c"));  // and reads no history
+}
+
+TEST_F(HubJoin, WithoutAPartitionItGoesOnAfterAWhile) {
+  Slots(2);
+  Subscribe(client_);
+  Interest(9, 0);
+  Pass(milliseconds(999));
+  EXPECT_THAT(client_.Take(), IsEmpty());
+  Pass(milliseconds(1));
+  EXPECT_THAT(client_.Take(), ElementsAre("subscribed c 0:9 1:pending"));
+  Interest(40, 1);
+  EXPECT_THAT(client_.Take(), ElementsAre("joined 1:40"));
+  Progress(0, 9);
+  Progress(1, 40);
+  Events({41}, 1);
+  EXPECT_THAT(client_.Take(), ElementsAre("1:41"));
+}
+
+TEST_F(HubJoin, WaitsForTheWholeCatalogue) {
+  Slots(0, {}, /*complete=*/false);
+  Subscribe(client_);
+  EXPECT_THAT(client_.Take(), IsEmpty());
+  Slots(1);
+  EXPECT_THAT(client_.Take(), IsEmpty());
+  Interest(9);
+  EXPECT_THAT(client_.Take(), ElementsAre("subscribed c 0:9"));
+}
+
+TEST_F(HubJoin, NothingFeedsTheChannel) {
+  Slots(1);
+  Subscribe(client_, false, "other");
+  EXPECT_THAT(client_.Take(), ElementsAre("subscribed other"));
+}
+
+TEST_F(HubJoin, APartitionThatAppearsIsToldToLiveSubscribers) {
+  Slots(1);
+  KeepOpen(9);
+  Progress(0, 9);
+  Slots(2);
+  Interest(-1, 1);
+  EXPECT_THAT(keeper_.Take(), ElementsAre("joined 1:-1"));
+  Events({0}, 1);
+  EXPECT_THAT(keeper_.Take(), ElementsAre("1:0"));
+}
+
+TEST_F(HubJoin, ASnapshotGoesFirst) {
+  Slots(1, {0});
+  Progress(0, 9);
+  Subscribe(client_, /*snapshot=*/true);
+  Interest(9);
+  EXPECT_THAT(client_.Take(), ElementsAre("subscribed c snapshot 0:pending"));
+  EXPECT_THAT(upstream_.Take(), ElementsAre("add c", "snapshot 1 c 0:9"));
+  Events({10, 11, 12});  // while it is read
+  Answer(1, 0, {4, 8, 11}, 11);
+  EXPECT_THAT(client_.Take(), ElementsAre("snapshot 0:4 0:8 0:11 as of 0:11 complete", "0:12"));
+  Events({13});
+  EXPECT_THAT(client_.Take(), ElementsAre("0:13"));
+}
+
+TEST_F(HubJoin, ASnapshotAheadOfTheWorkerHoldsBackWhatItHas) {
+  Slots(1, {0});
+  Progress(0, 9);
+  Subscribe(client_, /*snapshot=*/true);
+  Interest(9);
+  Answer(1, 0, {15}, 15);
+  client_.Take();
+  Events({12, 15, 16});
+  EXPECT_THAT(client_.Take(), ElementsAre("0:16"));
+  Events({17});
+  EXPECT_THAT(client_.Take(), ElementsAre("0:17"));
+}
+
+TEST_F(HubJoin, ASnapshotIsReadAtLeastAsFreshAsTheWorker) {
+  Slots(1, {0});
+  KeepOpen(9);
+  Events({10, 20});
+  Subscribe(client_, /*snapshot=*/true);
+  EXPECT_THAT(upstream_.Take(), ElementsAre("snapshot 1 c 0:20"));
+}
+
+TEST_F(HubJoin, ASnapshotThatReachesBackSaysSo) {
+  Slots(1, {0});
+  Subscribe(client_, /*snapshot=*/true);
+  Interest(9);
+  Answer(1, 0, {}, 9, /*complete=*/false);
+  EXPECT_THAT(client_.Take(),
+              ElementsAre("subscribed c snapshot 0:pending", "snapshot as of 0:9 since 0"));
+}
+
+TEST_F(HubJoin, NoSnapshotIsSentWhereNoneIsKept) {
+  Slots(1);
+  Subscribe(client_, /*snapshot=*/true);
+  Interest(9);
+  EXPECT_THAT(client_.Take(), ElementsAre("subscribed c 0:9"));
+}
+
+TEST_F(HubJoin, AMixOfSlotsWithAndWithoutSnapshots) {
+  Slots(2, {0});
+  Progress(0, 9);
+  Progress(1, 5);
+  Subscribe(client_, /*snapshot=*/true);
+  Interest(9, 0);
+  Interest(5, 1);
+  EXPECT_THAT(client_.Take(), ElementsAre("subscribed c snapshot 0:pending 1:5"));
+  Events({6}, 1);  // waits for the snapshot, then comes from the ring
+  EXPECT_THAT(client_.Take(), IsEmpty());
+  Answer(1, 0, {2}, 9);
+  EXPECT_THAT(client_.Take(), ElementsAre("snapshot 0:2 as of 0:9 complete", "1:6"));
+}
+
+TEST_F(HubJoin, AnAnswerInTwoHalvesIsOneSnapshot) {
+  Slots(2, {0, 1});
+  Subscribe(client_, /*snapshot=*/true);
+  Interest(9, 0);
+  Interest(5, 1);
+  client_.Take();
+  EXPECT_THAT(upstream_.Take(), ElementsAre("add c", "snapshot 1 c 0:9 1:5"));
+  Answer(1, 0, {2}, 9);
+  EXPECT_THAT(client_.Take(), IsEmpty());
+  Answer(1, 1, {3}, 5);
+  EXPECT_THAT(client_.Take(), ElementsAre("snapshot 0:2 1:3 as of 0:9 1:5 complete"));
+}
+
+TEST_F(HubJoin, WithoutItsSnapshotItGoesOnLive) {
+  Slots(1, {0});
+  Progress(0, 9);
+  Subscribe(client_, /*snapshot=*/true);
+  Interest(9);
+  client_.Take();
+  Events({10});
+  Fail(1, 0, 9);
+  EXPECT_THAT(client_.Take(), ElementsAre("snapshot failed 0:10"));
+  Events({11});
+  EXPECT_THAT(client_.Take(), ElementsAre("0:11"));
+}
+
+TEST_F(HubJoin, ALongSnapshotComesInPieces) {
+  HubShard::Options options;
+  options.snapshot_piece_events = 2;
+  Build(options);
+  Slots(1, {0});
+  Progress(0, 9);
+  Subscribe(client_, /*snapshot=*/true);
+  Interest(9);
+  client_.Take();
+  Answer(1, 0, {1, 2, 3, 4, 5}, 9);
+  EXPECT_THAT(client_.Take(), ElementsAre("snapshot 0:1 0:2", "snapshot 0:3 0:4",
+                                          "snapshot 0:5 as of 0:9 complete"));
+}
+
+TEST_F(HubJoin, ASlowClientPullsItsSnapshot) {
+  HubShard::Options options;
+  options.snapshot_piece_events = 2;
+  Build(options);
+  Slots(1, {0});
+  Progress(0, 9);
+  Subscribe(client_, /*snapshot=*/true);
+  Interest(9);
+  client_.Take();
+  client_.pulls = 1;
+  Answer(1, 0, {1, 2, 3}, 9);
+  EXPECT_THAT(client_.Take(), ElementsAre("snapshot 0:1 0:2"));
+  Events({10, 11});
+  EXPECT_THAT(client_.Take(), IsEmpty());
+  client_.pulls = 2;
+  hub_->OnWritable(&client_, now_);
+  EXPECT_THAT(client_.Take(), ElementsAre("snapshot 0:3 as of 0:9 complete", "0:10"));
+  client_.pulls = -1;
+  hub_->OnWritable(&client_, now_);
+  EXPECT_THAT(client_.Take(), ElementsAre("0:11"));
+}
+
+class SmallRing : public HubTest {
+ protected:
+  void SetUp() override {
+    HubShard::Options options;
+    options.ring_events = 2;
+    Build(options);
+  }
+};
+
+TEST_F(SmallRing, BeyondTheRingHistoryIsRead) {
+  Slots(1, {0});
+  KeepOpen(9);
+  Progress(0, 9);
+  Subscribe(client_, /*snapshot=*/true);
+  client_.Take();
+  client_.can_pull = false;
+  Answer(1, 0, {2}, 9);
+  Events({10, 11, 12, 13, 14});  // the ring holds the last two
+  client_.can_pull = true;
+  upstream_.Take();
+  hub_->OnWritable(&client_, now_);
+  EXPECT_THAT(client_.Take(), ElementsAre("snapshot 0:2 as of 0:9 complete"));
+  EXPECT_THAT(upstream_.Take(), ElementsAre("history 2 c 0:9"));
+  Events({15});
+  Answer(2, 0, {10, 11, 12, 13, 14}, 14);
+  EXPECT_THAT(client_.Take(), ElementsAre("0:10", "0:11", "0:12", "0:13", "0:14", "0:15"));
+  Events({16});
+  EXPECT_THAT(client_.Take(), ElementsAre("0:16"));
+}
+
+TEST_F(SmallRing, WhatHistoryNoLongerHasIsAGap) {
+  Slots(1, {0});
+  KeepOpen(9);
+  Progress(0, 9);
+  Subscribe(client_, /*snapshot=*/true);
+  client_.can_pull = false;
+  Answer(1, 0, {}, 9);
+  Events({10, 11, 12, 13, 14});
+  client_.can_pull = true;
+  hub_->OnWritable(&client_, now_);
+  client_.Take();
+  EdgeReadResult result;
+  result.gaps.push_back({0, 10, 12});
+  result.events.push_back(Event(0, 13));
+  result.events.push_back(Event(0, 14));
+  result.as_of.push_back({0, 14, 0});
+  hub_->OnRead(2, result, now_);
+  EXPECT_THAT(client_.Take(), ElementsAre("gap 0:10..12 limit", "0:13", "0:14"));
+}
+
+TEST_F(SmallRing, HistoryThatCannotBeReadIsAGapUpToTheRing) {
+  Slots(1, {0});
+  KeepOpen(9);
+  Progress(0, 9);
+  Subscribe(client_, /*snapshot=*/true);
+  client_.can_pull = false;
+  Answer(1, 0, {}, 9);
+  Events({10, 11, 12, 13, 14});
+  client_.can_pull = true;
+  hub_->OnWritable(&client_, now_);
+  client_.Take();
+  Fail(2, 0, 9);
+  EXPECT_THAT(client_.Take(), ElementsAre("gap 0:10..12 limit", "0:13", "0:14"));
+}
+
+TEST_F(SmallRing, JoinersReadTheRingBeforeItIsTrimmed) {
+  Slots(1, {0});
+  KeepOpen(9);
+  Progress(0, 9);
+  Subscribe(client_, /*snapshot=*/true);
+  Answer(1, 0, {}, 10);  // ahead: waits for the worker
+  client_.Take();
+  Events({10, 11, 12, 13, 14});
+  EXPECT_THAT(client_.Take(), ElementsAre("0:11", "0:12", "0:13", "0:14"));
+}
+
+TEST_F(HubJoin, AnAnswerForSomebodyWhoLeftIsDropped) {
+  Slots(1, {0});
+  KeepOpen(9);
+  Subscribe(client_, /*snapshot=*/true);
+  hub_->Unsubscribe(&client_, "c");
+  client_.Take();
+  Answer(1, 0, {2}, 9);
+  EXPECT_THAT(client_.Take(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace spillway::edge
