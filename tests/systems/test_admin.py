@@ -93,7 +93,7 @@ def test_connections_are_listed(call, join):
     shown = call("GetConnection", connection_id=connection_id(clients[0]))
     assert shown["channels"] == ["assessment:a-list", "market"]
     with pytest.raises(grpc.RpcError) as error:
-        call("GetConnection", connection_id="no-such-id")
+        call("GetConnection", connection_id="0" * 32)
     assert error.value.code() == grpc.StatusCode.NOT_FOUND
 
 
