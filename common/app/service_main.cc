@@ -50,6 +50,7 @@ int ServiceMain(int argc, char** argv, const Service& service,
       break;
   }
   line->sources.sections = {service.section};
+  if (line->sources.preset_folders.empty()) line->sources.preset_folders = {"config/presets"};
   absl::StatusOr<config::Loaded> loaded = config::Load(line->sources, environment);
   if (!loaded.ok()) return Fail(service, loaded.status());
   for (const std::string& warning : config::ValidateEnvironment(loaded->config, environment)) {

@@ -76,7 +76,7 @@ std::string CommandLineHelp(const std::string& program) {
 
   --config FILE            read a YAML file; may be given several times, later ones win
   --preset NAME            read NAME.yaml of the presets folder, before the files
-  --presets-folder FOLDER  where presets are looked for
+  --presets-folder FOLDER  where presets are looked for (default: config/presets)
   --set KEY.PATH=VALUE     set one key, after the files; VALUE is YAML
   --check-config           check the configuration and exit
   --print-config           print the configuration in force, secrets masked, and exit
