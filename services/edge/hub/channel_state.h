@@ -38,6 +38,7 @@ struct Join {
   bool snapshot_open = false;           // its last piece was not sent yet
   SnapshotPiece summary;                // of the last piece
   size_t reading = 0;                   // slots that a snapshot read still owes
+  bool snapshot_failed = false;         // for one of its slots: then for all of them
   std::deque<Ref<EdgeEvent>> replay;    // history, read and not yet sent
 };
 

@@ -165,7 +165,7 @@ void HubShard::TakeSnapshot(ChannelState& channel, Subscription& subscription,
     }
   }
   if (result.failed) {
-    subscription.subscriber->OnSnapshotFailed(channel.name, PositionOf(channel, subscription));
+    join.snapshot_failed = true;
   } else {
     if (!join.snapshot_open) {
       join.snapshot_open = true;
@@ -176,6 +176,12 @@ void HubShard::TakeSnapshot(ChannelState& channel, Subscription& subscription,
     join.summary.since_us = std::max(join.summary.since_us, result.since_us);
     join.snapshot.insert(join.snapshot.end(), result.events.begin(), result.events.end());
   }
+  if (join.reading > 0 || !std::exchange(join.snapshot_failed, false)) return;
+  // A snapshot that lacks a partition must not look like a whole one.
+  join.snapshot.clear();
+  join.summary = SnapshotPiece();
+  join.snapshot_open = false;
+  subscription.subscriber->OnSnapshotFailed(channel.name, PositionOf(channel, subscription));
 }
 
 bool HubShard::SendSnapshot(Subscription& subscription) {

@@ -76,8 +76,8 @@ void LinkCore::OnCatalogue(LinkState& link, const v1::Catalogue& catalogue, Mono
   }
   if (!catalogue.complete()) return;
   bool fresh = false;
+  const auto old_numbers = std::exchange(link.numbers, {});
   link.slots.clear();
-  link.numbers.clear();
   for (const v1::CatalogueTopic& topic : catalogue.topics()) {
     for (const v1::CatalogueSlot& slot : topic.slots()) {
       const SlotNumber number = SlotFor(topic, slot, &fresh);
@@ -87,6 +87,17 @@ void LinkCore::OnCatalogue(LinkState& link, const v1::Catalogue& catalogue, Mono
       link.slots[slot.slot()] = number;
       link.numbers[number] = slot.slot();
     }
+  }
+  // What this ingest served by a number that it no longer speaks of comes from wherever it is to be
+  // had.
+  for (const auto& [number, old] : old_numbers) {
+    const auto kept = link.numbers.find(number);
+    SlotState* slot = slots_[number].get();
+    if (slot == nullptr || (kept != link.numbers.end() && kept->second == old)) continue;
+    if (slot->moving_to == link.id) slot->moving_to = 0;
+    if (slot->link != link.id || slot->phase == SlotState::Phase::kUnattached) continue;
+    ++counters_.failovers;
+    Unattach(*slot, now);
   }
   link.has_catalogue = true;
   const bool first = !std::exchange(catalogue_complete_, true);

@@ -102,6 +102,12 @@ void LinkCore::OnReadResponse(uint64_t number, const v1::ReadResponse& response,
   scratch_.Clear();
   if (!response.last()) return;
   for (const v1::SlotOffset& as_of : response.as_of()) {
+    if (ours(as_of.slot()) != kNoSlot) continue;
+    // The ingest's catalogue has lost it since: asked again of whoever serves it now.
+    OnReadFailed(number, "the slot is gone from the ingest's catalogue", now);
+    return;
+  }
+  for (const v1::SlotOffset& as_of : response.as_of()) {
     call.result.as_of.push_back(
         {ours(as_of.slot()), as_of.offset(), static_cast<uint16_t>(as_of.fingerprint())});
   }

@@ -191,6 +191,31 @@ TEST_F(HubJoin, WithoutItsSnapshotItGoesOnLive) {
   EXPECT_THAT(client_.Take(), ElementsAre("0:11"));
 }
 
+TEST_F(HubJoin, HalfASnapshotIsNone) {
+  for (const SlotNumber fails : {0u, 1u}) {
+    Build();
+    Slots(2, {0, 1});
+    Progress(0, 9);
+    Progress(1, 9);
+    FakeSubscriber client;
+    Subscribe(client, /*snapshot=*/true);
+    Interest(9, 0);
+    Interest(9, 1);
+    client.Take();
+    for (const SlotNumber slot : {0u, 1u}) {
+      EXPECT_THAT(client.Take(), IsEmpty());
+      if (slot == fails) {
+        Fail(1, slot, 9);
+      } else {
+        Answer(1, slot, {2}, 9);
+      }
+    }
+    EXPECT_THAT(client.Take(), ElementsAre("snapshot failed 0:9 1:9"));
+    Events({10}, 1);
+    EXPECT_THAT(client.Take(), ElementsAre("1:10"));
+  }
+}
+
 TEST_F(HubJoin, ALongSnapshotComesInPieces) {
   HubShard::Options options;
   options.snapshot_piece_events = 2;

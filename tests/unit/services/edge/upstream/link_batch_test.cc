@@ -1,0 +1,159 @@
+// LinkCore: taking batches in, credit, parts.
+
+#include <gmock/gmock.h>
+
+#include "tests/unit/services/edge/upstream/link_core_fakes.h"
+
+namespace spillway::edge {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+class LinkBatch : public LinkCoreTest {
+ protected:
+  void Part(const std::string& data, bool last) {
+    v1::LinkResponse response;
+    response.mutable_batch_part()->set_data(data);
+    response.mutable_batch_part()->set_last(last);
+    Deliver(1, response);
+  }
+};
+
+TEST_F(LinkBatch, TakesEventsAndProgressInTogether) {
+  OneAttached();
+  SendBatch(1, Batch(10, 1, {10, 12}, 15));
+  EXPECT_THAT(sink_.TakePosted(), ElementsAre("batch 0:10 0:12 0<=15"));
+  EXPECT_EQ(core_->Status(now_).slots[0].taken, 15);
+}
+
+TEST_F(LinkBatch, OnlyTheCurrentAttachmentCounts) {
+  OneAttached();
+  SendBatch(1, Batch(10, 99, {10}, 15));
+  EXPECT_THAT(sink_.TakePosted(), IsEmpty());
+  EXPECT_EQ(core_->counters().void_events, 1u);
+  EXPECT_EQ(core_->Status(now_).slots[0].taken, 9);
+}
+
+TEST_F(LinkBatch, NothingCountsBeforeTheAttachIsAnswered) {
+  core_->AddInterest(0, "c", now_);
+  Open(1, {0});
+  sink_.TakePosted();
+  SendBatch(1, Batch(10, 1, {10}, 15));
+  EXPECT_THAT(sink_.TakePosted(), IsEmpty());
+}
+
+TEST_F(LinkBatch, WhatIsAtOrBelowWIsDropped) {
+  OneAttached();
+  SendBatch(1, Batch(10, 1, {8, 9, 10}, 10));
+  EXPECT_THAT(sink_.TakePosted(), ElementsAre("batch 0:10 0<=10"));
+  EXPECT_EQ(core_->counters().records_behind, 2u);
+  SendBatch(1, Batch(10, 1, {}, 7));  // never backwards
+  EXPECT_THAT(sink_.TakePosted(), IsEmpty());
+  EXPECT_EQ(core_->Status(now_).slots[0].taken, 10);
+}
+
+TEST_F(LinkBatch, EventsNobodyWantsMoveProgressOnly) {
+  Open(1, {0});
+  Attached(1, 10, 1, 9);
+  sink_.TakePosted();
+  SendBatch(1, Batch(10, 1, {10}, 10));
+  EXPECT_THAT(sink_.TakePosted(), ElementsAre("batch 0<=10"));
+}
+
+TEST_F(LinkBatch, AMalformedBatchChangesNothingAndClosesTheLink) {
+  OneAttached();
+  const std::string good = Batch(10, 1, {10, 11}, 15);
+  SendBatch(1, good.substr(0, good.size() - 1));
+  EXPECT_THAT(sink_.TakePosted(), IsEmpty());
+  EXPECT_THAT(sink_.closed, ElementsAre(testing::Key(1)));
+  EXPECT_EQ(core_->Status(now_).slots[0].taken, 9);
+  EXPECT_EQ(core_->counters().malformed, 1u);
+  SendBatch(1, good);  // what was on its way
+  EXPECT_THAT(sink_.TakePosted(), IsEmpty());
+}
+
+TEST_F(LinkBatch, AMessageThatIsNoneClosesTheLink) {
+  OneAttached();
+  core_->OnMessage(1, "\xFF\xFF\xFF", now_);
+  EXPECT_THAT(sink_.closed, ElementsAre(testing::Key(1)));
+}
+
+TEST_F(LinkBatch, PartsAreHeldUntilTheLast) {
+  OneAttached();
+  const std::string whole = Batch(10, 1, {10}, 15);
+  Part(whole.substr(0, 5), false);
+  Beat(1);
+  Part(whole.substr(5, 5), false);
+  EXPECT_THAT(sink_.TakePosted(), IsEmpty());
+  Part(whole.substr(10), true);
+  EXPECT_THAT(sink_.TakePosted(), ElementsAre("batch 0:10 0<=15"));
+  SendBatch(1, Batch(10, 1, {16}, 16));  // and the next one begins anew
+  EXPECT_THAT(sink_.TakePosted(), ElementsAre("batch 0:16 0<=16"));
+}
+
+TEST_F(LinkBatch, PartsThatGrowTooLargeCloseTheLink) {
+  LinkCore::Options options;
+  options.max_parts_bytes = 100;
+  Build(options);
+  OneAttached();
+  Part(std::string(60, 'x'), false);
+  EXPECT_THAT(sink_.closed, IsEmpty());
+  Part(std::string(60, 'x'), false);
+  EXPECT_THAT(sink_.closed, ElementsAre(testing::Key(1)));
+}
+
+TEST_F(LinkBatch, PartsDieWithTheirLink) {
+  OneAttached();
+  Part("half", false);
+  core_->OnLinkDown(1, now_);
+  Open(1, {0});
+  Attached(1, 10, 2, 9);
+  sink_.TakePosted();
+  Part(Batch(10, 2, {10}, 10), true);
+  EXPECT_THAT(sink_.TakePosted(), ElementsAre("batch 0:10 0<=10"));
+}
+
+TEST_F(LinkBatch, CreditIsGrantedInSteps) {
+  LinkCore::Options options;
+  options.credit_bytes = 800;
+  Build(options);
+  OneAttached();
+  core_->OnBatchReleased(1, 60);
+  EXPECT_THAT(sink_.Take(1), IsEmpty());
+  core_->OnBatchReleased(1, 60);
+  EXPECT_THAT(sink_.Take(1), ElementsAre("credit 120"));
+  core_->OnBatchReleased(1, 60);
+  EXPECT_THAT(sink_.Take(1), IsEmpty());
+  core_->OnBatchReleased(99, 1'000);  // a link that is no more
+}
+
+TEST_F(LinkBatch, ABatchThatLeadsNowhereIsReleasedAtOnce) {
+  LinkCore::Options options;
+  options.credit_bytes = 8;
+  Build(options);
+  OneAttached();
+  const std::string batch = Batch(10, 99, {10}, 15);
+  SendBatch(1, batch);
+  EXPECT_THAT(sink_.Take(1), ElementsAre(absl::StrCat("credit ", batch.size())));
+}
+
+TEST_F(LinkBatch, EphemeralEventsArePostedAndTheirLossIsCounted) {
+  OneAttached();
+  const auto send = [this](uint64_t first, int count) {
+    v1::LinkResponse response;
+    response.mutable_ephemeral()->set_first(first);
+    for (int n = 0; n < count; ++n) response.mutable_ephemeral()->add_events()->add_channels("c");
+    Deliver(1, response);
+  };
+  send(1, 2);
+  EXPECT_THAT(sink_.TakePosted(), ElementsAre("ephemeral 2"));
+  send(3, 1);
+  EXPECT_EQ(core_->counters().ephemeral_gaps, 0u);
+  send(7, 1);
+  EXPECT_EQ(core_->counters().ephemeral_gaps, 1u);
+  EXPECT_EQ(core_->Status(now_).slots[0].taken, 9);
+}
+
+}  // namespace
+}  // namespace spillway::edge
