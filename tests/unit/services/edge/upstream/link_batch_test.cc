@@ -88,7 +88,7 @@ TEST_F(LinkBatch, PartsAreHeldUntilTheLast) {
   EXPECT_THAT(sink_.TakePosted(), IsEmpty());
   Part(whole.substr(10), true);
   EXPECT_THAT(sink_.TakePosted(), ElementsAre("batch 0:10 0<=15"));
-  SendBatch(1, Batch(10, 1, {16}, 16));  // and the next one begins anew
+  Part(Batch(10, 1, {16}, 16), true);  // and the next one begins anew
   EXPECT_THAT(sink_.TakePosted(), ElementsAre("batch 0:16 0<=16"));
 }
 
