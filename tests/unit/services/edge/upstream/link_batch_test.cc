@@ -90,6 +90,7 @@ TEST_F(LinkBatch, PartsAreHeldUntilTheLast) {
   EXPECT_THAT(sink_.TakePosted(), ElementsAre("batch 0:10 0<=15"));
   Part(Batch(10, 1, {16}, 16), true);  // and the next one begins anew
   EXPECT_THAT(sink_.TakePosted(), ElementsAre("batch 0:16 0<=16"));
+  EXPECT_EQ(core_->counters().records_behind, 0u);  // nothing of the first came again
 }
 
 TEST_F(LinkBatch, PartsThatGrowTooLargeCloseTheLink) {
