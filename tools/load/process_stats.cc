@@ -1,0 +1,66 @@
+#include "tools/load/process_stats.h"
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+namespace spillway::load {
+namespace {
+
+std::string ReadFile(const std::string& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+double NumberIn(const std::vector<std::string>& fields, size_t index) {
+  double number = 0;
+  if (index < fields.size() && !absl::SimpleAtod(fields[index], &number)) number = 0;
+  return number;
+}
+
+}  // namespace
+
+CpuTimes ReadCpuTimes(pid_t pid) {
+  CpuTimes times;
+  std::error_code error;
+  for (const auto& task :
+       std::filesystem::directory_iterator(absl::StrCat("/proc/", pid, "/task"), error)) {
+    const std::vector<std::string> fields =
+        absl::StrSplit(ReadFile(task.path().string() + "/schedstat"), ' ');
+    times.total += NumberIn(fields, 0) / 1e9;
+  }
+  const std::string stat = ReadFile(absl::StrCat("/proc/", pid, "/stat"));
+  // The name, field 2, is in parentheses and may hold anything; what follows begins with field 3.
+  const size_t name_end = stat.rfind(')');
+  if (name_end == std::string::npos) return times;
+  const std::vector<std::string> fields =
+      absl::StrSplit(stat.substr(name_end + 1), ' ', absl::SkipEmpty());
+  const double tick = static_cast<double>(sysconf(_SC_CLK_TCK));
+  times.user = NumberIn(fields, 14 - 3) / tick;
+  times.system = NumberIn(fields, 15 - 3) / tick;
+  return times;
+}
+
+Memory ReadMemory(pid_t pid) {
+  Memory memory;
+  const std::string rollup = ReadFile(absl::StrCat("/proc/", pid, "/smaps_rollup"));
+  for (const std::string& line : std::vector<std::string>(absl::StrSplit(rollup, '\n'))) {
+    const std::vector<std::string> fields = absl::StrSplit(line, ' ', absl::SkipEmpty());
+    if (fields.empty()) continue;
+    if (fields[0] == "Rss:") memory.rss_bytes = static_cast<int64_t>(NumberIn(fields, 1)) * 1024;
+    if (fields[0] == "Pss:") memory.pss_bytes = static_cast<int64_t>(NumberIn(fields, 1)) * 1024;
+  }
+  return memory;
+}
+
+}  // namespace spillway::load
