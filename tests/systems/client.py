@@ -1,5 +1,6 @@
 """A WebSocket client as users write it: the `websockets` library, and a thread that takes what comes."""
 
+import contextlib
 import json
 import threading
 import time
@@ -15,9 +16,10 @@ class Client:
     def __init__(self, address, path="/ws", pong=True, headers=None, **query):
         query = {name: value for name, value in query.items() if value is not None}
         self._pong = pong
-        self._socket = connect(
+        self._context = contextlib.ExitStack()
+        self._socket = self._context.enter_context(connect(
             f"ws://{address}{path}?{urllib.parse.urlencode(query)}", additional_headers=headers,
-            open_timeout=10, close_timeout=2, ping_interval=None, max_size=64 << 20, proxy=None)
+            open_timeout=10, close_timeout=2, ping_interval=None, max_size=64 << 20, proxy=None))
         self._news = threading.Condition()
         self.messages = []
         self.times = []
@@ -82,7 +84,7 @@ class Client:
         return self._thread.is_alive()
 
     def close(self):
-        self._socket.close()
+        self._context.close()
         self._thread.join(5)
 
     def __enter__(self):

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import time
 
 import confluent_kafka
@@ -81,8 +82,9 @@ class Stack:
         logs = os.environ.get("SPILLWAY_TEST_LOGS")
         self.binaries = binaries
         self.folder = pathlib.Path(folder)
-        self.processes = process_tool.Processes(
-            pathlib.Path(logs) / name if logs else self.folder / "logs")
+        folder = pathlib.Path(logs) / name if logs else self.folder / "logs"
+        shutil.rmtree(folder, ignore_errors=True)  # of an earlier run: what it says would be believed
+        self.processes = process_tool.Processes(folder)
 
     def command(self, tier, sets=(), preset=None, config=None):
         """The command line; config: a dict that becomes a file."""

@@ -206,4 +206,4 @@ def test_grpcurl_works_bare(grpcurl, system, join):
     assert client.wait_closed() == 4009
     assert grpcurl(second.admin, f"{ADMIN}/GetStats").returncode != 0
     authorised = grpcurl("-H", f"authorization: Bearer {BEARER}", second.admin, f"{ADMIN}/GetStats")
-    assert json.loads(authorised.stdout)["nodeId"] == "edge2", authorised.stderr
+    assert json.loads(authorised.stdout)["node_id"] == "edge2", authorised

@@ -18,9 +18,20 @@ from stack import token
 MIB = 1 << 20
 
 
+# Of a cluster with SASL: its listener takes PLAIN besides SCRAM. Debian 12's librdkafka (2.0.2) cannot log in by
+# SCRAM to Kafka 4, which is strict about nonces (https://github.com/confluentinc/librdkafka/pull/4895, in 2.6.1).
+SASL_PLAIN = {
+    "listener.name.client.sasl.enabled.mechanisms": "SCRAM-SHA-512,PLAIN",
+    "listener.name.client.plain.sasl.jaas.config":
+        "org.apache.kafka.common.security.plain.PlainLoginModule required "
+        f'user_{kafka_tool.SCRAM_USER}="{kafka_tool.SCRAM_PASSWORD}";'}
+
+
 def config(cluster, topics, **ingest):
-    """Every topic's JSON records go to the channel of its name."""
+    """Every topic's JSON records go to one channel."""
     properties = cluster.client_config()
+    if "sasl.mechanism" in properties:
+        properties["sasl.mechanism"] = "PLAIN"
     brokers = properties.pop("bootstrap.servers")
     return {
         "ingest": {
@@ -30,7 +41,7 @@ def config(cluster, topics, **ingest):
             **ingest},
         "edge": {
             "endpoints": [{"path": "/ws", "auth": {"secret": "${JWT_SECRET}"}, "subscribe": ["all"]}],
-            "limits": {"outbox_bytes": 32 * MIB},
+            "limits": {"outbox_bytes": 256 * MIB},
         }}
 
 
@@ -137,28 +148,35 @@ def test_large_records(kafka, make_topic, start):
     assert system.client.open
 
 
-def test_a_large_backlog_does_not_break_the_link(kafka, make_topic, start):
-    """100 MB are produced faster than they can leave; later events come all the same."""
+def test_a_backlog_of_100_mb_behind_a_link(kafka, make_topic, start):
+    """An edge that stood still for a while: the link lives or is made again, and nothing is lost in silence."""
     topic = make_topic(partitions=2)
     system = start(kafka, [topic])
     system.settle(topic)
-    system.client.close()  # the edge drops its interest later; the partitions are read on
-    with Client(system.edge.public, token=token()) as client:
-        client.wait_type("connected")
-        filler = "x" * 100_000
-        for number in range(1000):
-            system.producer.send(topic, {"number": number, "filler": filler}, partition=number % 2)
-        system.producer.flush()
-        # Not every client can take that much: it is told of it by its close, and comes again.
-        with_all = sum("filler" in m["data"] for m in client.of("event"))
-        print(f"{with_all} of 1000 taken at once; close code {client.close_code}")
-    system.client = Client(system.edge.public, token=token())
-    system.producer.put(topic, {"mark": "after-the-backlog"})
-    system.wait_event("after-the-backlog", timeout=30)
+    filler = "x" * 100_000
+    system.edge.process.pause()
+    for number in range(1000):
+        system.producer.send(topic, {"number": number, "filler": filler}, partition=number % 2)
+    system.producer.flush()
+    wait_until(lambda: system.ingest.metrics().sum("spillway_ingest_records_total") >= 1000, 20,
+               "the backlog in ingest")
+    system.edge.process.resume()
+    system.producer.put(topic, {"mark": "after-0"}, partition=0)
+    system.producer.put(topic, {"mark": "after-1"}, partition=1)
+    for mark in ("after-0", "after-1"):
+        system.wait_event(mark, timeout=30)
+    numbers = [m["data"]["number"] for m in system.events() if "number" in m["data"]]
+    for partition in (0, 1):
+        of_one = [number for number in numbers if number % 2 == partition]
+        assert of_one == sorted(set(of_one))
+    gaps = system.client.of("gap")
+    print(f"{len(numbers)} of 1000 came, {len(gaps)} gaps")
+    assert len(numbers) == 1000 or gaps
+    assert system.client.open
 
 
 def test_missing_and_denied_topics_are_named_while_others_flow(kafka_cluster, start):
-    cluster = kafka_cluster(sasl=True)
+    cluster = kafka_cluster(sasl=True, settings=SASL_PLAIN)
     stack_tool.make_topics(cluster, {"topic-flowing": 1, "topic-denied": 1})
     admin = cluster.admin()
     denials = [AclBinding(ResourceType.TOPIC, "topic-denied", ResourcePatternType.LITERAL,
