@@ -1,0 +1,146 @@
+#include "services/edge/app/app_endpoints.h"
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace spillway::edge {
+namespace {
+
+using std::chrono::milliseconds;
+
+ChannelAccess AccessOf(v1::ChannelAccess access) {
+  switch (access) {
+    case v1::CHANNEL_ACCESS_ANYONE:
+      return ChannelAccess::kAnyone;
+    case v1::CHANNEL_ACCESS_SERVER:
+      return ChannelAccess::kServer;
+    default:
+      return ChannelAccess::kAuthenticated;
+  }
+}
+
+EndpointOptions OptionsOf(const v1::EndpointConfig& config) {
+  EndpointOptions options;
+  options.path = config.path();
+  options.auth.required = config.auth().required();
+  options.auth.query_param = config.auth().query_param();
+  options.auth.header = config.auth().header();
+  std::transform(
+      options.auth.header.begin(), options.auth.header.end(), options.auth.header.begin(),
+      [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  for (const v1::ParamConfig& param : config.params()) {
+    options.params.push_back({.name = param.name(),
+                              .required = param.required(),
+                              .claim = param.claim(),
+                              .allow_ungranted = param.allow_ungranted()});
+  }
+  options.subscribe.assign(config.subscribe().begin(), config.subscribe().end());
+  options.commands = config.commands();
+  options.heartbeat.interval = milliseconds(config.heartbeat().interval());
+  options.heartbeat.timeout = milliseconds(config.heartbeat().timeout());
+  // An envelope without a ping of its own leaves that to the protocol's.
+  const auto ping = config.envelope().find("ping");
+  options.heartbeat.protocol = ping != config.envelope().end() && ping->second.empty();
+  options.heartbeat.message = !options.heartbeat.protocol;
+  return options;
+}
+
+absl::Status In(const std::string& path, const absl::Status& status) {
+  return absl::InvalidArgumentError(absl::StrCat(path, ": ", status.message()));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<EndpointSet>> EndpointSet::Create(const v1::EdgeConfig& config,
+                                                                 const Clock& clock) {
+  auto set = std::unique_ptr<EndpointSet>(new EndpointSet);
+  std::vector<ChannelRule> rules;
+  for (const v1::ChannelConfig& channel : config.channels()) {
+    rules.push_back({.pattern = channel.pattern(),
+                     .access = AccessOf(channel.access()),
+                     .allow = channel.allow(),
+                     .snapshot = channel.snapshot()});
+  }
+  auto policy = ChannelPolicy::Compile(rules);
+  if (!policy.ok()) return In("edge.channels", policy.status());
+  set->policy_ = *std::move(policy);
+  for (int i = 0; i < config.endpoints_size(); ++i) {
+    if (absl::Status status = set->Add(config, i, clock); !status.ok()) {
+      return In(absl::StrCat("edge.endpoints[", i, "]"), status);
+    }
+    for (int other = 0; other < i; ++other) {
+      if (config.endpoints(other).path() == config.endpoints(i).path()) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("edge.endpoints[", i, "].path: endpoint ", other, " has it already"));
+      }
+    }
+  }
+  return set;
+}
+
+absl::StatusOr<VariantId> EndpointSet::VariantOf(const v1::EndpointConfig& endpoint,
+                                                 const JsonCommandLimits& limits) {
+  const std::map<std::string, std::string, std::less<>> templates(endpoint.envelope().begin(),
+                                                                  endpoint.envelope().end());
+  std::vector<std::pair<std::string, std::string>> key(templates.begin(), templates.end());
+  for (const Encoder& encoder : encoders_) {
+    if (encoder.envelope == key) return encoder.variant;
+  }
+  if (encoders_.size() == kMaxVariants) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("envelope: more than ", kMaxVariants, " different ones in one edge"));
+  }
+  auto envelope = JsonEnvelope::Compile(templates);
+  if (!envelope.ok()) return In("envelope", envelope.status());
+  Encoder& encoder = encoders_.emplace_back();
+  encoder.envelope = std::move(key);
+  encoder.encoder = std::make_unique<JsonEncoder>(*std::move(envelope), limits);
+  encoder.variant = variants_.Add(encoder.encoder.get());
+  return encoder.variant;
+}
+
+absl::Status EndpointSet::Add(const v1::EdgeConfig& config, int index, const Clock& clock) {
+  const v1::EndpointConfig& endpoint = config.endpoints(index);
+  JsonCommandLimits limits;
+  limits.max_bytes = static_cast<size_t>(config.limits().max_message_bytes());
+  limits.max_channels = static_cast<size_t>(config.limits().max_subscriptions());
+  const auto variant = VariantOf(endpoint, limits);
+  if (!variant.ok()) return variant.status();
+  EndpointParts parts{.variant = *variant, .policy = &policy_};
+  for (const Encoder& encoder : encoders_) {
+    if (encoder.variant == *variant) parts.dialect = encoder.encoder.get();
+  }
+  if (!endpoint.auth().secret().empty()) {
+    auth::JwtOptions options;
+    options.secrets = {endpoint.auth().secret()};
+    options.issuer = endpoint.auth().issuer();
+    options.audience = endpoint.auth().audience();
+    options.leeway =
+        std::chrono::ceil<std::chrono::seconds>(milliseconds(endpoint.auth().leeway()));
+    auto verifier = auth::JwtVerifier::Create(options, clock);
+    if (!verifier.ok()) return In("auth", verifier.status());
+    if ((*verifier)->has_short_secret()) {
+      warnings_.push_back(absl::StrCat("edge.endpoints[", index, "].auth.secret is shorter than ",
+                                       auth::JwtVerifier::kLeastSecretBytes,
+                                       " bytes, the least for HS256"));
+    }
+    verifiers_.push_back(*std::move(verifier));
+    parts.verifier = verifiers_.back().get();
+  }
+  auto created = Endpoint::Create(OptionsOf(endpoint), parts);
+  if (!created.ok()) return created.status();
+  endpoints_.push_back(*std::move(created));
+  return absl::OkStatus();
+}
+
+std::vector<const Endpoint*> EndpointSet::endpoints() const {
+  std::vector<const Endpoint*> all;
+  for (const auto& endpoint : endpoints_) all.push_back(endpoint.get());
+  return all;
+}
+
+}  // namespace spillway::edge

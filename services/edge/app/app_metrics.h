@@ -1,0 +1,34 @@
+#pragma once
+
+#include <vector>
+
+#include "common/metrics/metrics.h"
+#include "services/edge/app/edge_workers.h"
+#include "services/edge/net/io_pool.h"
+#include "services/edge/session/connection_gate.h"
+#include "services/edge/upstream/link_runtime.h"
+
+namespace spillway::edge {
+
+// The edge's metrics (docs/metrics.md): sums over the workers, taken when scraped. Owned by
+// EdgeApp; ends before what it reads.
+class EdgeMetrics {
+ public:
+  EdgeMetrics(metrics::Registry& registry, net::IoPool& pool, const EdgeWorkers& workers,
+              const ConnectionGate& gate, const LinkRuntime& runtime);
+
+ private:
+  template <typename Counters, typename Of, typename T>
+  void Add(bool counter, const char* name, const char* help, Of of, T Counters::*member,
+           metrics::Labels labels = {});
+  void AddSockets(net::IoPool& pool, const ConnectionGate& gate);
+  void AddSessions(const EdgeWorkers& workers);
+  void AddHubs(const EdgeWorkers& workers);
+  void AddUpstream(const LinkRuntime& runtime);
+
+  metrics::Registry& registry_;
+  size_t workers_ = 0;
+  std::vector<metrics::Handle> handles_;
+};
+
+}  // namespace spillway::edge

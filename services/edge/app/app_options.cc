@@ -1,0 +1,112 @@
+#include "services/edge/app/app_options.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "common/app/service_main.h"
+
+namespace spillway::edge {
+namespace {
+
+using std::chrono::milliseconds;
+
+std::string HostName() {
+  char name[256] = {};
+  if (::gethostname(name, sizeof name - 1) != 0 || name[0] == '\0') return "localhost";
+  return name;
+}
+
+rpc::TlsFiles FilesOf(const v1::TlsConfig& tls) {
+  return {.cert = tls.cert_file(), .key = tls.key_file(), .ca = tls.ca_file()};
+}
+
+absl::StatusOr<ListenAddress> Parse(const char* key, const std::string& text) {
+  auto address = ParseListenAddress(text);
+  if (!address.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat(key, ": ", address.status().message()));
+  }
+  return address;
+}
+
+void SetLimits(const v1::EdgeLimitsConfig& limits, EdgeOptions* options) {
+  ws::ConnectionOptions& connection = options->worker.connection;
+  connection.max_message_bytes = static_cast<size_t>(limits.max_message_bytes());
+  connection.max_backlog_bytes = static_cast<size_t>(limits.outbox_bytes());
+  connection.max_backlog_messages = static_cast<size_t>(limits.outbox_messages());
+  options->worker.handshake_timeout = milliseconds(limits.handshake_timeout());
+  options->limits.max_subscriptions = static_cast<size_t>(limits.max_subscriptions());
+  options->limits.low_backlog_bytes = connection.max_backlog_bytes / 2;
+  options->limits.low_backlog_messages = connection.max_backlog_messages / 2;
+  options->max_connections = limits.max_connections();
+}
+
+void SetLink(const v1::EdgeConfig& config, EdgeOptions* options) {
+  LinkRuntime::Options& link = options->link;
+  link.addresses.assign(config.ingests().addresses().begin(), config.ingests().addresses().end());
+  link.dns_name = config.ingests().dns_name();
+  link.dns_refresh = milliseconds(config.ingests().refresh());
+  if (config.ingests().has_tls()) link.tls = FilesOf(config.ingests().tls());
+  link.log_interval = milliseconds(config.log().repeat_interval());
+  link.core.node_id = options->node_id;
+  link.core.version = app::kVersion;
+  link.core.credit_bytes = config.ingests().credit_bytes();
+  link.core.read_timeout = milliseconds(config.snapshot_timeout());
+}
+
+}  // namespace
+
+absl::StatusOr<EdgeOptions> MakeEdgeOptions(const v1::EdgeConfig& config) {
+  EdgeOptions options;
+  options.node_id = app::NodeId(config.node_id());
+  options.threads = config.threads() > 0 ? static_cast<size_t>(config.threads())
+                                         : std::max(1U, std::thread::hardware_concurrency());
+  auto listen = Parse("edge.listen", config.listen());
+  if (!listen.ok()) return listen.status();
+  options.listen = *listen;
+  if (config.has_tls()) {
+    return absl::InvalidArgumentError(
+        "edge.tls: this version serves clients without TLS; end TLS in front of it and remove the "
+        "section");
+  }
+  options.has_ops = !config.ops_listen().empty();
+  if (options.has_ops) {
+    auto ops = Parse("edge.ops_listen", config.ops_listen());
+    if (!ops.ok()) return ops.status();
+    options.ops_listen = *ops;
+  }
+  options.admin_listen = config.admin().listen();
+  options.admin_token = config.admin().bearer_token();
+  if (config.admin().has_tls()) options.admin_tls = FilesOf(config.admin().tls());
+  if (config.ingests().addresses().empty() && config.ingests().dns_name().empty()) {
+    return absl::InvalidArgumentError(
+        "edge.ingests: no ingest is named: set addresses or dns_name");
+  }
+  SetLimits(config.limits(), &options);
+  options.hub.checkpoint_interval = milliseconds(config.checkpoint_interval());
+  SetLink(config, &options);
+  options.shutdown_grace = milliseconds(config.shutdown_grace());
+  options.ready_grace = milliseconds(config.ready_grace());
+  options.report_degraded = config.report_degraded();
+
+  options.advertised_address = config.advertised_address();
+  return options;
+}
+
+v1::NodeAddresses AddressesOf(const EdgeOptions& options, int public_port, int ops_port,
+                              int admin_port) {
+  const std::string host = HostName();
+  v1::NodeAddresses addresses;
+  addresses.set_public_address(HostPort(host, public_port));
+  if (ops_port != 0) addresses.set_ops_address(HostPort(host, ops_port));
+  if (!options.advertised_address.empty()) {
+    addresses.set_grpc_address(options.advertised_address);
+  } else if (admin_port != 0) {
+    addresses.set_grpc_address(HostPort(host, admin_port));
+  }
+  return addresses;
+}
+
+}  // namespace spillway::edge

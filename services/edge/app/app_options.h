@@ -1,0 +1,47 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "common/rpc/tls.h"
+#include "services/edge/app/listen_address.h"
+#include "services/edge/hub/hub_shard.h"
+#include "services/edge/net/worker_options.h"
+#include "services/edge/session/session_context.h"
+#include "services/edge/upstream/link_runtime.h"
+#include "spillway/v1/config_edge.pb.h"
+
+namespace spillway::edge {
+
+// The configuration in the modules' own terms (endpoints apart, see EndpointSet).
+struct EdgeOptions {
+  std::string node_id;
+  size_t threads = 1;
+  ListenAddress listen;
+  bool has_ops = false;
+  ListenAddress ops_listen;
+  std::string advertised_address;  // of the admin server; empty: the host's
+  std::string admin_listen;        // empty: no admin server
+  std::string admin_token;         // empty: anyone may call
+  rpc::TlsFiles admin_tls;
+  net::WorkerOptions worker;
+  HubShard::Options hub;  // of every worker but for its index
+  SessionLimits limits;
+  int64_t max_connections = 0;
+  LinkRuntime::Options link;
+  std::chrono::milliseconds shutdown_grace{0};
+  std::chrono::milliseconds ready_grace{0};
+  bool report_degraded = true;
+};
+
+// InvalidArgument names the key that is wrong.
+absl::StatusOr<EdgeOptions> MakeEdgeOptions(const v1::EdgeConfig& config);
+
+// Under which addresses others reach this node. Port 0: there is no such server.
+v1::NodeAddresses AddressesOf(const EdgeOptions& options, int public_port, int ops_port,
+                              int admin_port);
+
+}  // namespace spillway::edge

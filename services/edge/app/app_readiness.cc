@@ -1,0 +1,98 @@
+#include "services/edge/app/app_readiness.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+namespace spillway::edge {
+namespace {
+
+using Level = lifecycle::Readiness::Level;
+
+constexpr size_t kNamed = 5;  // of partitions in a sentence
+
+}  // namespace
+
+EdgeReadiness::EdgeReadiness(lifecycle::Readiness& readiness, std::chrono::milliseconds grace)
+    : readiness_(readiness), grace_(grace) {
+  for (const char* name : {"kafka", "ingest", "attachments"}) readiness_.Expect(name);
+}
+
+void EdgeReadiness::Update(const LinkRuntimeStatus& status) {
+  UpdateKafka(*status.upstream);
+  UpdateIngest(status);
+  UpdateAttachments(*status.upstream);
+}
+
+void EdgeReadiness::UpdateKafka(const UpstreamStatus& upstream) {
+  if (upstream.kafka_up) return readiness_.Set("kafka", "connected", Level::kOk);
+  std::vector<std::string> reasons;
+  for (const UpstreamStatus::Link& link : upstream.links) {
+    if (link.greeted) {
+      reasons.push_back(absl::StrCat(
+          link.node_id, ": ", link.kafka_error.empty() ? "not connected yet" : link.kafka_error));
+    }
+  }
+  readiness_.Set("kafka", "disconnected", Level::kFailed,
+                 reasons.empty() ? "no ingest is linked" : absl::StrJoin(reasons, "; "));
+}
+
+void EdgeReadiness::UpdateIngest(const LinkRuntimeStatus& status) {
+  size_t up = 0;
+  std::vector<std::string> down;
+  for (const IngestTargetStatus& ingest : status.ingests) {
+    if (ingest.up) {
+      ++up;
+    } else if (!ingest.duplicate) {
+      const std::string name = ingest.node_id.empty()
+                                   ? ingest.address
+                                   : absl::StrCat(ingest.node_id, " (", ingest.address, ")");
+      down.push_back(ingest.error.empty() ? name : absl::StrCat(name, ": ", ingest.error));
+    }
+  }
+  if (!status.resolve_error.empty()) down.push_back(status.resolve_error);
+  const std::string detail = absl::StrJoin(down, "; ");
+  if (up == 0) {
+    readiness_.Set("ingest", "disconnected", Level::kFailed,
+                   detail.empty() ? "no ingest's address is known" : detail);
+  } else if (down.empty()) {
+    readiness_.Set("ingest", "connected", Level::kOk);
+  } else {
+    readiness_.Set("ingest", "degraded", Level::kDegraded, detail);
+  }
+}
+
+void EdgeReadiness::UpdateAttachments(const UpstreamStatus& upstream) {
+  if (!upstream.catalogue_complete) {
+    return readiness_.Set("attachments", "unattached", Level::kFailed,
+                          "no ingest has told a complete catalogue yet");
+  }
+  size_t late = 0;
+  size_t unattached = 0;
+  std::vector<std::string> names;
+  for (const UpstreamStatus::Slot& slot : upstream.slots) {
+    if (slot.attached) continue;
+    ++unattached;
+    // At the start nobody was served yet, so there is nothing to bridge.
+    if (was_attached_ && slot.unattached_ms <= grace_.count()) continue;
+    if (++late <= kNamed) names.push_back(absl::StrCat(slot.topic, "/", slot.partition));
+  }
+  if (late > kNamed) names.push_back("...");
+  if (late > 0) {
+    return readiness_.Set("attachments", absl::StrCat(late, " unattached"), Level::kFailed,
+                          absl::StrJoin(names, ", "));
+  }
+  was_attached_ = was_attached_ || unattached == 0;
+  std::vector<std::string> problems;
+  for (const auto& [topic, problem] : upstream.problems) {
+    problems.push_back(absl::StrCat(topic, ": ", problem));
+  }
+  std::sort(problems.begin(), problems.end());
+  readiness_.Set("attachments", "attached", problems.empty() ? Level::kOk : Level::kDegraded,
+                 absl::StrJoin(problems, "; "));
+}
+
+}  // namespace spillway::edge

@@ -1,0 +1,183 @@
+#include "services/edge/app/edge_app.h"
+
+#include <map>
+#include <random>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/app/service_main.h"
+#include "common/base/json_text.h"
+#include "common/http/ops_routes.h"
+#include "common/lifecycle/shutdown.h"
+#include "common/log/log.h"
+#include "common/rpc/authorizer.h"
+
+namespace spillway::edge {
+namespace {
+
+using std::chrono::milliseconds;
+
+// What parts of the shutdown may take of the whole.
+constexpr milliseconds kAdminGrace{1'000};
+constexpr milliseconds kOpsGrace{500};
+
+uint64_t Seed() {
+  std::random_device device;
+  return (static_cast<uint64_t>(device()) << 32) | device();
+}
+
+absl::Status At(const char* key, const absl::Status& status) {
+  return absl::Status(status.code(), absl::StrCat(key, ": ", status.message()));
+}
+
+}  // namespace
+
+EdgeApp::EdgeApp(EdgeOptions options, Clock& clock)
+    : options_(std::move(options)),
+      clock_(clock),
+      readiness_(clock, {.report_degraded = options_.report_degraded, .info = Info()}),
+      edge_readiness_(readiness_, options_.ready_grace),
+      gate_(options_.max_connections) {}
+
+absl::StatusOr<std::unique_ptr<EdgeApp>> EdgeApp::Start(const v1::EdgeConfig& config,
+                                                        Clock& clock) {
+  auto options = MakeEdgeOptions(config);
+  if (!options.ok()) return options.status();
+  auto app = std::unique_ptr<EdgeApp>(new EdgeApp(*std::move(options), clock));
+  if (absl::Status status = app->Build(config); !status.ok()) return status;
+  return app;
+}
+
+EdgeApp::~EdgeApp() { Stop(milliseconds(0)); }
+
+absl::Status EdgeApp::Build(const v1::EdgeConfig& config) {
+  auto endpoints = EndpointSet::Create(config, clock_);
+  if (!endpoints.ok()) return endpoints.status();
+  endpoints_ = *std::move(endpoints);
+  for (const std::string& warning : endpoints_->warnings()) log::Warn(warning);
+
+  pool_ = std::make_unique<net::IoPool>(options_.threads, options_.worker, clock_);
+  workers_ = std::make_unique<EdgeWorkers>(*pool_, clock_);
+  upstream_ = std::make_unique<LinkRuntime>(options_.link, endpoints_->variants(), *workers_,
+                                            clock_, Seed());
+  workers_->Create(options_, endpoints_->variants(), *upstream_);
+  auto acceptor = EndpointAcceptor::Create(endpoints_->endpoints(), workers_->contexts(), gate_);
+  if (!acceptor.ok()) return acceptor.status();
+  acceptor_ = *std::move(acceptor);
+  metrics_ = std::make_unique<EdgeMetrics>(registry_, *pool_, *workers_, gate_, *upstream_);
+  if (absl::Status status = registry_.SetAliases(app::MetricAliases(config.metrics()));
+      !status.ok()) {
+    return At("edge.metrics.names", status);
+  }
+  if (absl::Status status = registry_.status(); !status.ok()) return status;
+
+  net::HttpRoutes routes;
+  routes.Add("GET", "/health", http::HealthHandler(clock_, Info()));
+  routes.Add("GET", "/ready", http::ReadyHandler(readiness_));
+  auto port =
+      pool_->Listen(options_.listen.ip, options_.listen.port, std::move(routes), *acceptor_);
+  if (!port.ok()) return At("edge.listen", port.status());
+  public_port_ = *port;
+  if (absl::Status status = StartOps(); !status.ok()) return status;
+  pool_->Start();
+  workers_->StartTicks();
+  // Its calls are answered by the workers: only once they run.
+  if (absl::Status status = StartAdmin(); !status.ok()) return status;
+  upstream_->Start(AddressesOf(options_, public_port_, ops_port(), admin_port()));
+  return absl::OkStatus();
+}
+
+std::map<std::string, std::string> EdgeApp::Info() const {
+  return {{"node", options_.node_id}, {"version", app::kVersion}};
+}
+
+absl::Status EdgeApp::StartOps() {
+  if (!options_.has_ops) return absl::OkStatus();
+  http::HttpServerOptions options;
+  options.host = options_.ops_listen.ip;
+  options.port = options_.ops_listen.port;
+  http::Routes routes;
+  http::AddOpsRoutes(&routes, clock_, readiness_, registry_, Info());
+  auto server = http::HttpServer::Start(options, std::move(routes));
+  if (!server.ok()) return At("edge.ops_listen", server.status());
+  ops_ = *std::move(server);
+  return absl::OkStatus();
+}
+
+absl::Status EdgeApp::StartAdmin() {
+  if (options_.admin_listen.empty()) return absl::OkStatus();
+  admin_ = std::make_unique<AdminService>(
+      AdminService::Options{.node_id = options_.node_id, .version = app::kVersion}, *workers_,
+      endpoints_->variants(), [this] { return upstream_->status().upstream; },
+      [this] {
+        AdminTotals totals;
+        for (size_t i = 0; i < workers_->count(); ++i) {
+          totals.messages_sent += workers_->session_counters(i).messages_sent.Value();
+          totals.messages_received += workers_->session_counters(i).messages_received.Value();
+        }
+        return totals;
+      },
+      clock_);
+  rpc::ServerOptions options;
+  options.address = options_.admin_listen;
+  options.services = {admin_->service()};
+  options.tls = options_.admin_tls;
+  if (!options_.admin_token.empty()) {
+    options.authorize = rpc::BearerAuthorizer(options_.admin_token, {"spillway.v1.AdminService"});
+  }
+  auto server = rpc::Server::Start(options);
+  if (!server.ok()) return At("edge.admin.listen", server.status());
+  admin_server_ = *std::move(server);
+  return absl::OkStatus();
+}
+
+void EdgeApp::Update() { edge_readiness_.Update(upstream_->status()); }
+
+bool EdgeApp::Stop(milliseconds grace) {
+  if (std::exchange(stopped_, true)) return true;
+  lifecycle::Shutdown shutdown(clock_);
+  shutdown.Add("accepting", [this](milliseconds) {
+    readiness_.Drain();
+    gate_.Shut(true);
+    if (pool_ != nullptr) pool_->StopAccepting();
+  });
+  // While the workers run: they answer its calls.
+  shutdown.Add(
+      "admin",
+      [this](milliseconds left) {
+        if (admin_server_ != nullptr) admin_server_->Shutdown(left);
+      },
+      kAdminGrace);
+  // Before the workers end: it posts to them.
+  shutdown.Add("links", [this](milliseconds) {
+    if (upstream_ != nullptr) upstream_->Stop();
+  });
+  shutdown.Add("clients", [this](milliseconds left) {
+    if (pool_ != nullptr) pool_->Stop(left);
+  });
+  shutdown.Add(
+      "operations",
+      [this](milliseconds left) {
+        if (ops_ != nullptr) ops_->Stop(left);
+      },
+      kOpsGrace);
+  return shutdown.Run(grace);
+}
+
+std::string EdgeApp::ListeningLine() const {
+  std::string line = "{\"event\":\"listening\",\"node\":";
+  AppendJsonString(&line, options_.node_id);
+  line += ",\"public\":";
+  AppendJsonString(&line, HostPort(options_.listen.ip, public_port_));
+  if (ops_ != nullptr) {
+    line += ",\"ops\":";
+    AppendJsonString(&line, HostPort(options_.ops_listen.ip, ops_port()));
+  }
+  if (admin_server_ != nullptr) {
+    line += ",\"admin\":";
+    AppendJsonString(&line, app::WithPort(options_.admin_listen, admin_port()));
+  }
+  return line + "}";
+}
+
+}  // namespace spillway::edge

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+
+namespace spillway::edge {
+
+// Where to listen.
+struct ListenAddress {
+  std::string ip;
+  uint16_t port = 0;  // 0: any free one
+};
+
+// Of "host:port"; a name is resolved, now. InvalidArgument says what is wrong with it.
+absl::StatusOr<ListenAddress> ParseListenAddress(const std::string& text);
+
+// "host:port", the host in brackets if it is an IPv6 address.
+std::string HostPort(const std::string& host, int port);
+
+}  // namespace spillway::edge

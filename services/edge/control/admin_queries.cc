@@ -1,0 +1,166 @@
+#include "services/edge/control/admin_queries.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "common/channel/channel_pattern.h"
+#include "services/edge/control/admin_requests.h"
+#include "services/edge/session/session.h"
+
+namespace spillway::edge {
+namespace {
+
+v1::Connection Describe(const Session& session) {
+  SessionInfo info = session.Info();
+  v1::Connection connection;
+  connection.set_id(std::move(info.id));
+  connection.set_user_id(std::move(info.user_id));
+  connection.set_ip(std::move(info.ip));
+  connection.set_dialect(std::string(info.dialect));
+  connection.set_endpoint(std::string(info.endpoint));
+  connection.set_connected_ms(info.connected_ms);
+  connection.set_subscriptions(static_cast<uint32_t>(info.subscriptions));
+  connection.set_messages_sent(info.messages_sent);
+  connection.set_messages_received(info.messages_received);
+  connection.set_backlog_bytes(info.backlog_bytes);
+  connection.set_backlog_messages(info.backlog_messages);
+  return connection;
+}
+
+// Keeps the first `count` in order of `less`.
+template <typename T, typename Less>
+void KeepFirst(std::vector<T>* all, size_t count, Less less) {
+  if (all->size() > count) {
+    std::nth_element(all->begin(), all->begin() + static_cast<ptrdiff_t>(count), all->end(), less);
+    all->resize(count);
+  }
+  std::sort(all->begin(), all->end(), less);
+}
+
+}  // namespace
+
+ConnectionPage ConnectionsOf(const v1::ListConnectionsRequest& request,
+                             const SessionRegistry& sessions, const HubShard& hub) {
+  std::vector<Session*> found;
+  if (!request.channel().empty()) {
+    // Every subscriber of a hub is a session.
+    for (Subscriber* subscriber : hub.SubscribersOf(request.channel())) {
+      found.push_back(static_cast<Session*>(subscriber));
+    }
+  } else if (!request.user_id().empty()) {
+    found = sessions.OfUser(request.user_id());
+  } else if (!request.ip().empty()) {
+    found = sessions.OfIp(request.ip());
+  } else {
+    found = sessions.All();
+  }
+  std::erase_if(found, [&](const Session* session) {
+    return (!request.user_id().empty() && session->user_id() != request.user_id()) ||
+           (!request.ip().empty() && session->ip() != request.ip()) ||
+           (!request.page_token().empty() && session->id() <= request.page_token());
+  });
+  KeepFirst(&found, PageSize(request.page_size()) + 1,
+            [](const Session* a, const Session* b) { return a->id() < b->id(); });
+  ConnectionPage page;
+  for (const Session* session : found) page.connections.push_back(Describe(*session));
+  return page;
+}
+
+v1::ListConnectionsResponse MergeConnections(const v1::ListConnectionsRequest& request,
+                                             std::vector<ConnectionPage> parts) {
+  std::vector<v1::Connection> all;
+  for (ConnectionPage& part : parts) {
+    std::move(part.connections.begin(), part.connections.end(), std::back_inserter(all));
+  }
+  const size_t size = PageSize(request.page_size());
+  KeepFirst(&all, size + 1, [](const auto& a, const auto& b) { return a.id() < b.id(); });
+  const bool more = all.size() > size;
+  if (more) all.pop_back();
+  v1::ListConnectionsResponse response;
+  if (more) response.set_next_page_token(all.back().id());
+  for (v1::Connection& connection : all) *response.add_connections() = std::move(connection);
+  return response;
+}
+
+std::optional<v1::GetConnectionResponse> ConnectionOf(const v1::GetConnectionRequest& request,
+                                                      const SessionRegistry& sessions) {
+  const Session* session = sessions.Find(request.connection_id());
+  if (session == nullptr) return std::nullopt;
+  v1::GetConnectionResponse response;
+  *response.mutable_connection() = Describe(*session);
+  std::vector<std::string> channels = session->Channels();
+  if (channels.size() > kMaxChannelsShown) channels.resize(kMaxChannelsShown);
+  for (std::string& channel : channels) response.add_channels(std::move(channel));
+  return response;
+}
+
+ChannelPage ChannelsOf(const v1::ListChannelsRequest& request, const HubShard& hub) {
+  std::optional<ChannelPattern> pattern;
+  if (!request.pattern().empty()) pattern = *ChannelPattern::Parse(request.pattern());
+  std::vector<std::pair<std::string_view, size_t>> found;
+  hub.ForEachChannel([&](std::string_view name, size_t subscribers) {
+    if (name <= request.page_token() || (pattern.has_value() && !pattern->Matches(name))) return;
+    found.emplace_back(name, subscribers);
+  });
+  // Another worker may have the same channels: the first ones of all are among the first of each.
+  KeepFirst(&found, PageSize(request.page_size()) + 1,
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  ChannelPage page;
+  for (const auto& [name, subscribers] : found) {
+    v1::Channel& channel = page.channels.emplace_back();
+    channel.set_name(std::string(name));
+    channel.set_subscribers(subscribers);
+  }
+  return page;
+}
+
+v1::ListChannelsResponse MergeChannels(const v1::ListChannelsRequest& request,
+                                       std::vector<ChannelPage> parts) {
+  std::map<std::string, uint64_t> all;
+  for (const ChannelPage& part : parts) {
+    for (const v1::Channel& channel : part.channels) all[channel.name()] += channel.subscribers();
+  }
+  const size_t size = PageSize(request.page_size());
+  v1::ListChannelsResponse response;
+  for (const auto& [name, subscribers] : all) {
+    if (static_cast<size_t>(response.channels_size()) == size) {
+      response.set_next_page_token(response.channels(response.channels_size() - 1).name());
+      break;
+    }
+    v1::Channel* channel = response.add_channels();
+    channel->set_name(name);
+    channel->set_subscribers(subscribers);
+  }
+  return response;
+}
+
+uint64_t DisconnectOf(const v1::DisconnectRequest& request, SessionRegistry& sessions) {
+  const uint16_t code = DisconnectCode(request);
+  switch (request.target_case()) {
+    case v1::DisconnectRequest::kConnectionId:
+      return sessions.CloseId(request.connection_id(), code, request.reason());
+    case v1::DisconnectRequest::kUserId:
+      return sessions.CloseUser(request.user_id(), code, request.reason());
+    case v1::DisconnectRequest::kIp:
+      return sessions.CloseIp(request.ip(), code, request.reason());
+    case v1::DisconnectRequest::kAll:
+      return sessions.CloseAll(code, request.reason());
+    case v1::DisconnectRequest::TARGET_NOT_SET:
+      break;
+  }
+  return 0;
+}
+
+uint64_t BroadcastTo(const v1::BroadcastRequest& request, const EdgeEvent& event,
+                     const VariantTable& variants, SessionRegistry& sessions, HubShard& hub) {
+  if (!request.all()) return hub.DeliverEphemeral(event);
+  uint64_t delivered = 0;
+  for (Session* session : sessions.All()) {
+    session->SendFrame(*variants.FrameOf(event, 0, session->variant()));
+    ++delivered;
+  }
+  return delivered;
+}
+
+}  // namespace spillway::edge

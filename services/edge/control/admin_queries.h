@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "services/edge/dialect/event_encoder.h"
+#include "services/edge/hub/hub_shard.h"
+#include "services/edge/session/session_registry.h"
+#include "spillway/v1/admin.pb.h"
+
+namespace spillway::edge {
+
+// What admin calls do on one worker, and how the workers' answers are put together. The former run
+// on the worker's thread, the latter on any. Requests were checked before.
+
+// A worker's part of a page: up to one more than fits, so that it shows whether there are more.
+struct ConnectionPage {
+  std::vector<v1::Connection> connections;  // by id
+};
+ConnectionPage ConnectionsOf(const v1::ListConnectionsRequest& request,
+                             const SessionRegistry& sessions, const HubShard& hub);
+v1::ListConnectionsResponse MergeConnections(const v1::ListConnectionsRequest& request,
+                                             std::vector<ConnectionPage> parts);
+
+// Nothing if the worker has no such connection.
+std::optional<v1::GetConnectionResponse> ConnectionOf(const v1::GetConnectionRequest& request,
+                                                      const SessionRegistry& sessions);
+
+// A worker's channels after the page token, by name: as many as could be on the page, and one more.
+struct ChannelPage {
+  std::vector<v1::Channel> channels;
+};
+ChannelPage ChannelsOf(const v1::ListChannelsRequest& request, const HubShard& hub);
+v1::ListChannelsResponse MergeChannels(const v1::ListChannelsRequest& request,
+                                       std::vector<ChannelPage> parts);
+
+uint64_t DisconnectOf(const v1::DisconnectRequest& request, SessionRegistry& sessions);
+// Deliveries.
+uint64_t BroadcastTo(const v1::BroadcastRequest& request, const EdgeEvent& event,
+                     const VariantTable& variants, SessionRegistry& sessions, HubShard& hub);
+
+}  // namespace spillway::edge

@@ -1,0 +1,149 @@
+#include "services/edge/control/admin_requests.h"
+
+#include <simdjson.h>
+
+#include <algorithm>
+#include <string_view>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/strings.h"
+#include "common/channel/channel_name.h"
+#include "common/channel/channel_pattern.h"
+#include "common/wire/event_wire.h"
+#include "services/edge/session/close_codes.h"
+#include "spillway/v1/event.pb.h"
+
+namespace spillway::edge {
+namespace {
+
+constexpr size_t kMaxReasonBytes = 123;  // RFC 6455, section 5.5
+constexpr size_t kMaxTypeBytes = 255;
+constexpr size_t kMaxBroadcastChannels = 1'000;
+constexpr size_t kConnectionIdDigits = 32;
+
+absl::Status Invalid(std::string_view what) { return absl::InvalidArgumentError(Abs(what)); }
+
+bool IsConnectionId(std::string_view id) {
+  return id.size() == kConnectionIdDigits && std::all_of(id.begin(), id.end(), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+         });
+}
+
+absl::Status CheckPageSize(uint32_t size) {
+  if (size <= kMaxPageSize) return absl::OkStatus();
+  return Invalid(absl::StrCat("page_size is ", size, ": ask for at most ", kMaxPageSize,
+                              ", and go on with page_token"));
+}
+
+bool IsJson(const std::string& text) {
+  thread_local simdjson::dom::parser parser;
+  return parser.parse(text).error() == simdjson::SUCCESS;
+}
+
+}  // namespace
+
+absl::Status CheckDisconnect(const v1::DisconnectRequest& request) {
+  switch (request.target_case()) {
+    case v1::DisconnectRequest::kConnectionId:
+      if (!IsConnectionId(request.connection_id())) {
+        return Invalid("connection_id must be 32 hexadecimal digits, as ListConnections shows it");
+      }
+      break;
+    case v1::DisconnectRequest::kUserId:
+      if (request.user_id().empty()) {
+        return Invalid("user_id is empty: anonymous connections are ended by id, ip or all");
+      }
+      break;
+    case v1::DisconnectRequest::kIp:
+      if (request.ip().empty()) return Invalid("ip is empty: give an address as clients have it");
+      break;
+    case v1::DisconnectRequest::kAll:
+      if (!request.all()) return Invalid("all is false: set it to true, or name a target");
+      break;
+    case v1::DisconnectRequest::TARGET_NOT_SET:
+      return Invalid("no target: set one of connection_id, user_id, ip, all");
+  }
+  const uint32_t code = request.code();
+  if (code != 0 && code != kCloseNormal.code && (code < 3000 || code > 4999)) {
+    return Invalid(absl::StrCat("code is ", code, ": use 1000, or 3000 to 4999, or 0 for 4009"));
+  }
+  if (request.reason().size() > kMaxReasonBytes) {
+    return Invalid(absl::StrCat("reason has ", request.reason().size(), " bytes: at most ",
+                                kMaxReasonBytes, " fit into a close frame"));
+  }
+  return absl::OkStatus();
+}
+
+uint16_t DisconnectCode(const v1::DisconnectRequest& request) {
+  return request.code() == 0 ? kCloseDisconnected.code : static_cast<uint16_t>(request.code());
+}
+
+absl::StatusOr<Ref<EdgeEvent>> BroadcastEvent(const v1::BroadcastRequest& request, WallTime now) {
+  if (request.all() == (request.channels_size() > 0)) {
+    return Invalid(request.all() ? "channels and all are both set: use one of them"
+                                 : "no target: give channels, or set all");
+  }
+  if (request.channels_size() > static_cast<int>(kMaxBroadcastChannels)) {
+    return Invalid(absl::StrCat(request.channels_size(), " channels: at most ",
+                                kMaxBroadcastChannels, " in one call"));
+  }
+  wire::EventView view;
+  for (const std::string& channel : request.channels()) {
+    if (absl::Status status = ValidateChannelName(channel); !status.ok()) {
+      return Invalid(absl::StrCat("channels: '", channel, "': ", status.message()));
+    }
+    if (std::find(view.channels.begin(), view.channels.end(), channel) != view.channels.end()) {
+      return Invalid(absl::StrCat("channels: '", channel, "' is given twice"));
+    }
+    view.channels.push_back(channel);
+  }
+  if (request.all()) view.channels.push_back(kEverybody);
+  if (request.type().empty()) return Invalid("type is empty: clients tell events apart by it");
+  if (request.type().size() > kMaxTypeBytes) {
+    return Invalid(absl::StrCat("type has more than ", kMaxTypeBytes, " bytes"));
+  }
+  view.type = request.type();
+  view.encoding = request.encoding() == v1::PAYLOAD_ENCODING_UNSPECIFIED ? v1::PAYLOAD_ENCODING_JSON
+                                                                         : request.encoding();
+  if (!v1::PayloadEncoding_IsValid(request.encoding())) {
+    return Invalid("encoding is none that this node knows");
+  }
+  if (view.encoding == v1::PAYLOAD_ENCODING_JSON && !IsJson(request.payload())) {
+    return Invalid(
+        "payload is not one JSON value: correct it, or set encoding to PAYLOAD_ENCODING_TEXT");
+  }
+  view.payload = request.payload();
+  view.event_time_us = ToUnixMicros(now);
+  return EdgeEvent::Make(view, kNoSlot);
+}
+
+absl::Status CheckListConnections(const v1::ListConnectionsRequest& request) {
+  if (!request.channel().empty()) {
+    if (absl::Status status = ValidateChannelName(request.channel()); !status.ok()) {
+      return Invalid(absl::StrCat("channel: ", status.message()));
+    }
+  }
+  if (!request.page_token().empty() && !IsConnectionId(request.page_token())) {
+    return Invalid("page_token is none of ours: give the next_page_token of the page before");
+  }
+  return CheckPageSize(request.page_size());
+}
+
+absl::Status CheckGetConnection(const v1::GetConnectionRequest& request) {
+  if (IsConnectionId(request.connection_id())) return absl::OkStatus();
+  return Invalid("connection_id must be 32 hexadecimal digits, as ListConnections shows it");
+}
+
+absl::Status CheckListChannels(const v1::ListChannelsRequest& request) {
+  if (!request.pattern().empty()) {
+    if (auto pattern = ChannelPattern::Parse(request.pattern()); !pattern.ok()) {
+      return Invalid(absl::StrCat("pattern: ", pattern.status().message()));
+    }
+  }
+  if (!request.page_token().empty() && !IsValidChannelName(request.page_token())) {
+    return Invalid("page_token is none of ours: give the next_page_token of the page before");
+  }
+  return CheckPageSize(request.page_size());
+}
+
+}  // namespace spillway::edge

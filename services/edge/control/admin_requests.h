@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/base/clock.h"
+#include "services/edge/dialect/edge_event.h"
+#include "spillway/v1/admin.pb.h"
+
+namespace spillway::edge {
+
+// Checks of admin requests: InvalidArgument says what to send instead. Pure functions; any thread.
+
+inline constexpr size_t kDefaultPageSize = 100;
+inline constexpr size_t kMaxPageSize = 1'000;
+// Of GetConnection's answer.
+inline constexpr size_t kMaxChannelsShown = 1'000;
+// Under which an event that goes to every connection reaches clients.
+inline constexpr char kEverybody[] = "$all";
+
+absl::Status CheckDisconnect(const v1::DisconnectRequest& request);
+// The close code to use.
+uint16_t DisconnectCode(const v1::DisconnectRequest& request);
+
+// The event to deliver.
+absl::StatusOr<Ref<EdgeEvent>> BroadcastEvent(const v1::BroadcastRequest& request, WallTime now);
+
+absl::Status CheckListConnections(const v1::ListConnectionsRequest& request);
+absl::Status CheckGetConnection(const v1::GetConnectionRequest& request);
+absl::Status CheckListChannels(const v1::ListChannelsRequest& request);
+inline size_t PageSize(uint32_t asked) { return asked == 0 ? kDefaultPageSize : asked; }
+
+}  // namespace spillway::edge

@@ -1,0 +1,51 @@
+#include <cstdio>
+#include <future>
+#include <string>
+
+#include "common/app/service_main.h"
+#include "common/lifecycle/signals.h"
+#include "common/log/log.h"
+#include "services/edge/app/edge_app.h"
+
+namespace {
+
+constexpr char kName[] = "spillway-edge";
+
+int Fail(const absl::Status& status) {
+  std::fprintf(stderr, "%s: %s\n", kName, std::string(status.message()).c_str());
+  return absl::IsInvalidArgument(status) ? spillway::app::kExitUsage : spillway::app::kExitFailed;
+}
+
+int Run(const spillway::config::Loaded& loaded) {
+  spillway::v1::EdgeConfig config = loaded.config.edge();
+  config.set_node_id(spillway::app::NodeId(config.node_id()));
+  spillway::log::Options logging;
+  logging.service = kName;
+  logging.node = config.node_id();
+  logging.level = spillway::app::LogLevel(config.log());
+  spillway::log::Init(logging);
+
+  std::promise<int> stop;
+  // Before any other thread: all of them leave signals to it.
+  auto signals = spillway::lifecycle::Signals::Install([&](int signal) { stop.set_value(signal); });
+  if (!signals.ok()) return Fail(signals.status());
+  auto app = spillway::edge::EdgeApp::Start(config, spillway::Clock::Real());
+  if (!app.ok()) return Fail(app.status());
+  std::printf("%s\n", (*app)->ListeningLine().c_str());
+  std::fflush(stdout);
+
+  std::future<int> stopped = stop.get_future();
+  do {
+    (*app)->Update();
+  } while (stopped.wait_for(spillway::edge::EdgeApp::kUpdateInterval) != std::future_status::ready);
+  spillway::log::Info("stopping", {{"signal", stopped.get()}});
+  const bool in_time = (*app)->Stop((*app)->shutdown_grace());
+  spillway::log::Flush();
+  return in_time ? spillway::app::kExitOk : spillway::app::kExitFailed;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return spillway::app::ServiceMain(argc, argv, {kName, "edge"}, Run);
+}

@@ -1,0 +1,85 @@
+#include "services/edge/upstream/link_runtime.h"
+
+#include <pthread.h>
+
+#include "services/edge/upstream/link_runtime_impl.h"
+
+namespace spillway::edge {
+
+// ---- the thread
+
+void LinkRuntime::Impl::Run() {
+  std::vector<LinkMailbox::Task> tasks;
+  MonoTime next_tick = clock_.Now();
+  auto deadline = std::chrono::steady_clock::now();
+  while (!stopping_ || !links_.empty() || !reads_.empty()) {
+    mailbox_.Take(&tasks, deadline);
+    for (LinkMailbox::Task& task : tasks) {
+      task(clock_.Now());
+      task = nullptr;
+    }
+    tasks.clear();
+    TakeReleased();
+    const MonoTime now = clock_.Now();
+    if (now < next_tick) continue;
+    Tick(now);
+    next_tick = now + options_.tick;
+    deadline = std::chrono::steady_clock::now() + options_.tick;
+  }
+}
+
+void LinkRuntime::Impl::BeginStop() {
+  stopping_ = true;
+  for (auto& [call, read] : reads_) read.client->Cancel();
+  for (auto& [id, link] : links_) link.client->Close(/*cancel=*/true);
+}
+
+void LinkRuntime::Impl::Tick(MonoTime now) {
+  if (stopping_) return;
+  core_->Tick(now);
+  Dial(now);
+  Publish(now);
+}
+
+void LinkRuntime::Impl::Publish(MonoTime now) {
+  LinkRuntimeStatus status;
+  status.upstream = std::make_shared<const UpstreamStatus>(core_->Status(now));
+  status.ingests = targets_.Status();
+  status.resolve_error = resolve_error_;
+  MutexLock lock(status_mutex_);
+  std::swap(status_, status);  // the old one ends after the lock
+}
+
+// ---- LinkRuntime
+
+LinkRuntime::LinkRuntime(Options options, VariantTable& variants, HubWorkers& workers, Clock& clock,
+                         uint64_t seed)
+    : impl_(std::make_unique<Impl>(std::move(options), variants, workers, clock, seed)) {}
+
+LinkRuntime::~LinkRuntime() = default;
+
+void LinkRuntime::Start(v1::NodeAddresses addresses) { impl_->Start(std::move(addresses)); }
+void LinkRuntime::Stop() { impl_->Stop(); }
+LinkRuntimeStatus LinkRuntime::status() const { return impl_->status(); }
+
+void LinkRuntime::AddInterest(size_t worker, std::string channel) {
+  impl_->mailbox().Put([impl = impl_.get(), worker, channel = std::move(channel)](MonoTime now) {
+    impl->core().AddInterest(worker, channel, now);
+  });
+}
+
+void LinkRuntime::RemoveInterest(size_t worker, std::string channel) {
+  impl_->mailbox().Put([impl = impl_.get(), worker, channel = std::move(channel)](MonoTime now) {
+    impl->core().RemoveInterest(worker, channel, now);
+  });
+}
+
+void LinkRuntime::Read(size_t worker, uint64_t read_id, std::string channel, bool history,
+                       std::vector<std::pair<SlotNumber, int64_t>> from) {
+  impl_->mailbox().Put([impl = impl_.get(), worker, read_id, channel = std::move(channel), history,
+                        from = std::move(from)](MonoTime now) {
+    impl->core().Read(worker, read_id, channel, history, from, now);
+  });
+}
+
+}  // namespace spillway::edge

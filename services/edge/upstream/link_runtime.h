@@ -1,0 +1,84 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/base/clock.h"
+#include "common/rpc/tls.h"
+#include "services/edge/dialect/event_encoder.h"
+#include "services/edge/hub/hub_shard.h"
+#include "services/edge/hub/upstream.h"
+#include "services/edge/upstream/link_core.h"
+#include "services/edge/upstream/link_runtime_targets.h"
+
+namespace spillway::edge {
+
+// How the link thread reaches the workers' hub shards. Implemented by the composition root.
+class HubWorkers {
+ public:
+  using Task = std::function<void(HubShard&, MonoTime now)>;
+
+  virtual ~HubWorkers() = default;
+  virtual size_t count() const = 0;
+  // Runs the task on the worker's thread, in the order posted. What it holds lives to the end of
+  // the worker's turn. Any thread.
+  virtual void Post(size_t worker, Task task) = 0;
+};
+
+// A copy: any thread may read it.
+struct LinkRuntimeStatus {
+  std::shared_ptr<const UpstreamStatus> upstream;  // never null
+  std::vector<IngestTargetStatus> ingests;
+  std::string resolve_error;  // of the DNS name; empty while it can be resolved
+};
+
+// The link thread: runs LinkCore, and does for it what is not pure. Dials the ingests, carries
+// messages between their streams, LinkCore and the workers' mailboxes, starts reads.
+//
+// Everything that concerns LinkCore goes through one mailbox, in order of arrival. Upstream's
+// functions and status() are for any thread; the rest for the owner, the composition root. Stopped
+// before the workers end; destroyed after they are gone.
+class LinkRuntime final : public Upstream {
+ public:
+  struct Options {
+    LinkCore::Options core;
+    std::vector<std::string> addresses;  // of ingests, host:port
+    std::string dns_name;                // host:port; every address behind it is an ingest
+    std::chrono::milliseconds dns_refresh{5'000};
+    rpc::TlsFiles tls;
+    std::chrono::milliseconds log_interval{10'000};  // a repeated line is written once in this
+    std::chrono::milliseconds tick{50};
+    IngestTargets::Options targets = {};
+  };
+
+  // What it is given outlives it; `workers` is not called before Start().
+  LinkRuntime(Options options, VariantTable& variants, HubWorkers& workers, Clock& clock,
+              uint64_t seed);
+  ~LinkRuntime() override;  // Stop()
+
+  // `addresses`: this node's own, for the cluster; in place of those in Options::core.
+  void Start(v1::NodeAddresses addresses);
+  // Ends all links and the thread. Blocks until gRPC has let go of everything. Idempotent.
+  void Stop();
+
+  // Upstream. Ignored once stopped.
+  void AddInterest(size_t worker, std::string channel) override;
+  void RemoveInterest(size_t worker, std::string channel) override;
+  void Read(size_t worker, uint64_t read_id, std::string channel, bool history,
+            std::vector<std::pair<SlotNumber, int64_t>> from) override;
+
+  // As of the last tick.
+  LinkRuntimeStatus status() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace spillway::edge
