@@ -53,6 +53,8 @@ bool HubShard::Advance(ChannelState& channel, Subscription& subscription, MonoTi
   if (join.snapshot_open && !SendSnapshot(subscription)) return false;
   if (!SendReplay(channel, subscription)) return false;
   if (!CatchUp(channel, subscription)) return false;
+  // Before the catalogue is known, what feeds the channel is not: its snapshot is still to come.
+  if (slots_ == nullptr || !slots_->complete) return false;
   // Live once this worker has taken in all that the subscription was already given: what comes from
   // now on is then new to both.
   return std::all_of(join.slots.begin(), join.slots.end(), [this](const JoinSlot& place) {
@@ -66,8 +68,6 @@ bool HubShard::AwaitCoverage(ChannelState& channel, Subscription& subscription, 
                          std::all_of(channel.slots.begin(), channel.slots.end(),
                                      [](const ChannelSlot& slot) { return slot.known; });
   if (!all_known && now - join.begun < options_.join_wait) return false;
-  // The catalogue may have come since Subscribe().
-  join.wants_snapshot = join.wants_snapshot && channel.has_snapshot();
   for (JoinSlot& place : join.slots) {
     const ChannelSlot* slot = channel.FindSlot(place.slot);
     if (place.phase == JoinSlot::Phase::kPending && slot->known &&
@@ -78,7 +78,7 @@ bool HubShard::AwaitCoverage(ChannelState& channel, Subscription& subscription, 
   }
   join.announced = true;
   subscription.subscriber->OnSubscribed(channel.name, PositionOf(channel, subscription),
-                                        join.wants_snapshot);
+                                        join.wants_snapshot && channel.has_snapshot());
   return true;
 }
 

@@ -106,7 +106,7 @@ HubShard::SubscribeResult HubShard::Subscribe(Subscriber* subscriber, std::strin
   subscription.variant = subscriber->variant();
   subscription.join = std::make_unique<Join>();
   Join& join = *subscription.join;
-  join.wants_snapshot = snapshot && channel.has_snapshot();
+  join.wants_snapshot = snapshot;  // whether there is one may not be known yet
   join.begun = now;
   for (const ChannelSlot& slot : channel.slots) {
     JoinSlot& place = join.slots.emplace_back();

@@ -1,0 +1,231 @@
+// Both tiers in one process on the mock broker, real gRPC and real WebSockets between them: every
+// client gets every event of its channel once and in order, whatever happens to the ingests
+// meanwhile.
+
+#include <gtest/gtest.h>
+#include <simdjson.h>
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/config/loader.h"
+#include "services/edge/app/edge_app.h"
+#include "services/ingest/kafka/producer.h"
+#include "tests/integration/ingest/test_ingest.h"
+#include "tests/integration/ws/beast_client.h"
+#include "tests/support/temp_dir.h"
+
+namespace spillway {
+namespace {
+
+constexpr int kPartitions = 4;
+constexpr char kRoutes[] =
+    "  routes:\n"
+    "    - name: ticks\n"
+    "      topics: [ticks]\n"
+    "      emit:\n"
+    "        - channels: ['all', 'key:{key}']\n"
+    "          type: tick\n"
+    "          snapshot: {mode: by_key}\n";
+
+// What a client saw: the numbers of the events, by slot in the order of arrival, and everything
+// that was wrong.
+struct Seen {
+  std::map<int64_t, std::vector<int64_t>> offsets;
+  std::set<int64_t> numbers;
+  std::vector<std::string> wrong;
+  int gaps = 0;
+};
+
+class Client {
+ public:
+  Client(uint16_t port, const std::string& channel, bool snapshot) {
+    test::BeastClient::Options options;
+    options.path = "/ws";
+    EXPECT_TRUE(client_.Connect(port, options)) << client_.body();
+    client_.Send(absl::StrCat(R"({"type":"subscribe","id":1,"channels":[")", channel,
+                              R"("],"snapshot":)", snapshot ? "true" : "false", "}"));
+    // What is published from here on must arrive.
+    simdjson::dom::parser parser;
+    for (;;) {
+      const test::ClientResult message = client_.Receive();
+      if (!message.ok) {
+        ADD_FAILURE() << "closed before subscribed: " << message.close_reason;
+        return;
+      }
+      if (parser.parse(message.payload)["type"].get_string().value() == "subscribed") return;
+    }
+  }
+
+  // Receives until it has `count` different events, or the connection ends.
+  void ReceiveUntil(size_t count) {
+    simdjson::dom::parser parser;
+    while (seen_.numbers.size() < count) {
+      const test::ClientResult message = client_.Receive();
+      if (!message.ok) {
+        seen_.wrong.push_back("the connection ended: " + message.close_reason);
+        return;
+      }
+      const simdjson::dom::element root = parser.parse(message.payload);
+      const std::string_view type = root["type"].get_string().value();
+      if (type == "gap") ++seen_.gaps;
+      if (type == "error") seen_.wrong.push_back(message.payload);
+      if (type == "snapshot") {
+        for (const simdjson::dom::element event : root["events"].get_array()) {
+          seen_.numbers.insert(event["data"]["n"].get_int64());
+        }
+      }
+      if (type != "event") continue;
+      auto& offsets = seen_.offsets[root["slot"].get_int64()];
+      const int64_t offset = root["offset"].get_int64();
+      if (!offsets.empty() && offset <= offsets.back()) {
+        seen_.wrong.push_back(absl::StrCat("offset ", offset, " after ", offsets.back()));
+      }
+      offsets.push_back(offset);
+      if (!seen_.numbers.insert(root["data"]["n"].get_int64()).second) {
+        seen_.wrong.push_back("an event twice");
+      }
+    }
+  }
+  const Seen& seen() const { return seen_; }
+
+ private:
+  test::BeastClient client_;
+  Seen seen_;
+};
+
+class TwoTiersTest : public testing::Test {
+ protected:
+  TwoTiersTest() {
+    ingest::EmbeddedBroker::Options options;
+    options.topics = {{"ticks", kPartitions}};
+    broker_ = *ingest::EmbeddedBroker::Start(options);
+    ingest::KafkaSettings kafka;
+    kafka.brokers = broker_->bootstrap();
+    producer_ = *ingest::Producer::Create(kafka, {});
+  }
+  ~TwoTiersTest() override {
+    if (edge_ != nullptr) edge_->Stop(std::chrono::seconds(5));
+  }
+
+  void StartIngests(int count) {
+    for (int i = 0; i < count; ++i) {
+      ingests_.push_back(std::make_unique<ingest::TestIngest>(*broker_, kRoutes));
+    }
+  }
+  void StartEdge() {
+    std::string addresses;
+    for (const auto& ingest : ingests_)
+      absl::StrAppend(&addresses, addresses.empty() ? "" : ",", ingest->grpc());
+    const std::string path =
+        dir_.Write("edge.yaml",
+                   absl::StrCat("edge:\n  threads: 2\n  listen: 127.0.0.1:0\n"
+                                "  ops_listen: 127.0.0.1:0\n  admin: {listen: '127.0.0.1:0'}\n"
+                                "  ingests: {addresses: [",
+                                addresses,
+                                "]}\n"
+                                "  endpoints: [{path: /ws, auth: {required: false}}]\n"
+                                "  channels: [{pattern: '**', access: anyone, snapshot: true}]\n"));
+    config::Sources sources;
+    sources.files = {path};
+    sources.sections = {"edge"};
+    auto loaded = config::Load(sources, config::Environment::Real());
+    ASSERT_TRUE(loaded.ok()) << loaded.status();
+    loaded->config.mutable_edge()->set_node_id("edge");
+    auto edge = edge::EdgeApp::Start(loaded->config.edge(), Clock::Real());
+    ASSERT_TRUE(edge.ok()) << edge.status();
+    edge_ = *std::move(edge);
+  }
+  uint16_t port() const { return static_cast<uint16_t>(edge_->public_port()); }
+
+  // Publishes number `n` and waits for the acknowledgement, so that a test sets the pace by
+  // counting.
+  void Publish(int64_t n) {
+    const std::string key = absl::StrCat(n % 7);
+    const std::string value = absl::StrCat("{\"n\":", n, "}");
+    ingest::ProduceRequest request;
+    request.topic = "ticks";
+    request.key = key;
+    request.value = value;
+    std::atomic<bool> done{false};
+    bool ok = false;
+    const absl::Status status =
+        producer_->Produce(request, [&](absl::StatusOr<ingest::ProducedAt> at) {
+          ok = at.ok();
+          done.store(true);
+          done.notify_one();
+        });
+    ASSERT_TRUE(status.ok()) << status;
+    done.wait(false);
+    ASSERT_TRUE(ok);
+  }
+
+  std::unique_ptr<ingest::EmbeddedBroker> broker_;
+  std::unique_ptr<ingest::Producer> producer_;
+  std::vector<std::unique_ptr<ingest::TestIngest>> ingests_;
+  test::TempDir dir_;
+  std::unique_ptr<edge::EdgeApp> edge_;
+};
+
+void Expect(const Client& client, size_t events) {
+  for (const std::string& line : client.seen().wrong) ADD_FAILURE() << line;
+  EXPECT_EQ(client.seen().gaps, 0);
+  EXPECT_EQ(client.seen().numbers.size(), events);
+}
+
+TEST_F(TwoTiersTest, EveryClientGetsEveryEventOnceAndInOrder) {
+  StartIngests(1);
+  StartEdge();
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < 8; ++i) clients.push_back(std::make_unique<Client>(port(), "all", false));
+  Client one_key(port(), "key:3", false);
+  std::vector<std::thread> threads;
+  for (auto& client : clients) {
+    threads.emplace_back([&client] { client->ReceiveUntil(350); });
+  }
+  threads.emplace_back([&one_key] { one_key.ReceiveUntil(50); });
+  for (int64_t n = 0; n < 350; ++n) Publish(n);
+  for (std::thread& thread : threads) thread.join();
+  for (const auto& client : clients) Expect(*client, 350);
+  Expect(one_key, 50);
+}
+
+TEST_F(TwoTiersTest, TheFirstSubscriberAnywhereGetsASnapshot) {
+  StartIngests(1);
+  for (int64_t n = 0; n < 21; ++n) Publish(n);  // the last 7 are the latest of each key
+  StartEdge();
+  Client client(port(), "all", true);
+  client.ReceiveUntil(7);
+  for (int64_t n = 21; n < 28; ++n) Publish(n);
+  client.ReceiveUntil(14);
+  Expect(client, 14);
+  for (int64_t n = 14; n < 28; ++n) EXPECT_TRUE(client.seen().numbers.contains(n)) << n;
+}
+
+TEST_F(TwoTiersTest, IngestsGoAndComeWhileEventsFlow) {
+  StartIngests(3);
+  StartEdge();
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < 4; ++i) clients.push_back(std::make_unique<Client>(port(), "all", false));
+  constexpr int64_t kEvents = 900;
+  std::vector<std::thread> threads;
+  for (auto& client : clients) {
+    threads.emplace_back([&client] { client->ReceiveUntil(kEvents); });
+  }
+  for (int64_t n = 0; n < kEvents; ++n) {
+    if (n == 200) ingests_[0].reset();  // its links break; its partitions go elsewhere
+    if (n == 500) ingests_[1].reset();
+    Publish(n);
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const auto& client : clients) Expect(*client, kEvents);
+}
+
+}  // namespace
+}  // namespace spillway
