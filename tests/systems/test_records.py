@@ -18,8 +18,8 @@ from stack import token
 MIB = 1 << 20
 
 
-# Of a cluster with SASL: its listener takes PLAIN besides SCRAM. Debian 12's librdkafka (2.0.2) cannot log in by
-# SCRAM to Kafka 4, which is strict about nonces (https://github.com/confluentinc/librdkafka/pull/4895, in 2.6.1).
+# Makes a cluster with SASL take PLAIN, besides SCRAM. Debian 12's librdkafka (2.0.2) cannot log in by SCRAM to Kafka 4,
+# which is strict about nonces (https://github.com/confluentinc/librdkafka/pull/4895, in 2.6.1).
 SASL_PLAIN = {
     "listener.name.client.sasl.enabled.mechanisms": "SCRAM-SHA-512,PLAIN",
     "listener.name.client.plain.sasl.jaas.config":
@@ -27,11 +27,9 @@ SASL_PLAIN = {
         f'user_{kafka_tool.SCRAM_USER}="{kafka_tool.SCRAM_PASSWORD}";'}
 
 
-def config(cluster, topics, **ingest):
-    """Every topic's JSON records go to one channel."""
-    properties = cluster.client_config()
-    if "sasl.mechanism" in properties:
-        properties["sasl.mechanism"] = "PLAIN"
+def config(cluster, topics, properties=None, **ingest):
+    """Every topic's JSON records go to one channel. properties: librdkafka's, besides the cluster's own."""
+    properties = cluster.client_config(**(properties or {}))
     brokers = properties.pop("bootstrap.servers")
     return {
         "ingest": {
@@ -175,6 +173,29 @@ def test_a_backlog_of_100_mb_behind_a_link(kafka, make_topic, start):
     assert system.client.open
 
 
+def test_scram_over_tls(kafka_cluster, start):
+    cluster = kafka_cluster(sasl=True, version=kafka_tool.LENIENT_VERSION)
+    assert cluster.client_config()["sasl.mechanism"] == "SCRAM-SHA-512"
+    stack_tool.make_topics(cluster, {"secured": 1})
+    system = start(cluster, ["secured"])
+    assert system.settle("secured")["data"] == {"mark": "settle-secured"}
+    for node in (system.ingest, system.edge):
+        assert kafka_tool.SCRAM_PASSWORD not in node.process.log_text()
+
+
+def test_a_wrong_password_is_told(kafka_cluster, start):
+    cluster = kafka_cluster(sasl=True, settings=SASL_PLAIN)
+    system = start(cluster, ["any"], ready=False,
+                   properties={"sasl.mechanism": "PLAIN", "sasl.password": "mistyped"})
+    system.ingest.process.wait_for_log("(?i)authentication")
+    for node in (system.ingest, system.edge):
+        wait_until(lambda node=node: "uthenticat" in str(node.ready()[1].get("details")), 10,
+                   f"{node.process.name}'s /ready with the reason")
+        status, document = node.ready()
+        assert (status, document["kafka"]) == (503, "disconnected")
+        assert "mistyped" not in node.process.log_text()
+
+
 def test_missing_and_denied_topics_are_named_while_others_flow(kafka_cluster, start):
     cluster = kafka_cluster(sasl=True, settings=SASL_PLAIN)
     stack_tool.make_topics(cluster, {"topic-flowing": 1, "topic-denied": 1})
@@ -185,7 +206,8 @@ def test_missing_and_denied_topics_are_named_while_others_flow(kafka_cluster, st
     for future in admin.create_acls(denials).values():
         future.result(10)
 
-    system = start(cluster, ["topic-flowing", "topic-denied", "topic-missing"], ready=False)
+    system = start(cluster, ["topic-flowing", "topic-denied", "topic-missing"], ready=False,
+                   properties={"sasl.mechanism": "PLAIN"})
     wait_until(lambda: "topic-flowing" in str(system.ingest.ready()) or system.ingest.ready()[0] == 200, 20,
                "an answer from Kafka")
     system.settle("topic-flowing")

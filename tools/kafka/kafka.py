@@ -25,15 +25,16 @@ import xml.sax.saxutils
 
 VERSION = "4.3.1"
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-HOME = CACHE / "spillway" / f"kafka-{VERSION}"
+# The last line of releases that forgives a fault of old clients' SCRAM: librdkafka before 2.6.1 sends its nonce twice
+# (https://github.com/confluentinc/librdkafka/pull/4895), and Kafka 4 refuses that.
+LENIENT_VERSION = "3.9.2"
 DEFAULT_DIRECTORY = pathlib.Path(tempfile.gettempdir()) / f"spillway-kafka-{os.getuid()}"
 
 # Any Kafka cluster id will do; a fixed one makes a broker's data recognisable.
 CLUSTER_ID = "c3BpbGx3YXktdGVzdHMtMQ"
 SCRAM_USER, SCRAM_PASSWORD = "spillway", "spillway-secret"
 
-_COORDINATES = [("org.apache.kafka", "kafka_2.13", VERSION),
-                ("org.apache.logging.log4j", "log4j-slf4j-impl", "2.25.4")]
+_LOG4J = ("org.apache.logging.log4j", "log4j-slf4j-impl", "2.25.4")
 _COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 
 
@@ -44,46 +45,53 @@ class KafkaError(Exception):
 # ---- getting Kafka ---------------------------------------------------------------------------------
 
 
-def missing():
+def home(version=VERSION):
+    """Where a version is kept; its jars are in libs, which is complete or not there."""
+    return CACHE / "spillway" / f"kafka-{version}"
+
+
+def missing(version=VERSION):
     """Why Kafka cannot be had on this machine, or None."""
     if not shutil.which("java"):
         return "java is not installed (Debian: default-jre-headless)"
-    if not (HOME / "libs").is_dir() and not shutil.which("mvn"):
+    if not (home(version) / "libs").is_dir() and not shutil.which("mvn"):
         return "mvn is not installed (Debian: maven)"
     return None
 
 
-def fetch():
+def fetch(version=VERSION):
     """Makes sure that Kafka's jars are in the cache."""
-    if (HOME / "libs").is_dir():
+    folder = home(version)
+    if (folder / "libs").is_dir():
         return
-    HOME.mkdir(parents=True, exist_ok=True)
-    with open(HOME / "lock", "w", encoding="utf-8") as lock:
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if (HOME / "libs").is_dir():
+        if (folder / "libs").is_dir():
             return
-        if missing():
-            raise KafkaError(missing())
-        print(f"kafka: downloading Apache Kafka {VERSION}, once", file=sys.stderr)
-        partial = HOME / "partial"
+        if missing(version):
+            raise KafkaError(missing(version))
+        print(f"kafka: downloading Apache Kafka {version}, once", file=sys.stderr)
+        partial = folder / "partial"
         shutil.rmtree(partial, ignore_errors=True)
-        (HOME / "pom.xml").write_text(_pom(), encoding="utf-8")
+        (folder / "pom.xml").write_text(_pom(version), encoding="utf-8")
         run = subprocess.run(
-            ["mvn", "-B", "-ntp", "-C", "-f", HOME / "pom.xml", _COPY, "-DincludeScope=runtime",
+            ["mvn", "-B", "-ntp", "-C", "-f", folder / "pom.xml", _COPY, "-DincludeScope=runtime",
              f"-DoutputDirectory={partial}"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             check=False, timeout=600)
-        if run.returncode or not (partial / f"kafka_2.13-{VERSION}.jar").exists():
+        if run.returncode or not (partial / f"kafka_2.13-{version}.jar").exists():
             errors = [line for line in run.stdout.splitlines() if "ERROR" in line][:5]
             raise KafkaError("\n".join(["the download failed:", *errors]))
-        partial.rename(HOME / "libs")  # complete, or not there at all
+        partial.rename(folder / "libs")  # complete, or not there at all
 
 
-def _pom():
+def _pom(version):
     def coordinates(*values):
         return "".join(f"<{tag}>{xml.sax.saxutils.escape(value)}</{tag}>"
                        for tag, value in zip(("groupId", "artifactId", "version"), values))
-    dependencies = "".join(f"<dependency>{coordinates(*c)}</dependency>" for c in _COORDINATES)
+    dependencies = "".join(f"<dependency>{coordinates(*c)}</dependency>"
+                           for c in (("org.apache.kafka", "kafka_2.13", version), _LOG4J))
     return ("<project><modelVersion>4.0.0</modelVersion>"
             f"{coordinates('spillway', 'kafka-for-tests', '1')}<packaging>pom</packaging>"
             f"<dependencies>{dependencies}</dependencies></project>\n")
@@ -130,9 +138,9 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
-def _java(heap, log_config, *arguments):
+def _java(version, heap, log_config, *arguments):
     return ["java", "-XX:+UseSerialGC", "-Xms64m", f"-Xmx{heap}m",
-            f"-Dlog4j2.configurationFile=file:{log_config}", "-cp", f"{HOME / 'libs'}/*", *arguments]
+            f"-Dlog4j2.configurationFile=file:{log_config}", "-cp", f"{home(version) / 'libs'}/*", *arguments]
 
 
 def brokers_seen(port, timeout=2.0):
@@ -173,7 +181,8 @@ class Cluster:
 
     # -- as a whole
 
-    def start(self, brokers=1, port=0, sasl=False, settings=None, heap=384, owned=False):
+    def start(self, brokers=1, port=0, sasl=False, settings=None, heap=384, owned=False,
+              version=VERSION):
         """Starts what is down and waits until every broker answers; returns self.
 
         port: of the first broker's client listener, the others follow; 0: free ones. sasl: clients come by
@@ -181,17 +190,17 @@ class Cluster:
         server.properties. owned: the brokers die with the calling thread. A cluster that exists keeps what
         it was made with.
         """
-        fetch()
         if not self._state_file.exists():
             first = list(range(port, port + brokers)) if port else free_ports(brokers)
             others = free_ports(2 * brokers)
-            state = {"sasl": sasl, "heap": heap, "settings": settings or {}, "brokers": [
+            state = {"version": version, "sasl": sasl, "heap": heap, "settings": settings or {}, "brokers": [
                 {"client": first[i], "plain": others[i] if sasl else first[i],
                  "controller": others[brokers + i]} for i in range(brokers)]}
             self.directory.mkdir(parents=True, exist_ok=True)
             if sasl:
                 self._make_certificates()
             self._state_file.write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
+        fetch(self._version)
         self._owned = owned
         try:
             for number in self.numbers:
@@ -334,6 +343,10 @@ class Cluster:
             raise KafkaError(f"there is no cluster in {self.directory}")
         return json.loads(self._state_file.read_text(encoding="utf-8"))
 
+    @property
+    def _version(self):
+        return self._state.get("version", VERSION)
+
     def _ports(self, number):
         return self._state["brokers"][number - 1]
 
@@ -385,14 +398,14 @@ class Cluster:
             self._format(number, properties, log_config)
         with open(home / "broker.log", "ab") as log:
             process = self._children[number] = subprocess.Popen(
-                _java(self._state["heap"], log_config, "kafka.Kafka", properties),
+                _java(self._version, self._state["heap"], log_config, "kafka.Kafka", properties),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                 preexec_fn=die_with_parent if self._owned else None)
         stat = _stat(process.pid)
         (home / "pid").write_text(f"{process.pid} {stat[1] if stat else 0}\n", encoding="utf-8")
 
     def _format(self, number, properties, log_config):
-        command = _java(256, log_config, "-XX:TieredStopAtLevel=1")
+        command = _java(self._version, 256, log_config, "-XX:TieredStopAtLevel=1")
         command += ["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", properties]
         if self._state["sasl"]:
             command += ["--add-scram", f"SCRAM-SHA-512=[name={SCRAM_USER},password={SCRAM_PASSWORD}]"]
