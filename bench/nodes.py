@@ -146,6 +146,7 @@ class Stack:
                     {"channels": ["load:{/c}"], "type": "load"}]}]},
             "edge": {
                 "node_id": "edge", "listen": "127.0.0.1:0", "ops_listen": "127.0.0.1:0",
+                "ingests": {"addresses": ["127.0.0.1:1"]},  # known later
                 "admin": {"listen": ""}, "log": {"level": "warn"}, "shutdown_grace": "1s",
                 "endpoints": [{"path": "/ws", "auth": {"secret": "${JWT_SECRET}"}}]}}
         logs.mkdir(parents=True, exist_ok=True)

@@ -4,9 +4,10 @@ import statistics
 
 from nodes import BenchError, Kafka, Stack
 
-SCENARIOS = ("idle", "fanout", "ingest")
+SCENARIOS = ("idle", "fanout", "path", "ingest")
 
 IDLE_CLIENTS = 2000
+PATH_RATE, PATH_SECONDS, PATH_WARMUP, PATH_BYTES = 500, 4, 1, 128
 FANOUT_CLIENTS, FANOUT_RATE, FANOUT_SECONDS, FANOUT_WARMUP, FANOUT_BYTES = 1000, 50, 10, 2, 128
 INGEST_RECORDS, INGEST_BYTES, INGEST_PARTITIONS, INGEST_EVERY = 500_000, 300, 4, 1000
 # The broker inside ingest keeps 5 MiB of each partition and drops the rest without a word.
@@ -16,10 +17,15 @@ INGEST_RECORDS_EMBEDDED = 50_000
 FIGURES = {
     "idle": [
         ("edge_pss_per_connection", "KiB", 2), ("edge_rss_per_connection", "KiB", 2),
-        ("edge_cpu_per_connect", "us", 1), ("connects_per_second", "/s", 0)],
+        ("edge_cpu_per_connect", "us", 1), ("edge_idle_cpu", "% of a core", 1),
+        ("ingest_idle_cpu", "% of a core", 1)],
+    "path": [
+        ("p50", "ms", 2), ("p99", "ms", 2), ("p999", "ms", 2), ("max", "ms", 2), ("kafka_p50", "ms", 2),
+        ("kafka_p99", "ms", 2), ("edge_cpu_per_record", "us", 0),
+        ("ingest_cpu_per_record", "us", 0), ("late", "ms", 1)],
     "fanout": [
         ("deliveries_per_second", "/s", 0), ("p50", "ms", 2), ("p99", "ms", 2), ("p999", "ms", 2), ("max", "ms", 2),
-        ("edge_cpu_per_delivery", "us", 2), ("edge_user_per_delivery", "us", 2),
+        ("kafka_p50", "ms", 2), ("kafka_p99", "ms", 2), ("edge_cpu_per_delivery", "us", 2), ("edge_user_per_delivery", "us", 2),
         ("edge_system_per_delivery", "us", 2), ("ingest_cpu_per_record", "us", 0), ("edge_cpu", "% of a core", 0),
         ("ingest_cpu", "% of a core", 0), ("kafka_cpu", "% of a core", 0), ("load_cpu", "% of a core", 0),
         ("late", "ms", 1)],
@@ -30,9 +36,10 @@ FIGURES = {
 }
 TITLES = {
     "idle": f"idle: {IDLE_CLIENTS:,} clients connect with a token, subscribe to one channel each, and get nothing",
+    "path": f"one client: {PATH_RATE} records/s of {PATH_BYTES} B, {PATH_SECONDS} s after {PATH_WARMUP} s of warm-up",
     "fanout": f"fan-out: {FANOUT_CLIENTS:,} clients on one channel, {FANOUT_RATE} records/s of {FANOUT_BYTES} B, "
               f"{FANOUT_SECONDS} s after {FANOUT_WARMUP} s of warm-up",
-    "ingest": f"ingest: records of {INGEST_BYTES} B, {INGEST_PARTITIONS} partitions, as fast as they come; "
+    "ingest": f"ingest: records of {INGEST_BYTES} B, {INGEST_PARTITIONS} partitions, a backlog that ingest finds in Kafka; "
               f"1 in {INGEST_EVERY:,} is for the one client",
 }
 
@@ -46,14 +53,15 @@ def check(report, clients):
 
 
 def idle(stack, _run):
-    report = stack.load(clients=IDLE_CLIENTS, subscribe="load:idle.{i}", spread=100, idle=1.5)
+    report = stack.load(clients=IDLE_CLIENTS, subscribe="load:idle.{i}", spread=100, idle=2)
     check(report, IDLE_CLIENTS)
     memory = report["memory"]["edge"]
     return {
         "edge_pss_per_connection": (memory["pss_after"] - memory["pss_before"]) / IDLE_CLIENTS / 1024,
         "edge_rss_per_connection": (memory["rss_after"] - memory["rss_before"]) / IDLE_CLIENTS / 1024,
         "edge_cpu_per_connect": report["connect"]["cpu"]["edge"]["seconds"] / IDLE_CLIENTS * 1e6,
-        "connects_per_second": IDLE_CLIENTS / report["connect"]["seconds"],
+        **{f"{name}_idle_cpu": used["seconds"] / report["idle"]["seconds"] * 100
+           for name, used in report["idle"]["cpu"].items()},
     }, report
 
 
@@ -62,9 +70,30 @@ def correctness(report):
                                             "closed")}
 
 
+def per_record(report, name):
+    return report["window"]["cpu"][name]["seconds"] / max(1, report["window"]["records"]) * 1e6
+
+
+def timed(report):
+    """What every scenario with a rate has."""
+    return {
+        **{name: report["latency_us"][name] / 1000 for name in ("p50", "p99", "p999", "max")},
+        **{f"kafka_{name}": report["confirmation_us"][name] / 1000 for name in ("p50", "p99")},
+        "late": report["publish"]["max_late_us"] / 1000, "ingest_cpu_per_record": per_record(report, "ingest"),
+        **shares(report), **correctness(report)}
+
+
 def shares(report):
     window = report["window"]
     return {f"{name}_cpu": used["seconds"] / window["seconds"] * 100 for name, used in window["cpu"].items()}
+
+
+def path(stack, run):
+    report = stack.load(
+        clients=1, subscribe="load:path", topic=f"path-{run}", channel="path", rate=PATH_RATE,
+        records=PATH_RATE * (PATH_SECONDS + PATH_WARMUP), bytes=PATH_BYTES, warmup=PATH_WARMUP)
+    check(report, 1)
+    return {**timed(report), "edge_cpu_per_record": per_record(report, "edge")}, report
 
 
 def fanout(stack, run):
@@ -72,17 +101,14 @@ def fanout(stack, run):
         clients=FANOUT_CLIENTS, subscribe="load:fan", topic=f"fan-{run}", channel="fan", rate=FANOUT_RATE,
         records=FANOUT_RATE * (FANOUT_SECONDS + FANOUT_WARMUP), bytes=FANOUT_BYTES, warmup=FANOUT_WARMUP)
     check(report, FANOUT_CLIENTS)
-    window, latency = report["window"], report["latency_us"]
+    window = report["window"]
     edge, deliveries = window["cpu"]["edge"], max(1, window["deliveries"])
     return {
+        **timed(report),
         "deliveries_per_second": deliveries / window["seconds"],
-        **{name: latency[name] / 1000 for name in ("p50", "p99", "p999", "max")},
         "edge_cpu_per_delivery": edge["seconds"] / deliveries * 1e6,
         "edge_user_per_delivery": edge["user"] / deliveries * 1e6,
         "edge_system_per_delivery": edge["system"] / deliveries * 1e6,
-        "ingest_cpu_per_record": window["cpu"]["ingest"]["seconds"] / max(1, window["records"]) * 1e6,
-        "late": report["publish"]["max_late_us"] / 1000,
-        **shares(report), **correctness(report),
     }, report
 
 
@@ -90,16 +116,20 @@ def ingest(stack, run):
     records = INGEST_RECORDS if stack.kafka.cluster else INGEST_RECORDS_EMBEDDED
     report = stack.load(
         clients=1, subscribe="load:w", topic=f"bulk-{run}", partitions=INGEST_PARTITIONS, channel="w",
-        records=records, bytes=INGEST_BYTES, every=INGEST_EVERY, linger_ms=5)
+        records=records, bytes=INGEST_BYTES, every=INGEST_EVERY, linger_ms=5,
+        **({"hold": "ingest"} if stack.kafka.cluster else {}))
     check(report, 1)
     window = report["window"]
     return {
         "records_per_second": records / window["seconds"],
         "publish_per_second": records / report["publish"]["seconds"],
-        "ingest_cpu_per_record": window["cpu"]["ingest"]["seconds"] / records * 1e6,
-        "edge_cpu_per_record": window["cpu"]["edge"]["seconds"] / records * 1e6,
+        "ingest_cpu_per_record": per_record(report, "ingest"),
+        "edge_cpu_per_record": per_record(report, "edge"),
         **shares(report), **correctness(report),
     }, report
+
+
+MEASURE = {"idle": idle, "path": path, "fanout": fanout, "ingest": ingest}
 
 
 def medians(runs):
@@ -131,11 +161,11 @@ def run(root, build, options):
     raw = {name: [] for name in options.only}
     try:
         for number in range(1, options.runs + 1):
-            topics = {f"fan-{number}": 1, f"bulk-{number}": INGEST_PARTITIONS}
+            topics = {f"path-{number}": 1, f"fan-{number}": 1, f"bulk-{number}": INGEST_PARTITIONS}
             with Stack(root, build, build / "bench" / "logs" / str(number), kafka, topics) as stack:
                 for name in options.only:
                     print(f"run {number} of {options.runs}: {name}", flush=True)
-                    figures, report = {"idle": idle, "fanout": fanout, "ingest": ingest}[name](stack, number)
+                    figures, report = MEASURE[name](stack, number)
                     results[name].append(figures)
                     raw[name].append(report)
     finally:

@@ -1,5 +1,6 @@
 #include "tools/load/load_run.h"
 
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +13,25 @@ namespace {
 int64_t NowNs() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
 
 double SecondsSince(int64_t ns) { return static_cast<double>(NowNs() - ns) / 1e9; }
+
+// A process that stands still for as long as this lives.
+class Held {
+ public:
+  explicit Held(pid_t pid) : pid_(pid) {
+    if (pid_ > 0) kill(pid_, SIGSTOP);
+  }
+  ~Held() { Release(); }
+  Held(const Held&) = delete;
+  Held& operator=(const Held&) = delete;
+
+  void Release() {
+    if (pid_ > 0) kill(pid_, SIGCONT);
+    pid_ = 0;
+  }
+
+ private:
+  pid_t pid_;
+};
 
 double Micros(uint64_t ns) { return static_cast<double>(ns) / 1e3; }
 
@@ -50,7 +70,16 @@ void LoadRun::Connect() {
   connect.Add("cpu", Cpu(from, ReadTimes()));
   report_.Add("connect", connect);
 
+  const Times idle_from = ReadTimes();
   Wait(options_.idle);
+  JsonReport idle;
+  idle.Add("seconds", options_.idle);
+  idle.Add("cpu", Cpu(idle_from, ReadTimes()));
+  report_.Add("idle", idle);
+  ReportMemory(before);
+}
+
+void LoadRun::ReportMemory(const std::vector<Memory>& before) {
   JsonReport memory;
   for (size_t i = 0; i < options_.pids.size(); ++i) {
     const Memory after = ReadMemory(options_.pids[i].second);
@@ -71,23 +100,34 @@ absl::Status LoadRun::Publish() {
   const SwarmCounters& counters = swarm_.counters();
   const uint64_t events_before = counters.events;
 
+  Held held(options_.hold);
+  const int64_t publish_start = NowNs();
+  int64_t published_ns = 0;
   publisher.Start();
-  Wait(options_.warmup);
+  if (options_.hold > 0) {
+    while (!publisher.done()) swarm_.Poll(5);
+    published_ns = NowNs();
+  } else {
+    Wait(options_.warmup);
+  }
   const int64_t window_start = NowNs();
   swarm_.measurement().count_due_from_ns = window_start;
+  publisher.CountConfirmationsFrom(window_start);
   const Times from = ReadTimes();
   const uint64_t events_at_start = counters.events;
   const uint64_t records_at_start = publisher.sent();
   const uint64_t reads_at_start = counters.reads;
+  held.Release();
 
-  int64_t published_ns = 0;
   while (true) {
     swarm_.Poll(5);
     if (!publisher.done()) continue;
     if (published_ns == 0) published_ns = NowNs();
     const uint64_t expected = publisher.confirmed_for_channel() * counters.upgraded;
     if (counters.events - events_before >= expected) break;
-    if (SecondsSince(std::max(published_ns, counters.last_event_ns)) > options_.silence) break;
+    if (SecondsSince(std::max({published_ns, window_start, counters.last_event_ns})) >
+        options_.silence)
+      break;
   }
   const Times to = ReadTimes();
   const uint64_t expected = publisher.confirmed_for_channel() * counters.upgraded;
@@ -97,19 +137,20 @@ absl::Status LoadRun::Publish() {
   publish.Add("records", publisher.sent());
   publish.Add("confirmed", publisher.confirmed());
   publish.Add("failed", publisher.failed());
-  publish.Add("seconds", static_cast<double>(published_ns - window_start) / 1e9 + options_.warmup);
+  publish.Add("seconds", static_cast<double>(published_ns - publish_start) / 1e9);
   publish.Add("max_late_us", Micros(static_cast<uint64_t>(publisher.max_late_ns())));
   report_.Add("publish", publish);
 
   JsonReport window;
   window.Add("seconds", static_cast<double>(counters.last_event_ns - window_start) / 1e9);
-  window.Add("records", publisher.sent() - records_at_start);
+  window.Add("records", options_.hold > 0 ? publisher.sent() : publisher.sent() - records_at_start);
   window.Add("deliveries", counters.events - events_at_start);
   window.Add("reads", counters.reads - reads_at_start);
   window.Add("cpu", Cpu(from, to));
   report_.Add("window", window);
 
-  report_.Add("latency_us", Latency());
+  report_.Add("latency_us", Latency(swarm_.measurement().latency));
+  report_.Add("confirmation_us", Latency(publisher.confirmations()));
   report_.Add("expected", expected);
   report_.Add("delivered", delivered);
   report_.Add("lost", static_cast<int64_t>(expected) - static_cast<int64_t>(delivered));
@@ -141,8 +182,7 @@ JsonReport LoadRun::Cpu(const Times& from, const Times& to) const {
   return cpu;
 }
 
-JsonReport LoadRun::Latency() const {
-  const LatencyHistogram& latency = swarm_.measurement().latency;
+JsonReport LoadRun::Latency(const LatencyHistogram& latency) {
   JsonReport report;
   report.Add("count", latency.count());
   report.Add("mean", latency.Mean() / 1e3);

@@ -21,7 +21,10 @@ class LoadRun {
     Swarm::Options swarm;
     Publisher::Options publisher;                     // records = 0: nothing is published
     std::vector<std::pair<std::string, pid_t>> pids;  // whose CPU and memory is looked at, by name
-    double connect_timeout = 60;                      // seconds
+    // Stopped (SIGSTOP) until all records are with Kafka, so that a backlog is measured and not the
+    // publisher; 0: nothing is.
+    pid_t hold = 0;
+    double connect_timeout = 60;  // seconds
     double idle = 0;     // seconds between the last subscription and the memory's second reading
     double warmup = 0;   // seconds of publishing before the window in which CPU and latency count
     double silence = 2;  // after the last record: seconds without an event that end the wait
@@ -36,11 +39,12 @@ class LoadRun {
   using Times = std::vector<CpuTimes>;  // by options_.pids, this process last
 
   void Connect();
+  void ReportMemory(const std::vector<Memory>& before);
   absl::Status Publish();
   void Wait(double seconds);
   Times ReadTimes() const;
   JsonReport Cpu(const Times& from, const Times& to) const;
-  JsonReport Latency() const;
+  static JsonReport Latency(const LatencyHistogram& latency);
 
   const Options options_;
   Swarm swarm_;

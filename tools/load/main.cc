@@ -34,6 +34,8 @@ ABSL_FLAG(std::string, channel, "c", "member \"c\" of records for the clients");
 ABSL_FLAG(std::string, other_channel, "x", "member \"c\" of the others");
 ABSL_FLAG(int32_t, linger_ms, 0, "how long the publisher gathers records for a batch");
 ABSL_FLAG(double, warmup, 0, "seconds of publishing before CPU and latency count");
+ABSL_FLAG(std::string, hold, "",
+          "name of --pids: this process is stopped until all records are with Kafka");
 ABSL_FLAG(std::vector<std::string>, pids, {}, "name=PID of processes to account for");
 
 namespace spillway::load {
@@ -94,6 +96,10 @@ int Main() {
     pid_t pid = 0;
     if (!absl::SimpleAtoi(pair.second, &pid)) return Usage("--pids is NAME=PID,...");
     options.pids.emplace_back(pair.first, pid);
+    if (pair.first == absl::GetFlag(FLAGS_hold)) options.hold = pid;
+  }
+  if (!absl::GetFlag(FLAGS_hold).empty() && options.hold == 0) {
+    return Usage("--hold is a name that --pids has");
   }
 
   RaiseDescriptorLimit();

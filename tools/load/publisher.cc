@@ -58,9 +58,14 @@ void Publisher::Produce(uint64_t number, int64_t due_ns, std::string* value) {
   request.partition = static_cast<int32_t>(number % static_cast<uint64_t>(options_.partitions));
   request.value = *value;
   const bool for_channel = IsForChannel(number);
-  const auto on_answer = [this, for_channel](const absl::StatusOr<ingest::ProducedAt>& answer) {
-    (answer.ok() ? confirmed_ : failed_).fetch_add(1, std::memory_order_relaxed);
+  const auto on_answer = [this, for_channel,
+                          due_ns](const absl::StatusOr<ingest::ProducedAt>& answer) {
+    if (answer.ok() && due_ns >= count_due_from_ns_.load(std::memory_order_relaxed)) {
+      confirmations_.Record(NowNs() - due_ns);
+    }
     if (answer.ok() && for_channel) for_channel_.fetch_add(1, std::memory_order_relaxed);
+    // Last, and after everything else is written: done() follows from it.
+    (answer.ok() ? confirmed_ : failed_).fetch_add(1, std::memory_order_release);
   };
   while (!stop_.load(std::memory_order_relaxed)) {
     const absl::Status status = producer_->Produce(request, on_answer);
@@ -91,7 +96,9 @@ void Publisher::Run() {
     Produce(n, due, &value);
   }
   // Every record that was accepted is answered within the delivery timeout.
-  while (confirmed() + failed() < sent() && !stop_.load(std::memory_order_relaxed)) {
+  while (confirmed_.load(std::memory_order_acquire) + failed_.load(std::memory_order_acquire) <
+             sent() &&
+         !stop_.load(std::memory_order_relaxed)) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   done_.store(true, std::memory_order_release);

@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "services/ingest/kafka/producer.h"
+#include "tools/load/latency_histogram.h"
 
 namespace spillway::load {
 
@@ -49,6 +50,10 @@ class Publisher {
   uint64_t confirmed() const { return confirmed_.load(std::memory_order_relaxed); }
   uint64_t confirmed_for_channel() const { return for_channel_.load(std::memory_order_relaxed); }
   uint64_t failed() const { return failed_.load(std::memory_order_relaxed); }
+  // From due time to Kafka's confirmation, of records due at or after `ns` (steady_clock). The
+  // histogram may be read once done().
+  void CountConfirmationsFrom(int64_t ns) { count_due_from_ns_.store(ns); }
+  const LatencyHistogram& confirmations() const { return confirmations_; }
   // Longest time by which a record was sent after it was due.
   int64_t max_late_ns() const { return max_late_ns_.load(std::memory_order_relaxed); }
 
@@ -68,6 +73,8 @@ class Publisher {
   std::atomic<uint64_t> for_channel_{0};
   std::atomic<uint64_t> failed_{0};
   std::atomic<int64_t> max_late_ns_{0};
+  std::atomic<int64_t> count_due_from_ns_{INT64_MAX};
+  LatencyHistogram confirmations_;  // written by the producer's thread
   std::unique_ptr<ingest::Producer> producer_;
   std::thread thread_;
 };
