@@ -53,9 +53,6 @@ int ServiceMain(int argc, char** argv, const Service& service,
   if (line->sources.preset_folders.empty()) line->sources.preset_folders = {"config/presets"};
   absl::StatusOr<config::Loaded> loaded = config::Load(line->sources, environment);
   if (!loaded.ok()) return Fail(service, loaded.status());
-  for (const std::string& warning : config::ValidateEnvironment(loaded->config, environment)) {
-    std::fprintf(stderr, "%s: warning: %s\n", service.name.c_str(), warning.c_str());
-  }
   if (line->action == Action::kPrintConfig) {
     std::fputs(config::PrintConfig(loaded->config).c_str(), stdout);
     return kExitOk;
@@ -63,6 +60,12 @@ int ServiceMain(int argc, char** argv, const Service& service,
   if (line->action == Action::kCheckConfig) {
     std::puts("the configuration is good");
     return kExitOk;
+  }
+  log::Options logging;
+  logging.service = service.name;
+  log::Init(logging);  // `run` does it again, with what the configuration says
+  for (const std::string& warning : config::ValidateEnvironment(loaded->config, environment)) {
+    log::Warn(warning);
   }
   return run(*loaded);
 }

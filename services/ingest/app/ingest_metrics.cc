@@ -30,8 +30,6 @@ void IngestApp::AddMetrics() {
           &Shard::Metrics::bytes);
   counter("spillway_ingest_events_total", "Events made of them; each is serialised once.",
           &Shard::Metrics::events);
-  counter("spillway_ingest_rejected_records_total", "Records that could not become events.",
-          &Shard::Metrics::rejected);
   counter("spillway_ingest_batches_total", "Batches handed to links.", &Shard::Metrics::batches);
   counter("spillway_ingest_batch_bytes_total", "Bytes of those batches.",
           &Shard::Metrics::batch_bytes);
@@ -68,6 +66,15 @@ void IngestApp::AddMetrics() {
                  static_cast<double>(reads_->reads()));
     sink.Counter("spillway_ingest_reads_failed_total", "Reads that failed.", {},
                  static_cast<double>(reads_->failed()));
+    Shard::Rejected rejected;
+    for (const auto& shard : shards_) {
+      for (const auto& [what, count] : shard->rejected()) rejected[what] += count;
+    }
+    for (const auto& [what, count] : rejected) {
+      sink.Counter("spillway_ingest_rejected_records_total",
+                   "Records that could not become events.",
+                   {{"topic", what.first}, {"reason", what.second}}, static_cast<double>(count));
+    }
     const PublishService::Counters& publish = publish_->counters();
     sink.Counter("spillway_ingest_published_total", "Publications accepted.", {{"kind", "durable"}},
                  static_cast<double>(publish.durable.load()));

@@ -1,30 +1,31 @@
 #include "services/ingest/history/partition_log.h"
 
 #include <algorithm>
+#include <bit>
 #include <utility>
+
+#include "common/channel/channel_hash.h"
 
 namespace spillway::ingest {
 
 uint16_t Fingerprint(std::string_view key, std::string_view value, int64_t timestamp_ms) {
-  // FNV-1a over the three, folded to 16 bits; 0 is kept for "unknown".
-  uint64_t hash = 0xcbf29ce484222325u;
-  const auto mix = [&hash](uint8_t byte) { hash = (hash ^ byte) * 0x100000001b3u; };
+  uint64_t hash = 0;
+  const auto mix = [&hash](uint64_t word) {
+    hash = std::rotl(hash ^ word, 29) * 0x9E3779B97F4A7C15u;  // 2^64 / golden ratio
+  };
   // A record's size and a sample of its bytes are enough: 1 in 65,536 is missed anyway.
   const auto mix_text = [&mix](std::string_view text) {
-    for (unsigned shift = 0; shift < 32; shift += 8)
-      mix(static_cast<uint8_t>(text.size() >> shift));
-    for (char c : text.substr(0, 64)) mix(static_cast<uint8_t>(c));
-    if (text.size() > 64) {
-      for (char c : text.substr(text.size() - std::min<size_t>(64, text.size() - 64))) {
-        mix(static_cast<uint8_t>(c));
-      }
+    constexpr size_t kSample = 64;
+    mix(text.size());
+    mix(ChannelHash(text.substr(0, kSample)));
+    if (text.size() > kSample) {
+      mix(ChannelHash(text.substr(text.size() - std::min(kSample, text.size() - kSample))));
     }
   };
   mix_text(key);
   mix_text(value);
-  for (unsigned shift = 0; shift < 64; shift += 8) {
-    mix(static_cast<uint8_t>(static_cast<uint64_t>(timestamp_ms) >> shift));
-  }
+  mix(static_cast<uint64_t>(timestamp_ms));
+  // 0 is kept for "unknown".
   const auto folded =
       static_cast<uint16_t>((hash ^ (hash >> 16) ^ (hash >> 32) ^ (hash >> 48)) & 0xFFFF);
   return folded == 0 ? 1 : folded;

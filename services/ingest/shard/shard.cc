@@ -266,7 +266,10 @@ NormalisedRecord Shard::Normalise(const Partition& partition, const RecordView& 
   if (result.rejected.has_value()) {
     // A scan meets the same records again: only the live reader speaks of them.
     if (!live) return out;
-    metrics_.rejected.Add();
+    {
+      MutexLock lock(rejected_mutex_);
+      ++rejected_[{info.topic, std::string(RejectCode(*result.rejected))}];
+    }
     const std::string reason = result.Describe();
     rejects_.Warn(std::string(info.topic) + "|" + reason, "a record was rejected",
                   {{"topic", info.topic},
@@ -304,6 +307,11 @@ NormalisedRecord Shard::Normalise(const Partition& partition, const RecordView& 
     }
   }
   return out;
+}
+
+Shard::Rejected Shard::rejected() const {
+  MutexLock lock(rejected_mutex_);
+  return rejected_;
 }
 
 void Shard::UpdateMetrics() {

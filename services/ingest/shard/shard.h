@@ -3,10 +3,12 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -38,7 +40,6 @@ class Shard final : private RecordSource {
     metrics::Counter records;
     metrics::Counter bytes;
     metrics::Counter events;
-    metrics::Counter rejected;
     metrics::Counter batches;
     metrics::Counter batch_bytes;
     metrics::Counter cuts;
@@ -69,6 +70,10 @@ class Shard final : private RecordSource {
   void BeginScan(SlotId slot, uint64_t scan, int64_t from);
 
   const Metrics& metrics() const { return metrics_; }
+  // Records that could not become events, by topic and reason (RejectCode). Any thread. As many
+  // entries as topics and reasons, at most.
+  using Rejected = std::map<std::pair<std::string, std::string>, uint64_t>;
+  Rejected rejected() const;
 
  private:
   struct Partition {
@@ -113,6 +118,9 @@ class Shard final : private RecordSource {
   int64_t wall_us_ = 0;  // of this turn
   MonoTime next_report_;
   Metrics metrics_;
+
+  mutable Mutex rejected_mutex_;
+  Rejected rejected_ SPILLWAY_GUARDED_BY(rejected_mutex_);
 
   Mutex mutex_;
   std::vector<Task> mailbox_ SPILLWAY_GUARDED_BY(mutex_);
