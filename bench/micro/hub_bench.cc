@@ -1,0 +1,105 @@
+// What a worker's hub shard costs: a batch handed to the subscribers of a channel, who do nothing
+// with it.
+#include <benchmark/benchmark.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "services/edge/dialect/json_encoder.h"
+#include "services/edge/hub/hub_shard.h"
+
+namespace spillway::edge {
+namespace {
+
+constexpr SlotNumber kSlot = 0;
+
+class CountingSubscriber final : public Subscriber {
+ public:
+  VariantId variant() const override { return 0; }
+  bool CanPull() const override { return true; }
+  void SendFrame(const Frame& frame) override { bytes_ += frame.bytes().size(); }
+  void OnSubscribed(std::string_view, const std::vector<PositionEntry>&, bool) override {}
+  void OnSnapshot(const SnapshotPiece&) override {}
+  void OnSnapshotFailed(std::string_view, const std::vector<PositionEntry>&) override {}
+  uint64_t bytes() const { return bytes_; }
+
+ private:
+  uint64_t bytes_ = 0;
+};
+
+class NoUpstream final : public Upstream {
+ public:
+  void AddInterest(size_t, std::string) override {}
+  void RemoveInterest(size_t, std::string) override {}
+  void Read(size_t, uint64_t, std::string, bool,
+            std::vector<std::pair<SlotNumber, int64_t>>) override {}
+};
+
+// A shard with one slot that feeds "c", where everyone is live.
+class Shard {
+ public:
+  explicit Shard(size_t subscribers) : encoder_(*JsonEnvelope::Compile({}), {}) {
+    variants_.Add(&encoder_);
+    auto entry = std::make_shared<SlotEntry>();
+    entry->number = kSlot;
+    entry->topic = "t";
+    entry->source = "t/0@0";
+    entry->feeds.push_back({*ChannelPattern::Parse("c"), false});
+    auto table = std::make_shared<SlotTable>();
+    table->slots.push_back(entry);
+    table->complete = true;
+    hub_ = std::make_unique<HubShard>(HubShard::Options{}, variants_, upstream_);
+    hub_->OnSlots(table, now_);
+    for (size_t i = 0; i < subscribers; ++i) {
+      subscribers_.push_back(std::make_unique<CountingSubscriber>());
+      hub_->Subscribe(subscribers_.back().get(), "c", false, now_);
+    }
+    hub_->OnInterest("c", kSlot, -1, now_);
+  }
+
+  void Deliver(size_t events) {
+    EdgeBatch batch;
+    for (size_t i = 0; i < events; ++i) {
+      wire::EventView view;
+      view.offset = ++offset_;
+      view.channels.push_back("c");
+      view.type = "market_price";
+      view.payload = R"({"price":64123.45,"bid":64123.4,"ask":64123.5})";
+      batch.events.push_back(EdgeEvent::Make(view, kSlot));
+    }
+    batch.progress.push_back({kSlot, offset_, 0});
+    hub_->OnBatch(batch, now_);
+  }
+
+  uint64_t deliveries() const { return hub_->counters().deliveries; }
+  bool all_got_the_same() const {
+    return subscribers_.front()->bytes() == subscribers_.back()->bytes();
+  }
+
+ private:
+  JsonEncoder encoder_;
+  VariantTable variants_;
+  NoUpstream upstream_;
+  MonoTime now_;
+  int64_t offset_ = -1;
+  std::vector<std::unique_ptr<CountingSubscriber>> subscribers_;
+  std::unique_ptr<HubShard> hub_;
+};
+
+// range(0): subscribers, range(1): events of a batch. The time of a delivery is that of an item.
+void BM_HubOnBatch(benchmark::State& state) {
+  Shard shard(static_cast<size_t>(state.range(0)));
+  for (auto _ : state) shard.Deliver(static_cast<size_t>(state.range(1)));
+  const int64_t expected = state.iterations() * state.range(0) * state.range(1);
+  if (shard.deliveries() != static_cast<uint64_t>(expected) || !shard.all_got_the_same()) {
+    state.SkipWithError("not everyone got everything");
+  }
+  state.SetItemsProcessed(expected);
+}
+BENCHMARK(BM_HubOnBatch)->Args({1, 1})->Args({1000, 1})->Args({1000, 50})->Args({20'000, 1});
+
+}  // namespace
+}  // namespace spillway::edge
+
+BENCHMARK_MAIN();
