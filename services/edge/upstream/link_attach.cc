@@ -10,14 +10,15 @@
 namespace spillway::edge {
 
 LinkState* LinkCore::Place(const SlotState& slot, MonoTime now, bool ignore_avoidance) {
-  // The newest route configuration goes first. Start times of ingests with the same one mean nothing.
+  // The newest route configuration goes first. Start times of ingests with the same one mean
+  // nothing.
   const LinkState* newest = nullptr;
   for (const auto& [id, link] : links_) {
     if (!link->greeted || !link->numbers.contains(slot.number())) continue;
     if (newest == nullptr || link->route_time_us > newest->route_time_us) newest = link.get();
   }
-  // Rendezvous hashing (Thaler, Ravishankar 1998): every edge comes to the same choice by itself, and an
-  // ingest that goes takes nobody else's partitions with it.
+  // Rendezvous hashing (Thaler, Ravishankar 1998): every edge comes to the same choice by itself,
+  // and an ingest that goes takes nobody else's partitions with it.
   LinkState* best = nullptr;
   bool best_is_newest = false;
   uint64_t best_weight = 0;

@@ -127,20 +127,27 @@ void LinkCore::OnPart(LinkState& link, const v1::BatchPart& part, MonoTime now) 
   OnBatch(link, whole, now);
 }
 
+void LinkCore::View(const v1::Event& event) {
+  scratch_.Clear();
+  scratch_.slot = event.slot();
+  scratch_.offset = event.offset();
+  for (const std::string& channel : event.channels()) scratch_.channels.push_back(channel);
+  scratch_.type = event.type();
+  scratch_.key = event.key();
+  scratch_.event_time_us = event.event_time_us();
+  scratch_.payload = event.payload();
+  scratch_.encoding = event.encoding();
+  scratch_.priority = event.priority();
+  scratch_.trace_id = event.trace_id();
+  scratch_.tombstone = event.tombstone();
+}
+
 void LinkCore::OnEphemeral(LinkState& link, const v1::EphemeralBatch& batch, size_t bytes) {
   if (batch.first() != link.next_ephemeral) ++counters_.ephemeral_gaps;
   link.next_ephemeral = batch.first() + static_cast<uint64_t>(batch.events_size());
   std::vector<Ref<EdgeEvent>> events;
   for (const v1::Event& event : batch.events()) {
-    scratch_.Clear();
-    for (const std::string& channel : event.channels()) scratch_.channels.push_back(channel);
-    scratch_.type = event.type();
-    scratch_.key = event.key();
-    scratch_.event_time_us = event.event_time_us();
-    scratch_.payload = event.payload();
-    scratch_.encoding = event.encoding();
-    scratch_.priority = event.priority();
-    scratch_.trace_id = event.trace_id();
+    View(event);
     if (Ref<EdgeEvent> taken = Take(scratch_, kNoSlot); taken) {
       ++counters_.ephemeral;
       events.push_back(std::move(taken));

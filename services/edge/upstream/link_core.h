@@ -108,6 +108,8 @@ class LinkCore {
   void OnPart(LinkState& link, const v1::BatchPart& part, MonoTime now);
   void OnEphemeral(LinkState& link, const v1::EphemeralBatch& batch, size_t bytes);
   Ref<EdgeEvent> Take(const wire::EventView& view, SlotNumber slot);
+  // Points scratch_ into a parsed event; its slot is the ingest's.
+  void View(const v1::Event& event);
   SlotState* CurrentSlot(const LinkState& link, uint32_t ingest_slot, uint64_t attach_id);
 
   // link_interest.cc

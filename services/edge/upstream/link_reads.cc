@@ -86,17 +86,7 @@ void LinkCore::OnReadResponse(uint64_t number, const v1::ReadResponse& response,
     return mapped == link->slots.end() ? kNoSlot : mapped->second;
   };
   for (const v1::Event& event : response.events()) {
-    scratch_.Clear();
-    for (const std::string& channel : event.channels()) scratch_.channels.push_back(channel);
-    scratch_.offset = event.offset();
-    scratch_.type = event.type();
-    scratch_.key = event.key();
-    scratch_.event_time_us = event.event_time_us();
-    scratch_.payload = event.payload();
-    scratch_.encoding = event.encoding();
-    scratch_.priority = event.priority();
-    scratch_.trace_id = event.trace_id();
-    scratch_.tombstone = event.tombstone();
+    View(event);
     call.result.events.push_back(EdgeEvent::Make(scratch_, ours(event.slot())));
   }
   scratch_.Clear();

@@ -23,10 +23,10 @@ struct LogEvent {
 struct LogRecord {
   int64_t offset = 0;
   uint16_t fingerprint = 0;  // Fingerprint() of the Kafka record
-  // Wall time at which it was read: its age counts from there, so that an old record that is caught up with
-  // is not given up before anyone got it.
+  // Wall time at which it was read: its age counts from there, so that an old record that is caught
+  // up with is not given up before anyone got it.
   int64_t time_us = 0;
-  std::string bytes;         // all its events, one after the other
+  std::string bytes;  // all its events, one after the other
   absl::InlinedVector<LogEvent, 1> events;
 
   std::string_view EventBytes(const LogEvent& event) const {

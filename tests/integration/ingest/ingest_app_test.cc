@@ -122,7 +122,8 @@ TEST_F(IngestAppTest, AttachesAfterAPosition) {
   EXPECT_EQ(peer.events()[0].offset(), 2);
 }
 
-// Just under what the mock broker keeps of a partition; larger ones are for the tests on real Kafka.
+// Just under what the mock broker keeps of a partition; larger ones are for the tests on real
+// Kafka.
 TEST_F(IngestAppTest, ALargeRecordPassesInPartsAndTheLinkLives) {
   LinkPeer peer(ingest_->grpc());
   ASSERT_TRUE(peer.ReadCatalogue(1));

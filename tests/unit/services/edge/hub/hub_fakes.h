@@ -113,7 +113,8 @@ inline Ref<EdgeEvent> Event(SlotNumber slot, int64_t offset,
   return EdgeEvent::Make(view, slot);
 }
 
-// A hub shard over slots that feed "c" and "c2" from topics t0, t1, ...; those in `snapshots` keep one.
+// A hub shard over slots that feed "c" and "c2" from topics t0, t1, ...; those in `snapshots` keep
+// one.
 class HubTest : public ::testing::Test {
  protected:
   using Lines = std::vector<std::string>;
