@@ -18,10 +18,10 @@ namespace spillway::edge {
 // An ingest's address as operators see it.
 struct IngestTargetStatus {
   std::string address;
-  std::string node_id;     // of the last link; empty if there was none
-  bool up = false;         // linked, and its ingest has spoken
-  bool duplicate = false;  // not linked: its ingest is, by another address
-  std::string error;       // why the last attempt ended
+  std::string node_id = {};  // of the last link; empty if there was none
+  bool up = false;           // linked, and its ingest has spoken
+  bool duplicate = false;    // not linked: its ingest is, by another address
+  std::string error = {};    // why the last attempt ended
 };
 
 // The addresses at which ingests are, and when each is to be dialled: one link per address, again

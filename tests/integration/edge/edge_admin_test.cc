@@ -1,0 +1,168 @@
+// The admin API of a whole edge, over gRPC.
+
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+
+#include "spillway/v1/admin.grpc.pb.h"
+#include "tests/integration/edge/edge_fixture.h"
+#include "tests/integration/edge/fake_ingest.h"
+
+namespace spillway::test {
+namespace {
+
+class EdgeAdminTest : public EdgeTest {
+ protected:
+  void Start(const std::string& more = "  admin: {listen: '127.0.0.1:0'}\n") {
+    StartEdge(ingest_.address(), more);
+    ASSERT_TRUE(WaitForReady("\"status\":\"ready\""));
+    stub_ = v1::AdminService::NewStub(grpc::CreateChannel(
+        absl::StrCat("127.0.0.1:", edge_->admin_port()), grpc::InsecureChannelCredentials()));
+  }
+  template <typename Request, typename Response>
+  grpc::Status Call(grpc::Status (v1::AdminService::Stub::*method)(grpc::ClientContext*,
+                                                                   const Request&, Response*),
+                    const Request& request, Response* response, const std::string& token = "") {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+    if (!token.empty()) context.AddMetadata("authorization", "Bearer " + token);
+    return ((*stub_).*method)(&context, request, response);
+  }
+
+  FakeIngest ingest_{"ingest-1"};
+  std::unique_ptr<v1::AdminService::Stub> stub_;
+};
+
+using Stub = v1::AdminService::Stub;
+
+TEST_F(EdgeAdminTest, ListsAndShowsConnections) {
+  Start();
+  BeastClient clients[5];  // on both workers, in all likelihood
+  for (BeastClient& client : clients) Connect(client);
+  Subscribe(clients[0], "price:BTC");
+  Subscribe(clients[1], "price:BTC");
+
+  v1::ListConnectionsRequest request;
+  request.set_page_size(2);
+  std::vector<std::string> ids;
+  do {
+    v1::ListConnectionsResponse page;
+    ASSERT_TRUE(Call(&Stub::ListConnections, request, &page).ok());
+    EXPECT_EQ(page.node_id(), "edge-1");
+    for (const auto& connection : page.connections()) ids.push_back(connection.id());
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  EXPECT_EQ(ids.size(), 5u);
+  EXPECT_TRUE(std::is_sorted(ids.begin(), ids.end()));
+
+  v1::ListConnectionsRequest of_channel;
+  of_channel.set_channel("price:BTC");
+  v1::ListConnectionsResponse subscribers;
+  ASSERT_TRUE(Call(&Stub::ListConnections, of_channel, &subscribers).ok());
+  ASSERT_EQ(subscribers.connections_size(), 2);
+
+  v1::GetConnectionRequest get;
+  get.set_connection_id(subscribers.connections(0).id());
+  v1::GetConnectionResponse shown;
+  ASSERT_TRUE(Call(&Stub::GetConnection, get, &shown).ok());
+  ASSERT_EQ(shown.channels_size(), 1);
+  EXPECT_EQ(shown.channels(0), "price:BTC");
+  EXPECT_EQ(shown.connection().ip(), "127.0.0.1");
+
+  v1::ListChannelsResponse channels;
+  ASSERT_TRUE(Call(&Stub::ListChannels, v1::ListChannelsRequest(), &channels).ok());
+  ASSERT_EQ(channels.channels_size(), 1);
+  EXPECT_EQ(channels.channels(0).subscribers(), 2u);
+
+  v1::GetStatsResponse stats;
+  ASSERT_TRUE(Call(&Stub::GetStats, v1::GetStatsRequest(), &stats).ok());
+  EXPECT_EQ(stats.connections(), 5u);
+  EXPECT_EQ(stats.channels(), 1u);
+  EXPECT_EQ(stats.subscriptions(), 2u);
+  EXPECT_EQ(stats.messages_received(), 2u);
+  ASSERT_EQ(stats.attachments_size(), 1);
+  EXPECT_EQ(stats.attachments(0).topic(), "prices");
+  EXPECT_EQ(stats.attachments(0).ingest(), "ingest-1");
+}
+
+TEST_F(EdgeAdminTest, UnknownAndBadIsSaid) {
+  Start();
+  v1::GetConnectionRequest get;
+  get.set_connection_id(std::string(32, '0'));
+  v1::GetConnectionResponse shown;
+  EXPECT_EQ(Call(&Stub::GetConnection, get, &shown).error_code(), grpc::StatusCode::NOT_FOUND);
+  get.set_connection_id("x");
+  EXPECT_EQ(Call(&Stub::GetConnection, get, &shown).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+  v1::DisconnectRequest disconnect;
+  disconnect.set_connection_id(std::string(32, '0'));
+  v1::DisconnectResponse disconnected;
+  EXPECT_EQ(Call(&Stub::Disconnect, disconnect, &disconnected).error_code(),
+            grpc::StatusCode::NOT_FOUND);
+  disconnect.set_all(true);
+  disconnect.set_code(1006);
+  const grpc::Status status = Call(&Stub::Disconnect, disconnect, &disconnected);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(status.error_message(), "code is 1006: use 1000, or 3000 to 4999, or 0 for 4009");
+}
+
+TEST_F(EdgeAdminTest, Broadcasts) {
+  Start();
+  BeastClient clients[4];
+  for (BeastClient& client : clients) Connect(client);
+  Subscribe(clients[0], "price:BTC");
+  Subscribe(clients[1], "price:BTC");
+  Subscribe(clients[1], "price:ETH");
+  v1::BroadcastRequest request;
+  request.add_channels("price:BTC");
+  request.add_channels("price:ETH");
+  request.set_type("halt");
+  request.set_payload(R"({"until":"noon"})");
+  v1::BroadcastResponse response;
+  ASSERT_TRUE(Call(&Stub::Broadcast, request, &response).ok());
+  EXPECT_EQ(response.delivered(), 3u);
+  EXPECT_NE(Event(clients[0]).find(R"("data":{"until":"noon"})"), std::string::npos);
+  EXPECT_NE(Event(clients[1]).find(R"("channel":"price:BTC")"), std::string::npos);
+  EXPECT_NE(Event(clients[1]).find(R"("channel":"price:ETH")"), std::string::npos);
+
+  request.clear_channels();
+  request.set_all(true);
+  ASSERT_TRUE(Call(&Stub::Broadcast, request, &response).ok());
+  EXPECT_EQ(response.delivered(), 4u);
+  for (BeastClient& client : clients) {
+    EXPECT_NE(Event(client).find(R"("channel":"$all")"), std::string::npos);
+  }
+}
+
+TEST_F(EdgeAdminTest, DisconnectsClients) {
+  Start();
+  BeastClient clients[3];
+  for (BeastClient& client : clients) Connect(client);
+  v1::DisconnectRequest request;
+  request.set_ip("127.0.0.1");
+  request.set_code(4242);
+  request.set_reason("maintenance");
+  v1::DisconnectResponse response;
+  ASSERT_TRUE(Call(&Stub::Disconnect, request, &response).ok());
+  EXPECT_EQ(response.disconnected(), 3u);
+  for (BeastClient& client : clients) {
+    const ClientResult end = client.Receive();
+    EXPECT_EQ(end.close_code, 4242);
+    EXPECT_EQ(end.close_reason, "maintenance");
+  }
+}
+
+TEST_F(EdgeAdminTest, WantsItsToken) {
+  Start("  admin: {listen: '127.0.0.1:0', bearer_token: 'let me in'}\n");
+  v1::GetStatsResponse stats;
+  EXPECT_EQ(Call(&Stub::GetStats, v1::GetStatsRequest(), &stats).error_code(),
+            grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(Call(&Stub::GetStats, v1::GetStatsRequest(), &stats, "let me out").error_code(),
+            grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_TRUE(Call(&Stub::GetStats, v1::GetStatsRequest(), &stats, "let me in").ok());
+}
+
+}  // namespace
+}  // namespace spillway::test

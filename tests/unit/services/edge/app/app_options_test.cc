@@ -1,0 +1,129 @@
+#include "services/edge/app/app_options.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "common/config/loader.h"
+#include "services/edge/app/app_endpoints.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/temp_dir.h"
+
+namespace spillway::edge {
+namespace {
+
+class AppOptionsTest : public ::testing::Test {
+ protected:
+  v1::EdgeConfig Config(const std::string& more) {
+    config::Sources sources;
+    sources.files = {dir_.Write("edge.yaml", absl::StrCat(R"(edge:
+  node_id: e1
+  listen: 127.0.0.1:0
+  ops_listen: ""
+)",
+                                                          more))};
+    const auto loaded = config::Load(sources, config::Environment::Real());
+    EXPECT_TRUE(loaded.ok()) << loaded.status();
+    return loaded.ok() ? loaded->config.edge() : v1::EdgeConfig();
+  }
+  static constexpr char kEndpoint[] = "  endpoints: [{path: /ws, auth: {required: false}}]\n";
+  static constexpr char kIngests[] = "  ingests: {addresses: [\"i:1\"]}\n";
+
+  std::string EndpointError(const std::string& endpoints) {
+    return EndpointError(Config(absl::StrCat(kIngests, endpoints)));
+  }
+  std::string EndpointError(const v1::EdgeConfig& config) {
+    const auto set = EndpointSet::Create(config, clock_);
+    if (set.ok()) return "ok";
+    EXPECT_EQ(set.status().code(), absl::StatusCode::kInvalidArgument);
+    return std::string(set.status().message());
+  }
+
+  test::TempDir dir_;
+  test::FakeClock clock_;
+};
+
+TEST_F(AppOptionsTest, TakesTheConfigurationOver) {
+  const auto options = MakeEdgeOptions(Config(absl::StrCat(kEndpoint, kIngests, R"(
+  threads: 3
+  limits: {outbox_bytes: 64KiB, outbox_messages: 100, max_message_bytes: 1KiB, max_connections: 7}
+  checkpoint_interval: 2s
+  ready_grace: 3s
+)")));
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_EQ(options->node_id, "e1");
+  EXPECT_EQ(options->threads, 3u);
+  EXPECT_EQ(options->listen.ip, "127.0.0.1");
+  EXPECT_FALSE(options->has_ops);
+  EXPECT_EQ(options->worker.connection.max_backlog_bytes, 65536u);
+  EXPECT_EQ(options->worker.connection.max_message_bytes, 1024u);
+  EXPECT_EQ(options->limits.low_backlog_messages, 50u);
+  EXPECT_EQ(options->max_connections, 7);
+  EXPECT_EQ(options->hub.checkpoint_interval, std::chrono::milliseconds(2000));
+  EXPECT_EQ(options->ready_grace, std::chrono::milliseconds(3000));
+  EXPECT_EQ(options->link.addresses, std::vector<std::string>{"i:1"});
+  EXPECT_EQ(options->link.core.node_id, "e1");
+}
+
+TEST_F(AppOptionsTest, ListenAddresses) {
+  const auto v6 = ParseListenAddress("[::1]:80");
+  ASSERT_TRUE(v6.ok());
+  EXPECT_EQ(v6->ip, "::1");
+  EXPECT_EQ(v6->port, 80);
+  EXPECT_EQ(HostPort(v6->ip, v6->port), "[::1]:80");
+  const auto name = ParseListenAddress("localhost:0");
+  ASSERT_TRUE(name.ok());
+  EXPECT_TRUE(name->ip == "127.0.0.1" || name->ip == "::1");
+  EXPECT_EQ(ParseListenAddress("127.0.0.1").status().message(),
+            "'127.0.0.1': host:port is expected");
+  EXPECT_EQ(ParseListenAddress("127.0.0.1:65536").status().message(),
+            "'127.0.0.1:65536': the port must be 0 to 65535");
+  EXPECT_FALSE(ParseListenAddress("no host:1").ok());
+}
+
+TEST_F(AppOptionsTest, EndpointsThatShareAnEnvelopeShareAVariant) {
+  const auto set = EndpointSet::Create(Config(absl::StrCat(kIngests, R"(
+  endpoints:
+    - {path: /a, auth: {required: false}}
+    - {path: /b, auth: {required: false}}
+    - {path: /c, auth: {required: false}, envelope: {ping: ""}}
+)")),
+                                       clock_);
+  ASSERT_TRUE(set.ok()) << set.status();
+  const auto endpoints = (*set)->endpoints();
+  ASSERT_EQ(endpoints.size(), 3u);
+  EXPECT_EQ((*set)->variants().size(), 2u);
+  EXPECT_EQ(endpoints[0]->variant(), endpoints[1]->variant());
+  EXPECT_NE(endpoints[0]->variant(), endpoints[2]->variant());
+  EXPECT_TRUE(endpoints[0]->options().heartbeat.message);
+  EXPECT_FALSE(endpoints[2]->options().heartbeat.message);
+  EXPECT_TRUE(endpoints[2]->options().heartbeat.protocol);
+}
+
+TEST_F(AppOptionsTest, BadEndpointsAreNamed) {
+  v1::EdgeConfig twice = Config(absl::StrCat(kIngests, kEndpoint));
+  *twice.add_endpoints() = twice.endpoints(0);
+  EXPECT_EQ(EndpointError(twice), "edge.endpoints[1].path: endpoint 0 has it already");
+  EXPECT_NE(EndpointError(R"(
+  endpoints: [{path: /a, auth: {required: false}, subscribe: ["user:{nonsense}"]}]
+)")
+                .find("edge.endpoints[0]: endpoint '/a': "),
+            std::string::npos);
+  EXPECT_NE(EndpointError(R"(
+  endpoints: [{path: /a, auth: {required: false}, envelope: {event: "{{"}}]
+)")
+                .find("edge.endpoints[0]: envelope: "),
+            std::string::npos);
+}
+
+TEST_F(AppOptionsTest, AShortSecretIsWarnedAbout) {
+  const auto set = EndpointSet::Create(
+      Config(absl::StrCat(kIngests, "  endpoints: [{auth: {secret: short}}]\n")), clock_);
+  ASSERT_TRUE(set.ok()) << set.status();
+  ASSERT_EQ((*set)->warnings().size(), 1u);
+  EXPECT_EQ((*set)->warnings()[0].find("short "), std::string::npos);  // never the secret
+}
+
+}  // namespace
+}  // namespace spillway::edge

@@ -1,0 +1,196 @@
+// The price of a delivery: an event costs the same allocations for two hundred clients as for one
+// hundred, and is encoded once. From the batch in a worker's mailbox to the gather write.
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "services/edge/dialect/json_encoder.h"
+#include "services/edge/hub/hub_shard.h"
+#include "services/edge/session/endpoint_acceptor.h"
+#include "services/edge/session/session.h"
+#include "services/edge/ws/connection_set.h"
+#include "tests/support/fake_clock.h"
+#include "tests/unit/services/edge/ws/fake_stream.h"
+
+namespace {
+size_t allocations = 0;
+}
+
+// Not inlined: GCC would take the two halves for a mismatch.
+[[gnu::noinline]] void* operator new(size_t size) {
+  ++allocations;
+  if (void* memory = std::malloc(size)) return memory;
+  throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+
+namespace spillway::edge {
+namespace {
+
+class NoUpstream final : public Upstream {
+ public:
+  void AddInterest(size_t, std::string) override {}
+  void RemoveInterest(size_t, std::string) override {}
+  void Read(size_t, uint64_t, std::string, bool,
+            std::vector<std::pair<SlotNumber, int64_t>>) override {}
+};
+
+class CountingEncoder final : public EventEncoder {
+ public:
+  explicit CountingEncoder(const EventEncoder& encoder) : encoder_(encoder) {}
+  Ref<Frame> EncodeEvent(const EdgeEvent& event, size_t channel) const override {
+    ++events;
+    return encoder_.EncodeEvent(event, channel);
+  }
+  Ref<Frame> EncodeCheckpoint(std::string_view channel,
+                              const std::vector<PositionEntry>& position) const override {
+    return encoder_.EncodeCheckpoint(channel, position);
+  }
+  Ref<Frame> EncodeJoined(std::string_view channel, const PositionEntry& entry) const override {
+    return encoder_.EncodeJoined(channel, entry);
+  }
+  Ref<Frame> EncodeGap(std::string_view channel, const GapInfo& gap) const override {
+    return encoder_.EncodeGap(channel, gap);
+  }
+
+  mutable size_t events = 0;
+
+ private:
+  const EventEncoder& encoder_;
+};
+
+constexpr SlotNumber kSlot = 0;
+constexpr char kChannel[] = "price:BTC";
+
+// One worker with subscribed clients.
+class Worker {
+ public:
+  explicit Worker(int clients) {
+    peer_.room = size_t{1} << 60;
+    policy_ = std::make_unique<ChannelPolicy>(
+        *ChannelPolicy::Compile({}, /*unmatched=*/ChannelAccess::kAnyone));
+    EndpointOptions options;
+    options.auth.required = false;
+    options.subscribe = {kChannel};
+    endpoint_ = *Endpoint::Create(
+        options, {.dialect = &json_, .variant = variants_.Add(&encoder_), .policy = policy_.get()});
+    acceptor_ = *EndpointAcceptor::Create({endpoint_.get()}, {&context_}, gate_);
+    auto entry = std::make_shared<SlotEntry>();
+    entry->number = kSlot;
+    entry->source = "prices/0@0";
+    entry->feeds.push_back({*ChannelPattern::Parse("price:*"), false});
+    auto table = std::make_shared<SlotTable>();
+    table->slots = {entry};
+    table->complete = true;
+    hub_.OnSlots(table, clock_.Now());
+    set_.BeginTurn();
+    for (int i = 0; i < clients; ++i) {
+      http::Request request;
+      request.path = "/ws";
+      UpgradeDecision decision = acceptor_->OnUpgrade(request, 0);
+      auto stream = std::make_unique<ws::FakeStream>(peer_);
+      stream->record = false;
+      set_.Add(std::move(stream), std::move(decision.handler), std::nullopt, nullptr, 0);
+    }
+    hub_.OnInterest(kChannel, kSlot, -1, clock_.Now());
+    set_.EndTurn();
+  }
+
+  // A batch of one event, as the link thread makes it; not counted.
+  std::shared_ptr<const EdgeBatch> MakeBatch() {
+    wire::EventView view;
+    view.channels.push_back(kChannel);
+    view.offset = ++offset_;
+    view.type = "price";
+    view.payload = R"({"price":64000.5})";
+    view.encoding = 1;
+    auto batch = std::make_shared<EdgeBatch>();
+    batch->events.push_back(EdgeEvent::Make(view, kSlot));
+    batch->progress.push_back({kSlot, offset_, 0});
+    return batch;
+  }
+
+  // The allocations of delivering them, a turn each.
+  size_t Deliver(size_t events) {
+    std::vector<std::shared_ptr<const EdgeBatch>> batches;
+    for (size_t i = 0; i < events; ++i) batches.push_back(MakeBatch());
+    const size_t before = allocations;
+    for (auto& batch : batches) {
+      set_.BeginTurn();
+      hub_.OnBatch(*batch, clock_.Now());
+      set_.EndTurn();
+      batch.reset();
+    }
+    return allocations - before;
+  }
+
+  uint64_t deliveries() const { return hub_.counters().deliveries; }
+  uint64_t frames_out() const { return socket_counters_.frames_out.Value(); }
+  size_t encoded() const { return encoder_.events; }
+
+ private:
+  test::FakeClock clock_;
+  TimingWheel wheel_{clock_, std::chrono::milliseconds(100)};
+  JsonEncoder json_{*JsonEnvelope::Compile({}), JsonCommandLimits()};
+  CountingEncoder encoder_{json_};
+  VariantTable variants_;
+  NoUpstream upstream_;
+  HubShard hub_{{}, variants_, upstream_};
+  SessionRegistry registry_;
+  SessionCounters counters_;
+  ConnectionGate gate_{1000};
+  ws::FakeLoop loop_;
+  ws::FakePeer peer_;
+  ws::WorkerCounters socket_counters_;
+  uint8_t next_random_ = 0;
+  SessionContext context_{.hub = hub_,
+                          .clock = clock_,
+                          .wheel = wheel_,
+                          .variants = variants_,
+                          .registry = registry_,
+                          .counters = counters_,
+                          .node_id = "edge",
+                          .limits = {},
+                          .random =
+                              [this](uint8_t* bytes, size_t size) {
+                                ++next_random_;
+                                for (size_t i = 0; i < size; ++i) bytes[i] = next_random_;
+                              },
+                          .keep = [this](Ref<Frame> frame) { set_.Keep(std::move(frame)); }};
+  std::unique_ptr<ChannelPolicy> policy_;
+  std::unique_ptr<Endpoint> endpoint_;
+  std::unique_ptr<EndpointAcceptor> acceptor_;
+  ws::ConnectionSet set_{loop_, wheel_, socket_counters_, ws::ConnectionOptions(), 1};
+  int64_t offset_ = -1;
+};
+
+constexpr size_t kWarmUp = 1000;  // the ring and the scratch have grown to their size
+constexpr size_t kEvents = 1024;
+
+TEST(DeliveryAllocationTest, AnEventCostsTheSameForAnyNumberOfClients) {
+  size_t cost[2];
+  for (int clients : {100, 200}) {
+    Worker worker(clients);
+    worker.Deliver(kWarmUp);
+    ASSERT_EQ(worker.deliveries(), kWarmUp * static_cast<size_t>(clients));
+    const size_t encoded = worker.encoded();
+    const uint64_t sent = worker.frames_out();
+    cost[clients / 100 - 1] = worker.Deliver(kEvents);
+    EXPECT_EQ(worker.deliveries(), (kWarmUp + kEvents) * static_cast<size_t>(clients));
+    EXPECT_EQ(worker.frames_out() - sent, kEvents * static_cast<size_t>(clients));
+    EXPECT_EQ(worker.encoded() - encoded, kEvents);
+  }
+  EXPECT_EQ(cost[0], cost[1]);
+  // The frame, and now and then a block of the ring's.
+  EXPECT_GE(cost[0], kEvents);
+  EXPECT_LE(cost[0], 2 * kEvents);
+}
+
+}  // namespace
+}  // namespace spillway::edge

@@ -1,0 +1,229 @@
+#include "services/edge/control/admin_queries.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "services/edge/control/admin_requests.h"
+#include "services/edge/control/admin_workers.h"
+#include "tests/unit/services/edge/session/session_fixture.h"
+
+namespace spillway::edge {
+namespace {
+
+// Sessions of one worker; a second worker is played by the same one's answers cut in two.
+class AdminQueriesTest : public SessionTest {
+ protected:
+  AdminQueriesTest() {
+    Build(Open());
+    OfferNoSlots();
+  }
+
+  Client ConnectTo(const std::string& channel, const std::string& ip = "10.0.0.1") {
+    Client client = Connect(RequestOf({}, "/ws", ip));
+    if (!channel.empty()) {
+      client.Says(absl::StrCat(R"({"type":"subscribe","channels":[")", channel, R"("]})"));
+    }
+    client.Take();
+    return client;
+  }
+
+  std::vector<std::string> PagesOfIds(v1::ListConnectionsRequest request, size_t* pages) {
+    std::vector<std::string> ids;
+    *pages = 0;
+    do {
+      const auto response = MergeConnections(request, {ConnectionsOf(request, registry_, hub_)});
+      for (const v1::Connection& connection : response.connections()) {
+        ids.push_back(connection.id());
+      }
+      EXPECT_LE(static_cast<size_t>(response.connections_size()), PageSize(request.page_size()));
+      request.set_page_token(response.next_page_token());
+      ++*pages;
+    } while (!request.page_token().empty());
+    return ids;
+  }
+};
+
+TEST_F(AdminQueriesTest, PagesOfConnectionsAreWholeAndInOrder) {
+  std::vector<Client> clients;
+  std::set<std::string> all;
+  for (int i = 0; i < 7; ++i) {
+    clients.push_back(ConnectTo("a"));
+    all.insert(std::string(clients.back().session->id()));
+  }
+  v1::ListConnectionsRequest request;
+  for (uint32_t size : {1u, 2u, 3u, 6u, 7u, 8u, 0u}) {
+    request.set_page_size(size);
+    size_t pages = 0;
+    const std::vector<std::string> ids = PagesOfIds(request, &pages);
+    EXPECT_EQ(ids, std::vector<std::string>(all.begin(), all.end())) << size;
+    EXPECT_EQ(pages, size == 0 ? 1 : (7 + size - 1) / size);
+  }
+}
+
+TEST_F(AdminQueriesTest, APageGoesOnWhereAConnectionIsGone) {
+  std::vector<Client> clients;
+  for (int i = 0; i < 3; ++i) clients.push_back(ConnectTo(""));
+  std::sort(clients.begin(), clients.end(),
+            [](const Client& a, const Client& b) { return a.session->id() < b.session->id(); });
+  v1::ListConnectionsRequest request;
+  request.set_page_size(1);
+  auto response = MergeConnections(request, {ConnectionsOf(request, registry_, hub_)});
+  request.set_page_token(response.next_page_token());
+  const std::string last(clients[2].session->id());
+  clients[1].session->OnClosed(1000, "");
+  response = MergeConnections(request, {ConnectionsOf(request, registry_, hub_)});
+  ASSERT_EQ(response.connections_size(), 1);
+  EXPECT_EQ(response.connections(0).id(), last);
+  EXPECT_EQ(response.next_page_token(), "");
+}
+
+TEST_F(AdminQueriesTest, ConnectionsAreFiltered) {
+  Client a = ConnectTo("a", "10.0.0.1");
+  Client b = ConnectTo("b", "10.0.0.1");
+  Client c = ConnectTo("a", "10.0.0.2");
+  v1::ListConnectionsRequest request;
+  request.set_channel("a");
+  size_t pages = 0;
+  EXPECT_EQ(PagesOfIds(request, &pages).size(), 2u);
+  request.set_ip("10.0.0.2");
+  EXPECT_EQ(PagesOfIds(request, &pages), std::vector{std::string(c.session->id())});
+  request.set_channel("");
+  request.set_ip("10.0.0.1");
+  EXPECT_EQ(PagesOfIds(request, &pages).size(), 2u);
+  request.set_user_id("nobody");
+  EXPECT_EQ(PagesOfIds(request, &pages).size(), 0u);
+}
+
+TEST_F(AdminQueriesTest, AConnectionIsShownWithItsChannels) {
+  Client client = ConnectTo("b");
+  client.Says(R"({"type":"subscribe","channels":["a"]})");
+  v1::GetConnectionRequest request;
+  request.set_connection_id(std::string(client.session->id()));
+  const auto response = ConnectionOf(request, registry_);
+  ASSERT_TRUE(response.has_value());
+  EXPECT_EQ(response->connection().subscriptions(), 2u);
+  EXPECT_EQ(response->connection().messages_received(), 2u);
+  EXPECT_EQ(response->connection().dialect(), "json.v1");
+  EXPECT_EQ(response->connection().endpoint(), "/ws");
+  EXPECT_EQ(std::vector<std::string>(response->channels().begin(), response->channels().end()),
+            (std::vector<std::string>{"a", "b"}));
+  request.set_connection_id(std::string(32, 'f'));
+  EXPECT_FALSE(ConnectionOf(request, registry_).has_value());
+}
+
+TEST_F(AdminQueriesTest, ChannelsOfSeveralWorkersAreOneList) {
+  std::vector<Client> clients;
+  for (const char* name : {"c", "a", "b:1", "b:2", "a"}) clients.push_back(ConnectTo(name));
+  v1::ListChannelsRequest request;
+  request.set_page_size(2);
+  // Two workers with the same channels.
+  auto response = MergeChannels(request, {ChannelsOf(request, hub_), ChannelsOf(request, hub_)});
+  ASSERT_EQ(response.channels_size(), 2);
+  EXPECT_EQ(response.channels(0).name(), "a");
+  EXPECT_EQ(response.channels(0).subscribers(), 4u);
+  EXPECT_EQ(response.channels(1).name(), "b:1");
+  EXPECT_EQ(response.channels(1).subscribers(), 2u);
+  EXPECT_EQ(response.next_page_token(), "b:1");
+  request.set_page_token("b:1");
+  response = MergeChannels(request, {ChannelsOf(request, hub_), ChannelsOf(request, hub_)});
+  ASSERT_EQ(response.channels_size(), 2);
+  EXPECT_EQ(response.channels(0).name(), "b:2");
+  EXPECT_EQ(response.channels(1).name(), "c");
+  EXPECT_EQ(response.next_page_token(), "");
+  request.clear_page_token();
+  request.set_pattern("b:*");
+  response = MergeChannels(request, {ChannelsOf(request, hub_)});
+  EXPECT_EQ(response.channels_size(), 2);
+}
+
+TEST_F(AdminQueriesTest, ABroadcastReachesEveryTargetOnce) {
+  Client a = ConnectTo("a");
+  Client none = ConnectTo("");
+  v1::BroadcastRequest request;
+  request.set_type("note");
+  request.set_payload("1");
+  request.add_channels("a");
+  request.add_channels("unknown");
+  auto event = BroadcastEvent(request, clock_.WallNow());
+  ASSERT_TRUE(event.ok());
+  EXPECT_EQ(BroadcastTo(request, **event, variants_, registry_, hub_), 1u);
+  EXPECT_NE(a.TakeOne().find(R"("channel":"a")"), std::string::npos);
+  EXPECT_TRUE(none.Take().empty());
+
+  request.clear_channels();
+  request.set_all(true);
+  event = BroadcastEvent(request, clock_.WallNow());
+  EXPECT_EQ(BroadcastTo(request, **event, variants_, registry_, hub_), 2u);
+  EXPECT_NE(a.TakeOne().find(R"("channel":"$all")"), std::string::npos);
+  EXPECT_NE(none.TakeOne().find(R"("channel":"$all")"), std::string::npos);
+}
+
+TEST_F(AdminQueriesTest, DisconnectTellsHowMany) {
+  Client a = ConnectTo("a", "10.0.0.1");
+  Client b = ConnectTo("", "10.0.0.2");
+  Client c = ConnectTo("", "10.0.0.2");
+  v1::DisconnectRequest request;
+  request.set_ip("10.0.0.2");
+  request.set_code(4100);
+  request.set_reason("maintenance");
+  EXPECT_EQ(DisconnectOf(request, registry_), 2u);
+  EXPECT_FALSE(a.transport->closed);
+  EXPECT_EQ(b.transport->close_code, 4100);
+  EXPECT_EQ(c.transport->close_reason, "maintenance");
+  EXPECT_EQ(DisconnectOf(request, registry_), 0u);  // they are ending already
+  request.set_connection_id(std::string(a.session->id()));
+  EXPECT_EQ(DisconnectOf(request, registry_), 1u);
+}
+
+// Workers that answer when told.
+class FakeWorkers final : public AdminWorkers {
+ public:
+  FakeWorkers(SessionRegistry& sessions, HubShard& hub) : sessions_(sessions), hub_(hub) {}
+  size_t count() const override { return 3; }
+  void Post(size_t worker, Task task) override { tasks[worker].push_back(std::move(task)); }
+  void Run(size_t worker) {
+    for (Task& task : std::exchange(tasks[worker], {})) task(sessions_, hub_);
+  }
+  std::vector<Task> tasks[3];
+
+ private:
+  SessionRegistry& sessions_;
+  HubShard& hub_;
+};
+
+TEST_F(AdminQueriesTest, GatherAnswersOnceWithTheLastWorker) {
+  FakeWorkers workers(registry_, hub_);
+  int asked = 0;
+  std::vector<std::vector<int>> answers;
+  Gather<int>::Run(
+      workers, [&](SessionRegistry&, HubShard&) { return ++asked; },
+      [&](std::vector<int> parts, bool complete) {
+        EXPECT_TRUE(complete);
+        answers.push_back(std::move(parts));
+      });
+  workers.Run(2);
+  workers.Run(0);
+  EXPECT_TRUE(answers.empty());
+  workers.Run(1);
+  EXPECT_EQ(answers, (std::vector<std::vector<int>>{{2, 3, 1}}));
+}
+
+TEST_F(AdminQueriesTest, GatherAnswersIfAWorkerStopped) {
+  FakeWorkers workers(registry_, hub_);
+  std::vector<bool> answers;
+  Gather<int>::Run(
+      workers, [](SessionRegistry&, HubShard&) { return 1; },
+      [&](std::vector<int>, bool complete) { answers.push_back(complete); });
+  workers.Run(0);
+  workers.Run(1);
+  workers.tasks[2].clear();
+  EXPECT_EQ(answers, std::vector<bool>{false});
+}
+
+}  // namespace
+}  // namespace spillway::edge

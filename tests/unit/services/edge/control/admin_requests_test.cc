@@ -1,0 +1,150 @@
+#include "services/edge/control/admin_requests.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace spillway::edge {
+namespace {
+
+constexpr char kId[] = "0123456789abcdef0123456789abcdef";
+const WallTime kNow{std::chrono::microseconds(1'700'000'000'000'007)};
+
+// The message of InvalidArgument; "ok" without an error.
+std::string What(const absl::Status& status) {
+  if (status.ok()) return "ok";
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  return std::string(status.message());
+}
+
+TEST(AdminRequestsTest, DisconnectNeedsOneTarget) {
+  v1::DisconnectRequest request;
+  EXPECT_EQ(What(CheckDisconnect(request)),
+            "no target: set one of connection_id, user_id, ip, all");
+  request.set_all(false);
+  EXPECT_EQ(What(CheckDisconnect(request)), "all is false: set it to true, or name a target");
+  request.set_all(true);
+  EXPECT_EQ(What(CheckDisconnect(request)), "ok");
+  request.set_connection_id("7");
+  EXPECT_EQ(What(CheckDisconnect(request)),
+            "connection_id must be 32 hexadecimal digits, as ListConnections shows it");
+  request.set_connection_id(kId);
+  EXPECT_EQ(What(CheckDisconnect(request)), "ok");
+  request.set_user_id("");
+  EXPECT_EQ(What(CheckDisconnect(request)),
+            "user_id is empty: anonymous connections are ended by id, ip or all");
+  request.set_ip("");
+  EXPECT_EQ(What(CheckDisconnect(request)), "ip is empty: give an address as clients have it");
+}
+
+TEST(AdminRequestsTest, CloseCodesAreThoseOfApplications) {
+  v1::DisconnectRequest request;
+  request.set_all(true);
+  EXPECT_EQ(DisconnectCode(request), 4009);
+  for (uint32_t code : {1000u, 3000u, 4009u, 4999u}) {
+    request.set_code(code);
+    EXPECT_EQ(What(CheckDisconnect(request)), "ok") << code;
+    EXPECT_EQ(DisconnectCode(request), code);
+  }
+  for (uint32_t code : {1u, 999u, 1001u, 1006u, 2999u, 5000u, 70000u}) {
+    request.set_code(code);
+    EXPECT_EQ(What(CheckDisconnect(request)),
+              "code is " + std::to_string(code) + ": use 1000, or 3000 to 4999, or 0 for 4009");
+  }
+}
+
+TEST(AdminRequestsTest, ReasonsFitIntoACloseFrame) {
+  v1::DisconnectRequest request;
+  request.set_all(true);
+  request.set_reason(std::string(123, 'x'));
+  EXPECT_EQ(What(CheckDisconnect(request)), "ok");
+  request.set_reason(std::string(124, 'x'));
+  EXPECT_EQ(What(CheckDisconnect(request)),
+            "reason has 124 bytes: at most 123 fit into a close frame");
+}
+
+std::string BroadcastError(const v1::BroadcastRequest& request) {
+  return What(BroadcastEvent(request, kNow).status());
+}
+
+TEST(AdminRequestsTest, BroadcastIsChecked) {
+  v1::BroadcastRequest request;
+  request.set_type("note");
+  request.set_payload("{}");
+  EXPECT_EQ(BroadcastError(request), "no target: give channels, or set all");
+  request.add_channels("a:b");
+  EXPECT_EQ(BroadcastError(request), "ok");
+  request.set_all(true);
+  EXPECT_EQ(BroadcastError(request), "channels and all are both set: use one of them");
+  request.set_all(false);
+  request.add_channels("a:b");
+  EXPECT_EQ(BroadcastError(request), "channels: 'a:b' is given twice");
+  request.set_channels(1, "a::b");
+  EXPECT_NE(BroadcastError(request).find("channels: 'a::b': "), std::string::npos);
+  request.mutable_channels()->RemoveLast();
+  request.set_type("");
+  EXPECT_EQ(BroadcastError(request), "type is empty: clients tell events apart by it");
+  request.set_type("note");
+  for (const char* bad : {"", "{", "{} {}", "nul"}) {
+    request.set_payload(bad);
+    EXPECT_EQ(BroadcastError(request),
+              "payload is not one JSON value: correct it, or set encoding to PAYLOAD_ENCODING_TEXT")
+        << bad;
+  }
+  request.set_encoding(v1::PAYLOAD_ENCODING_TEXT);
+  EXPECT_EQ(BroadcastError(request), "ok");
+  request.set_encoding(static_cast<v1::PayloadEncoding>(9));
+  EXPECT_EQ(BroadcastError(request), "encoding is none that this node knows");
+}
+
+TEST(AdminRequestsTest, BroadcastMakesAnEphemeralEvent) {
+  v1::BroadcastRequest request;
+  request.set_all(true);
+  request.set_type("note");
+  request.set_payload("[1]");
+  const auto event = BroadcastEvent(request, kNow);
+  ASSERT_TRUE(event.ok());
+  EXPECT_TRUE((*event)->ephemeral());
+  ASSERT_EQ((*event)->channel_count(), 1u);
+  EXPECT_EQ((*event)->channel(0), "$all");
+  EXPECT_EQ((*event)->view().type, "note");
+  EXPECT_EQ((*event)->view().payload, "[1]");
+  EXPECT_EQ((*event)->view().encoding, v1::PAYLOAD_ENCODING_JSON);
+  EXPECT_EQ((*event)->view().event_time_us, 1'700'000'000'000'007);
+}
+
+TEST(AdminRequestsTest, ListsAreChecked) {
+  v1::ListConnectionsRequest connections;
+  EXPECT_EQ(What(CheckListConnections(connections)), "ok");
+  connections.set_page_size(1000);
+  connections.set_page_token(kId);
+  connections.set_channel("a:b");
+  EXPECT_EQ(What(CheckListConnections(connections)), "ok");
+  connections.set_page_size(1001);
+  EXPECT_EQ(What(CheckListConnections(connections)),
+            "page_size is 1001: ask for at most 1000, and go on with page_token");
+  connections.set_page_token("7");
+  EXPECT_EQ(What(CheckListConnections(connections)),
+            "page_token is none of ours: give the next_page_token of the page before");
+  connections.set_channel("a*");
+  EXPECT_NE(What(CheckListConnections(connections)).find("channel: "), std::string::npos);
+
+  v1::ListChannelsRequest channels;
+  EXPECT_EQ(What(CheckListChannels(channels)), "ok");
+  channels.set_pattern("price:**");
+  EXPECT_EQ(What(CheckListChannels(channels)), "ok");
+  channels.set_pattern("price:***");
+  EXPECT_NE(What(CheckListChannels(channels)).find("pattern: "), std::string::npos);
+  channels.set_pattern("");
+  channels.set_page_token("::");
+  EXPECT_EQ(What(CheckListChannels(channels)),
+            "page_token is none of ours: give the next_page_token of the page before");
+
+  v1::GetConnectionRequest get;
+  EXPECT_NE(What(CheckGetConnection(get)), "ok");
+  get.set_connection_id(kId);
+  EXPECT_EQ(What(CheckGetConnection(get)), "ok");
+}
+
+}  // namespace
+}  // namespace spillway::edge
