@@ -85,8 +85,9 @@ void Shard::Run() {
   bool more = false;
   for (;;) {
     if (!more) {
+      // Rounded up: 0 would spin through the last millisecond before every tick.
       const auto wait =
-          std::chrono::duration_cast<std::chrono::milliseconds>(next_tick - clock_.Now()).count();
+          std::chrono::ceil<std::chrono::milliseconds>(next_tick - clock_.Now()).count();
       pollfd fd{.fd = wake_fd_, .events = POLLIN, .revents = 0};
       poll(&fd, 1, static_cast<int>(std::clamp<int64_t>(wait, 0, kTick.count())));
     }
