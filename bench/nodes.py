@@ -131,7 +131,7 @@ class Stack:
     def __init__(self, root, build, logs, kafka, topics):
         self.kafka = kafka
         self.nodes = []
-        binary = lambda tier: build / "services" / tier / f"spillway-{tier}"
+        binaries = {tier: build / "services" / tier / f"spillway-{tier}" for tier in ("ingest", "edge")}
         if kafka.cluster:
             for name, partitions in topics.items():
                 kafka.cluster.create_topic(name, partitions)
@@ -155,10 +155,10 @@ class Stack:
         env = {"JWT_SECRET": secrets.token_hex(32)}
         common = ["--config", file]
         try:
-            self.ingest = self._start("ingest", [binary("ingest"), *common], env, logs)
+            self.ingest = self._start("ingest", [binaries["ingest"], *common], env, logs)
             self.ingest.wait_ready()
             self.edge = self._start("edge", [
-                binary("edge"), *common, "--set",
+                binaries["edge"], *common, "--set",
                 f"edge.ingests.addresses=[{self.ingest.addresses['grpc']}]"], env, logs)
             self.edge.wait_ready()
         except BaseException:

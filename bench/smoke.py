@@ -39,7 +39,7 @@ TITLES = {
     "path": f"one client: {PATH_RATE} records/s of {PATH_BYTES} B, {PATH_SECONDS} s after {PATH_WARMUP} s of warm-up",
     "fanout": f"fan-out: {FANOUT_CLIENTS:,} clients on one channel, {FANOUT_RATE} records/s of {FANOUT_BYTES} B, "
               f"{FANOUT_SECONDS} s after {FANOUT_WARMUP} s of warm-up",
-    "ingest": f"ingest: records of {INGEST_BYTES} B, {INGEST_PARTITIONS} partitions, a backlog that ingest finds in Kafka; "
+    "ingest": f"ingest: records of {INGEST_BYTES} B, {INGEST_PARTITIONS} partitions, a backlog in Kafka (embedded: as they come); "
               f"1 in {INGEST_EVERY:,} is for the one client",
 }
 
