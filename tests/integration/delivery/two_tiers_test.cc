@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 #include <simdjson.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <map>
 #include <memory>
 #include <set>
@@ -142,6 +144,17 @@ class TwoTiersTest : public testing::Test {
     ASSERT_TRUE(edge.ok()) << edge.status();
     edge_ = *std::move(edge);
   }
+  // Until the edge is linked with so many ingests; bounded.
+  bool WaitForLinks(size_t count) {
+    for (int tries = 0; tries < 200; ++tries) {
+      const auto status = edge_->upstream().status().upstream;
+      const auto linked = std::count_if(status->links.begin(), status->links.end(),
+                                        [](const auto& link) { return link.greeted; });
+      if (static_cast<size_t>(linked) >= count) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+    return false;
+  }
   uint16_t port() const { return static_cast<uint16_t>(edge_->public_port()); }
 
   // Publishes number `n` and waits for the acknowledgement, so that a test sets the pace by
@@ -218,9 +231,15 @@ TEST_F(TwoTiersTest, IngestsGoAndComeWhileEventsFlow) {
   for (auto& client : clients) {
     threads.emplace_back([&client] { client->ReceiveUntil(kEvents); });
   }
+  const std::string address = ingests_[0]->grpc();
   for (int64_t n = 0; n < kEvents; ++n) {
     if (n == 200) ingests_[0].reset();  // its links break; its partitions go elsewhere
+    if (n == 400) {                     // another one takes its place and is found
+      ingests_[0] = std::make_unique<ingest::TestIngest>(*broker_, kRoutes, address);
+      ASSERT_TRUE(WaitForLinks(3));
+    }
     if (n == 500) ingests_[1].reset();
+    if (n == 700) ingests_[2].reset();  // only the new one is left
     Publish(n);
   }
   for (std::thread& thread : threads) thread.join();

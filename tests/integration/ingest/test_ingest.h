@@ -17,12 +17,15 @@ namespace spillway::ingest {
 class TestIngest {
  public:
   // `yaml` is the body of the `ingest:` section beside the addresses.
-  explicit TestIngest(const std::string& yaml) : app_(std::make_unique<IngestApp>(Clock::Real())) {
+  explicit TestIngest(const std::string& yaml, const std::string& listen = "127.0.0.1:0")
+      : app_(std::make_unique<IngestApp>(Clock::Real())) {
     const std::string path = dir_.Write("ingest.yaml",
                                         "ingest:\n"
-                                        "  listen: 127.0.0.1:0\n"
-                                        "  ops_listen: 127.0.0.1:0\n"
-                                        "  shards: 2\n" +
+                                        "  listen: " +
+                                            listen +
+                                            "\n"
+                                            "  ops_listen: 127.0.0.1:0\n"
+                                            "  shards: 2\n" +
                                             yaml);
     config::Sources sources;
     sources.files = {path};
@@ -35,9 +38,11 @@ class TestIngest {
   }
 
   // The same with Kafka at `broker`.
-  TestIngest(const EmbeddedBroker& broker, const std::string& yaml)
+  TestIngest(const EmbeddedBroker& broker, const std::string& yaml,
+             const std::string& listen = "127.0.0.1:0")
       : TestIngest("  kafka: {brokers: '" + broker.bootstrap() +
-                   "', properties: {fetch.wait.max.ms: '10'}}\n" + yaml) {}
+                       "', properties: {fetch.wait.max.ms: '10'}}\n" + yaml,
+                   listen) {}
 
   std::string grpc() const { return "127.0.0.1:" + std::to_string(app_->grpc_port()); }
   IngestApp& app() { return *app_; }
