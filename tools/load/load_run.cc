@@ -166,6 +166,7 @@ LoadRun::Times LoadRun::ReadTimes() const {
   Times times;
   for (const auto& [name, pid] : options_.pids) times.push_back(ReadCpuTimes(pid));
   times.push_back(ReadCpuTimes(getpid()));
+  times.push_back(ReadMachineTimes());
   return times;
 }
 
@@ -177,7 +178,8 @@ JsonReport LoadRun::Cpu(const Times& from, const Times& to) const {
     of.Add("seconds", used.total);
     of.Add("user", used.user);
     of.Add("system", used.system);
-    cpu.Add(i < options_.pids.size() ? options_.pids[i].first : "load", of);
+    const size_t named = options_.pids.size();
+    cpu.Add(i < named ? options_.pids[i].first : i == named ? "load" : "machine", of);
   }
   return cpu;
 }

@@ -36,7 +36,7 @@ class LoadRun {
   absl::StatusOr<JsonReport> Run();
 
  private:
-  using Times = std::vector<CpuTimes>;  // by options_.pids, this process last
+  using Times = std::vector<CpuTimes>;  // by options_.pids, then this process and the machine
 
   void Connect();
   void ReportMemory(const std::vector<Memory>& before);

@@ -51,6 +51,19 @@ CpuTimes ReadCpuTimes(pid_t pid) {
   return times;
 }
 
+CpuTimes ReadMachineTimes() {
+  // cpu user nice system idle iowait irq softirq steal ...
+  const std::string stat = ReadFile("/proc/stat");
+  const std::vector<std::string> fields =
+      absl::StrSplit(stat.substr(0, stat.find('\n')), ' ', absl::SkipEmpty());
+  const double tick = static_cast<double>(sysconf(_SC_CLK_TCK));
+  CpuTimes times;
+  times.user = (NumberIn(fields, 1) + NumberIn(fields, 2)) / tick;
+  times.system = (NumberIn(fields, 3) + NumberIn(fields, 6) + NumberIn(fields, 7)) / tick;
+  times.total = times.user + times.system;
+  return times;
+}
+
 Memory ReadMemory(pid_t pid) {
   Memory memory;
   const std::string rollup = ReadFile(absl::StrCat("/proc/", pid, "/smaps_rollup"));

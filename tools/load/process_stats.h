@@ -25,5 +25,7 @@ struct Memory {
 // Zeroes if there is no such process.
 CpuTimes ReadCpuTimes(pid_t pid);
 Memory ReadMemory(pid_t pid);
+// What all processes together used, in steps of a clock tick.
+CpuTimes ReadMachineTimes();
 
 }  // namespace spillway::load
