@@ -33,7 +33,11 @@ class ReadService::Call final : public grpc::ServerWriteReactor<grpc::ByteBuffer
   Call(ReadService& service, uint64_t id, size_t shards)
       : service_(service), id_(id), waiting_(shards) {}
 
-  void KeepAlive() { self_ = shared_from_this(); }
+  void KeepAlive() {
+    // Locked, like OnDone: gRPC orders the two, where ThreadSanitizer cannot see it.
+    MutexLock lock(mutex_);
+    self_ = shared_from_this();
+  }
   uint64_t id() const { return id_; }
 
   void Take(ReadResult result) {
@@ -66,7 +70,13 @@ class ReadService::Call final : public grpc::ServerWriteReactor<grpc::ByteBuffer
     service_.Forget(id_);
     End(grpc::Status::CANCELLED);
   }
-  void OnDone() override { const std::shared_ptr<Call> self = std::move(self_); }
+  void OnDone() override {
+    std::shared_ptr<Call> self;
+    {
+      MutexLock lock(mutex_);
+      self = std::move(self_);
+    }
+  }
 
   void End(const grpc::Status& status) {
     {
@@ -103,6 +113,8 @@ class ReadService::Call final : public grpc::ServerWriteReactor<grpc::ByteBuffer
           summary_.AppendToString(&bytes);
           done_ = true;
         }
+        const grpc::Slice slice(bytes);
+        piece_ = grpc::ByteBuffer(&slice, 1);
         writing_ = true;
       }
     }
@@ -110,16 +122,14 @@ class ReadService::Call final : public grpc::ServerWriteReactor<grpc::ByteBuffer
       End(status);
       return;
     }
-    const grpc::Slice slice(bytes);
-    piece_ = grpc::ByteBuffer(&slice, 1);
     StartWrite(&piece_);
   }
 
   ReadService& service_;
   const uint64_t id_;
-  std::shared_ptr<Call> self_;
-  grpc::ByteBuffer piece_;
+  grpc::ByteBuffer piece_;  // by whoever set writing_
   Mutex mutex_;
+  std::shared_ptr<Call> self_ SPILLWAY_GUARDED_BY(mutex_);
   size_t waiting_ SPILLWAY_GUARDED_BY(mutex_);
   std::string error_ SPILLWAY_GUARDED_BY(mutex_);
   std::vector<std::shared_ptr<const std::string>> events_ SPILLWAY_GUARDED_BY(mutex_);
