@@ -36,9 +36,6 @@ class Validator {
         Add(absl::StrCat(path, ".decode"), "protobuf needs descriptor_set and message");
       }
     }
-    if (config.limits().link_queue_bytes() < 2 * config.limits().batch_bytes()) {
-      Add("ingest.limits.link_queue_bytes", "must hold at least two batches (batch_bytes)");
-    }
   }
 
   void CheckEdge(const v1::EdgeConfig& config) {

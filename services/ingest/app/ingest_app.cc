@@ -109,6 +109,7 @@ absl::Status IngestApp::StartShards(const v1::IngestConfig& config) {
   links.hello.mutable_addresses()->set_ops_address(config.ops_listen());
   links.hello.set_max_message_bytes(rpc::kMaxMessageBytes);
   links.session.part_bytes = static_cast<size_t>(config.limits().batch_bytes());
+  links.session.ephemeral_bytes = static_cast<size_t>(config.limits().ephemeral_queue_bytes());
   links.max_links = static_cast<size_t>(config.limits().max_links());
   links.beat_interval = milliseconds(config.beat_interval());
   hub_ = std::make_unique<LinkHub>(links, clock_);
