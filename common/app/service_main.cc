@@ -58,6 +58,11 @@ int ServiceMain(int argc, char** argv, const Service& service,
     return kExitOk;
   }
   if (line->action == Action::kCheckConfig) {
+    if (service.check) {
+      if (const absl::Status status = service.check(*loaded); !status.ok()) {
+        return Fail(service, status);
+      }
+    }
     std::puts("the configuration is good");
     return kExitOk;
   }

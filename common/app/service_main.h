@@ -16,6 +16,9 @@ namespace spillway::app {
 struct Service {
   std::string name;     // "spillway-edge"
   std::string section;  // of the configuration: "edge"
+  // What --check-config checks beyond the schema: all that the service compiles from the
+  // configuration.
+  std::function<absl::Status(const config::Loaded& loaded)> check = {};
 };
 
 // Exit codes that scripts can rely on.

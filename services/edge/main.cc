@@ -5,6 +5,8 @@
 #include "common/app/service_main.h"
 #include "common/lifecycle/signals.h"
 #include "common/log/log.h"
+#include "services/edge/app/app_endpoints.h"
+#include "services/edge/app/app_options.h"
 #include "services/edge/app/edge_app.h"
 
 namespace {
@@ -44,8 +46,16 @@ int Run(const spillway::config::Loaded& loaded) {
   return in_time ? spillway::app::kExitOk : spillway::app::kExitFailed;
 }
 
+absl::Status Check(const spillway::config::Loaded& loaded) {
+  if (auto options = spillway::edge::MakeEdgeOptions(loaded.config.edge()); !options.ok()) {
+    return options.status();
+  }
+  return spillway::edge::EndpointSet::Create(loaded.config.edge(), spillway::Clock::Real())
+      .status();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  return spillway::app::ServiceMain(argc, argv, {kName, "edge"}, Run);
+  return spillway::app::ServiceMain(argc, argv, {kName, "edge", Check}, Run);
 }

@@ -42,8 +42,14 @@ int Run(const spillway::config::Loaded& loaded) {
   return spillway::app::kExitOk;
 }
 
+absl::Status Check(const spillway::config::Loaded& loaded) {
+  return spillway::ingest::RouteTable::Compile(loaded.config.ingest(), loaded.locations,
+                                               spillway::config::Environment::Real())
+      .status();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  return spillway::app::ServiceMain(argc, argv, {"spillway-ingest", "ingest"}, Run);
+  return spillway::app::ServiceMain(argc, argv, {"spillway-ingest", "ingest", Check}, Run);
 }
