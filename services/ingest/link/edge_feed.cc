@@ -2,18 +2,12 @@
 
 #include <algorithm>
 
-#include "common/channel/channel_hash.h"
 #include "common/wire/event_wire.h"
 
 namespace spillway::ingest {
 
 void EdgeFeed::ApplyInterest(const v1::Interest& interest) {
-  if (interest.full()) interest_.clear();
-  for (const std::string& channel : interest.remove()) {
-    const auto found = interest_.find(ChannelHash(channel));
-    if (found != interest_.end() && --found->second == 0) interest_.erase(found);
-  }
-  for (const std::string& channel : interest.add()) ++interest_[ChannelHash(channel)];
+  interest_.Apply(interest);
   interest_sequence_ = interest.sequence();
   for (Attachment& attachment : attachments_) {
     // The filter works when a batch is built: from the cursor on, the new interest is in force.
@@ -48,10 +42,7 @@ Attachment* EdgeFeed::Find(SlotId slot) {
   return nullptr;
 }
 
-bool EdgeFeed::Wanted(const LogEvent& event) const {
-  return std::any_of(event.channels.begin(), event.channels.end(),
-                     [this](uint64_t hash) { return interest_.contains(hash); });
-}
+bool EdgeFeed::Wanted(const LogEvent& event) const { return interest_.ContainsAny(event.channels); }
 
 bool EdgeFeed::AppendRecords(const PartitionLog& log, Attachment& attachment, std::string* batch) {
   const uint64_t end = log.end_sequence();

@@ -4,10 +4,10 @@
 #include <string>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "common/base/clock.h"
 #include "services/ingest/history/partition_log.h"
 #include "services/ingest/link/shard_io.h"
+#include "services/ingest/link/wanted_channels.h"
 #include "spillway/v1/link.pb.h"
 
 namespace spillway::ingest {
@@ -70,9 +70,7 @@ class EdgeFeed {
 
   const LinkId link_;
   const size_t max_batch_bytes_;
-  // Channel hash -> how many wanted channels have it: a collision costs an event that the edge
-  // ignores.
-  absl::flat_hash_map<uint64_t, uint32_t> interest_;
+  WantedChannels interest_;
   uint64_t interest_sequence_ = 0;
   std::vector<Attachment> attachments_;
   size_t next_attachment_ = 0;

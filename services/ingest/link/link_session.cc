@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/channel/channel_hash.h"
 #include "common/wire/event_wire.h"
 
 namespace spillway::ingest {
@@ -75,22 +74,15 @@ void LinkSession::OnReadDone(bool ok) {
     }
     WriteNext();
   } else {
-    if (request.message_case() == v1::LinkRequest::kInterest) ApplyInterest(request.interest());
+    if (request.message_case() == v1::LinkRequest::kInterest) {
+      MutexLock lock(mutex_);
+      interest_.Apply(request.interest());
+    }
     handler_.OnRequest(*this, request);
   }
   incoming_.Clear();
   { MutexLock lock(mutex_); }
   StartRead(&incoming_);
-}
-
-void LinkSession::ApplyInterest(const v1::Interest& interest) {
-  MutexLock lock(mutex_);
-  if (interest.full()) interest_.clear();
-  for (const std::string& channel : interest.remove()) {
-    const auto found = interest_.find(ChannelHash(channel));
-    if (found != interest_.end() && --found->second == 0) interest_.erase(found);
-  }
-  for (const std::string& channel : interest.add()) ++interest_[ChannelHash(channel)];
 }
 
 void LinkSession::Send(const v1::LinkResponse& response) {
@@ -148,8 +140,7 @@ bool LinkSession::SendEphemeral(const std::string& event,
                                 const std::vector<uint64_t>& channel_hashes) {
   {
     MutexLock lock(mutex_);
-    if (closing_ || std::none_of(channel_hashes.begin(), channel_hashes.end(),
-                                 [this](uint64_t hash) { return interest_.contains(hash); })) {
+    if (closing_ || !interest_.ContainsAny(channel_hashes)) {
       return false;
     }
     // Numbered before it may be dropped: the edge sees that one is missing.

@@ -10,9 +10,9 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "common/base/mutex.h"
 #include "services/ingest/link/shard_io.h"
+#include "services/ingest/link/wanted_channels.h"
 #include "spillway/v1/link.pb.h"
 
 namespace spillway::ingest {
@@ -91,7 +91,6 @@ class LinkSession final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   void OnCancel() override;
   void OnDone() override;
 
-  void ApplyInterest(const v1::Interest& interest);
   void WriteNext();
 
   const LinkId id_;
@@ -112,7 +111,7 @@ class LinkSession final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   size_t ephemeral_queued_ SPILLWAY_GUARDED_BY(mutex_) = 0;
   uint64_t next_ephemeral_ SPILLWAY_GUARDED_BY(mutex_) = 1;
   uint64_t ephemeral_dropped_ SPILLWAY_GUARDED_BY(mutex_) = 0;
-  absl::flat_hash_map<uint64_t, uint32_t> interest_ SPILLWAY_GUARDED_BY(mutex_);
+  WantedChannels interest_ SPILLWAY_GUARDED_BY(mutex_);
   std::vector<std::vector<v1::ReaderBeat>> states_ SPILLWAY_GUARDED_BY(mutex_);
   bool writing_ SPILLWAY_GUARDED_BY(mutex_) = false;
   bool closing_ SPILLWAY_GUARDED_BY(mutex_) = false;
