@@ -1,0 +1,111 @@
+#include "services/edge/hub/lane.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/channel/channel_hash.h"
+
+namespace spillway::edge {
+namespace {
+
+uint32_t HashOf(const EdgeEvent& event) {
+  // Keys of several slots share the table: the slot must tell them apart here too.
+  const uint64_t hash =
+      ChannelHash(event.view().key) ^ ((uint64_t{event.slot()} + 1) * 0x9E3779B97F4A7C15ULL);
+  return static_cast<uint32_t>(hash ^ (hash >> 32));
+}
+
+bool SameKey(const EdgeEvent& a, const EdgeEvent& b) {
+  return a.slot() == b.slot() && a.view().key == b.view().key;
+}
+
+}  // namespace
+
+bool Lane::Take(const Ref<EdgeEvent>& event, size_t channel_index) {
+  const bool keyed = !event->view().key.empty();
+  const uint32_t hash = keyed ? HashOf(*event) : 0;
+  uint32_t* cell = nullptr;
+  Held* known = nullptr;
+  if (keyed) cell = FindCell(*event, hash, &known);
+  ++mark_;
+  bytes_ += event->cost();
+  if (known != nullptr) {
+    const auto at = static_cast<uint32_t>(known - entries_.data());
+    bytes_ -= known->event->cost();
+    known->event = event;
+    known->channel_index = static_cast<uint32_t>(channel_index);
+    known->mark = mark_;
+    if (at != last_) {
+      Unlink(at);
+      Append(at);
+    }
+    return true;
+  }
+  const auto at = static_cast<uint32_t>(entries_.size());
+  Held& held = entries_.emplace_back();
+  held.event = event;
+  held.channel_index = static_cast<uint32_t>(channel_index);
+  held.mark = mark_;
+  held.hash = hash;
+  if (keyed) {
+    *cell = at;
+    held.cell = static_cast<uint32_t>(cell - cells_.data());
+  }
+  Append(at);
+  return false;
+}
+
+uint32_t* Lane::FindCell(const EdgeEvent& event, uint32_t hash, Held** found) {
+  if (cells_.size() < 2 * (entries_.size() + 1)) Grow();
+  const size_t wrap = cells_.size() - 1;
+  for (size_t at = hash & wrap;; at = (at + 1) & wrap) {
+    const uint32_t named = cells_[at];
+    if (named >= entries_.size() || entries_[named].cell != at) return &cells_[at];
+    Held& held = entries_[named];
+    if (held.hash == hash && SameKey(*held.event, event)) {
+      *found = &held;
+      return &cells_[at];
+    }
+  }
+}
+
+void Lane::Grow() {
+  size_t size = 8;
+  while (size < 4 * (entries_.size() + 1)) size *= 2;
+  cells_.assign(size, kNone);
+  for (uint32_t n = 0; n < entries_.size(); ++n) {
+    Held& held = entries_[n];
+    if (held.cell == kNone) continue;
+    size_t at = held.hash & (size - 1);
+    while (cells_[at] != kNone) at = (at + 1) & (size - 1);
+    cells_[at] = n;
+    held.cell = static_cast<uint32_t>(at);
+  }
+}
+
+void Lane::Append(uint32_t at) {
+  entries_[at].before = last_;
+  entries_[at].after = kNone;
+  (last_ == kNone ? first_ : entries_[last_].after) = at;
+  last_ = at;
+}
+
+void Lane::Unlink(uint32_t at) {
+  const Held& held = entries_[at];
+  (held.before == kNone ? first_ : entries_[held.before].after) = held.after;
+  (held.after == kNone ? last_ : entries_[held.after].before) = held.before;
+}
+
+void Lane::Clear() {
+  const size_t used = entries_.size();
+  entries_.clear();
+  if (entries_.capacity() > kKeptEntries && used < entries_.capacity() / 8) {
+    entries_.shrink_to_fit();
+    std::vector<uint32_t>().swap(cells_);
+  }
+  first_ = last_ = kNone;
+  mark_ = 0;
+  bytes_ = 0;
+}
+
+}  // namespace spillway::edge
