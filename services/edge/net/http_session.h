@@ -1,25 +1,69 @@
 #pragma once
 
-#include "services/edge/net/asio_types.h"
+#include <memory>
+#include <optional>
+#include <string>
+
 #include "services/edge/net/http_routes.h"
+#include "services/edge/net/poller.h"
+#include "services/edge/net/request_parser.h"
 #include "services/edge/session/acceptor.h"
+#include "services/edge/timer/timing_wheel.h"
+#include "services/edge/ws/byte_stream.h"
+#include "services/edge/ws/extension.h"
 
 namespace spillway::edge::net {
 
 class Worker;
 
-// A socket that is served HTTP, for the worker's list of them.
-class HttpSocket {
- public:
-  virtual ~HttpSocket() = default;
-  // The worker stops: nobody will answer any more.
-  virtual void CloseSocket() = 0;
-};
-
 // Serves HTTP/1.1 on an accepted socket: requests are answered from `routes`; an upgrade that
-// `acceptor` lets in becomes a connection of `worker`, on whose thread this is called and all of it
-// happens. All three outlive the session, which owns itself and ends with its socket or by its
-// timeout.
-void ServeHttp(TcpSocket socket, Worker& worker, const HttpRoutes& routes, Acceptor& acceptor);
+// `acceptor` lets in becomes a connection of `worker`. Ends with its socket, its upgrade or its
+// timeout, which bounds all that comes before a request is whole, TLS included; tells the worker
+// then, which owns it. Belongs to the worker's thread; all references outlive it.
+class HttpSession final : public PollTarget {
+ public:
+  HttpSession(std::unique_ptr<ws::ByteStream> stream, std::string remote_ip, Worker& worker,
+              const HttpRoutes& routes, Acceptor& acceptor);
+
+  // Within a turn, as OnReady().
+  void Start();
+  void OnReady(uint32_t events) override;
+
+ private:
+  enum class State : uint8_t { kReading, kWriting, kDraining, kEnded };
+  enum class Next : uint8_t { kRead, kClose, kSwitch };  // after what is being written
+
+  void ReadSome();
+  void TakeInput(char* data, size_t size);
+  void Answer();
+  void Upgrade(const http::Request& request);
+  void Refuse(RequestParser::Result result);
+  void Respond(const http::Response& response, Next next, bool head = false);
+  bool WriteSome();
+  void ContinueWrite();
+  bool AfterWrite(char* rest, size_t size);
+  void Switch(char* leftover, size_t size);
+  void Drain();
+  void OnTimeout();
+  void Await(uint32_t events);
+  void StartTimer();
+  void End();
+
+  std::unique_ptr<ws::ByteStream> stream_;
+  Worker& worker_;
+  const HttpRoutes& routes_;
+  Acceptor& acceptor_;
+  Timer timer_ = Timer::Of<&HttpSession::OnTimeout>(this);
+  std::string remote_ip_;
+  std::optional<RequestParser> parser_;
+  std::string input_;  // came, and is not parsed yet
+  std::string output_;
+  size_t sent_ = 0;
+  std::unique_ptr<TransportHandler> handler_;
+  std::optional<ws::DeflateAgreement> deflate_;
+  uint32_t awaited_ = 0;  // what the poller watches for
+  State state_ = State::kReading;
+  Next next_ = Next::kRead;
+};
 
 }  // namespace spillway::edge::net

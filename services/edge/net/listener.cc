@@ -1,9 +1,13 @@
 #include "services/edge/net/listener.h"
 
-#include <sys/socket.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "common/log/log.h"
@@ -11,9 +15,9 @@
 namespace spillway::edge::net {
 namespace {
 
-using boost::system::error_code;
-
 constexpr int kBacklog = 4096;  // the kernel cuts it to net.core.somaxconn
+// A wake-up: during a storm of connects, those who are connected are not to wait for all of it.
+constexpr int kMaxAccepts = 64;
 constexpr std::chrono::milliseconds kFirstRest{50};
 constexpr std::chrono::milliseconds kLongestRest{2000};
 
@@ -21,77 +25,130 @@ bool IsShortage(int error) {
   return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
+// The socket address of an IP address in text; its length, 0 if it is none.
+socklen_t MakeAddress(const std::string& ip, uint16_t port, sockaddr_storage* out) {
+  *out = {};
+  auto* v4 = reinterpret_cast<sockaddr_in*>(out);
+  if (::inet_pton(AF_INET, ip.c_str(), &v4->sin_addr) == 1) {
+    v4->sin_family = AF_INET;
+    v4->sin_port = htons(port);
+    return sizeof *v4;
+  }
+  auto* v6 = reinterpret_cast<sockaddr_in6*>(out);
+  if (::inet_pton(AF_INET6, ip.c_str(), &v6->sin6_addr) == 1) {
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons(port);
+    return sizeof *v6;
+  }
+  return 0;
+}
+
+uint16_t PortOf(int fd) {
+  sockaddr_storage bound{};
+  socklen_t size = sizeof bound;
+  ::getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &size);
+  return ntohs(bound.ss_family == AF_INET ? reinterpret_cast<sockaddr_in*>(&bound)->sin_port
+                                          : reinterpret_cast<sockaddr_in6*>(&bound)->sin6_port);
+}
+
 }  // namespace
 
-Listener::Listener(IoContext& io, ws::WorkerCounters& counters, OnSocket on_socket)
-    : io_(io),
+std::string IpText(const sockaddr_storage& peer) {
+  char text[INET6_ADDRSTRLEN] = {};
+  const void* address =
+      peer.ss_family == AF_INET
+          ? static_cast<const void*>(&reinterpret_cast<const sockaddr_in*>(&peer)->sin_addr)
+          : static_cast<const void*>(&reinterpret_cast<const sockaddr_in6*>(&peer)->sin6_addr);
+  ::inet_ntop(peer.ss_family, address, text, sizeof text);
+  return text;
+}
+
+Listener::Listener(Poller& poller, TimingWheel& wheel, ws::WorkerCounters& counters,
+                   OnSocket on_socket)
+    : poller_(poller),
+      wheel_(wheel),
       counters_(counters),
       on_socket_(std::move(on_socket)),
-      acceptor_(io),
-      rest_timer_(io),
       rest_(kFirstRest) {}
 
-absl::StatusOr<std::unique_ptr<Listener>> Listener::Open(IoContext& io, const std::string& address,
-                                                         uint16_t port,
+Listener::~Listener() { Close(); }
+
+absl::StatusOr<std::unique_ptr<Listener>> Listener::Open(const Options& options, Poller& poller,
+                                                         TimingWheel& wheel,
                                                          ws::WorkerCounters& counters,
                                                          OnSocket on_socket) {
-  std::unique_ptr<Listener> listener(new Listener(io, counters, std::move(on_socket)));
-  if (absl::Status status = listener->Bind(address, port); !status.ok()) return status;
+  std::unique_ptr<Listener> listener(new Listener(poller, wheel, counters, std::move(on_socket)));
+  if (absl::Status status = listener->Bind(options); !status.ok()) return status;
   return listener;
 }
 
-absl::Status Listener::Bind(const std::string& address, uint16_t port) {
-  error_code error;
-  const auto ip = boost::asio::ip::make_address(address, error);
-  if (error) return absl::InvalidArgumentError("not an IP address to listen on: '" + address + "'");
-  const Tcp::endpoint endpoint(ip, port);
-  const std::string where = address + " port " + std::to_string(port);
-  acceptor_.open(endpoint.protocol(), error);
-  if (error) return absl::UnavailableError("no socket for " + where + ": " + error.message());
-  const int on = 1;
-  acceptor_.set_option(TcpAcceptor::reuse_address(true), error);
-  if (::setsockopt(acceptor_.native_handle(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0) {
-    return absl::UnavailableError("SO_REUSEPORT is refused for " + where);
+absl::Status Listener::Bind(const Options& options) {
+  sockaddr_storage address;
+  const socklen_t size = MakeAddress(options.address, options.port, &address);
+  if (size == 0) {
+    return absl::InvalidArgumentError("not an IP address to listen on: '" + options.address + "'");
   }
-  acceptor_.bind(endpoint, error);
-  if (!error) acceptor_.listen(kBacklog, error);
-  if (error) return absl::UnavailableError("cannot listen on " + where + ": " + error.message());
-  port_ = acceptor_.local_endpoint(error).port();
+  const std::string where = options.address + " port " + std::to_string(options.port);
+  const auto failed = [&where](const char* what) {
+    return absl::UnavailableError(what + where + ": " + std::strerror(errno));
+  };
+  fd_ = ::socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd_ < 0) return failed("no socket for ");
+  const int on = 1;
+  ::setsockopt(fd_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (::setsockopt(fd_, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0) {
+    return failed("SO_REUSEPORT is refused for ");
+  }
+  // Accepted sockets inherit both.
+  ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (options.notsent_lowat_bytes > 0) {
+    ::setsockopt(fd_, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &options.notsent_lowat_bytes,
+                 sizeof options.notsent_lowat_bytes);
+  }
+  if (::bind(fd_, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
+      ::listen(fd_, kBacklog) != 0) {
+    return failed("cannot listen on ");
+  }
+  port_ = PortOf(fd_);
+  if (!poller_.Add(fd_, this, 0)) return failed("cannot watch ");
   return absl::OkStatus();
 }
 
 void Listener::Accept() {
-  acceptor_.async_accept(io_.get_executor(), [this](const error_code& error, TcpSocket socket) {
-    OnAccept(error, std::move(socket));
-  });
+  if (fd_ >= 0) poller_.Change(fd_, this, EPOLLIN);
 }
 
-void Listener::OnAccept(const error_code& error, TcpSocket socket) {
-  if (!acceptor_.is_open()) return;
-  if (error && IsShortage(error.value())) return Rest(error);
-  if (!error) {
+void Listener::OnReady(uint32_t) {
+  for (int i = 0; i < kMaxAccepts && fd_ >= 0; ++i) {
+    sockaddr_storage peer;
+    socklen_t size = sizeof peer;
+    const int client =
+        ::accept4(fd_, reinterpret_cast<sockaddr*>(&peer), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (client < 0) {
+      if (errno == EAGAIN || errno == EWOULDBLOCK) return;
+      if (IsShortage(errno)) return Rest(errno);
+      continue;  // any other error is of that one client
+    }
     rest_ = kFirstRest;
     counters_.accepted.Add();
-    on_socket_(std::move(socket));
+    on_socket_(client, peer);
   }
-  Accept();  // any other error is of that one client
 }
 
-void Listener::Rest(const error_code& error) {
+void Listener::Rest(int error) {
   counters_.accept_pauses.Add();
   log::Warn("cannot accept connections; raise the limit of open files?",
-            {{"port", port_}, {"error", error.message()}, {"pause_ms", rest_.count()}});
-  rest_timer_.expires_after(rest_);
+            {{"port", port_}, {"error", std::strerror(error)}, {"pause_ms", rest_.count()}});
+  poller_.Change(fd_, this, 0);
+  wheel_.Set(rest_timer_, rest_);
   rest_ = std::min(rest_ * 2, kLongestRest);
-  rest_timer_.async_wait([this](const error_code& cancelled) {
-    if (!cancelled && acceptor_.is_open()) Accept();
-  });
 }
 
 void Listener::Close() {
-  error_code ignored;
-  acceptor_.close(ignored);
-  rest_timer_.cancel();
+  if (fd_ < 0) return;
+  ::close(fd_);  // which takes it out of the poller, too
+  fd_ = -1;
+  rest_timer_.Cancel();
 }
 
 }  // namespace spillway::edge::net

@@ -1,189 +1,167 @@
 #include "services/edge/net/worker.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <pthread.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
 
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/posix/basic_stream_descriptor.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <cstdlib>
+#include <algorithm>
 #include <string>
 
-#include "services/edge/net/asio_types.h"
 #include "services/edge/net/http_session.h"
 #include "services/edge/net/listener.h"
 
 namespace spillway::edge::net {
 namespace {
 
-namespace asio = boost::asio;
-using boost::system::error_code;
-
-constexpr int kMaxEvents = 256;  // a round; more come in the next, after what else is waiting
-constexpr int kIdBits = 48;      // of a connection's id, below its worker's index
-
-int NewEpoll() {
-  const int fd = ::epoll_create1(EPOLL_CLOEXEC);
-  // Out of descriptors before the first connection: the process cannot serve.
-  if (fd < 0) std::abort();
-  return fd;
-}
-
-epoll_event Interest(ws::Connection* connection, bool writes) {
-  epoll_event event{};
-  event.events = EPOLLIN | EPOLLRDHUP;
-  if (writes) event.events |= EPOLLOUT;
-  event.data.ptr = connection;
-  return event;
-}
-
-void Prepare(TcpSocket& socket, int notsent_lowat) {
-  error_code ignored;  // a client that is gone already shows at the first read
-  socket.set_option(Tcp::no_delay(true), ignored);
-  if (notsent_lowat > 0) {
-    ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &notsent_lowat,
-                 sizeof notsent_lowat);
-  }
-}
+constexpr int kIdBits = 48;  // of a connection's id, below its worker's index
 
 }  // namespace
-
-struct Worker::Io {
-  using Executor = IoContext::executor_type;
-  using SteadyTimer =
-      asio::basic_waitable_timer<std::chrono::steady_clock,
-                                 asio::wait_traits<std::chrono::steady_clock>, Executor>;
-
-  IoContext context{1};  // one thread
-  asio::executor_work_guard<Executor> work{context.get_executor()};
-  asio::posix::basic_stream_descriptor<Executor> epoll{context, NewEpoll()};
-  SteadyTimer tick{context};
-  std::vector<std::unique_ptr<Listener>> listeners;
-};
 
 Worker::Worker(size_t index, const WorkerOptions& options, Clock& clock)
     : index_(index),
       options_(options),
+      clock_(clock),
       wheel_(clock, options.tick),
+      next_tick_(clock.Now()),
       connections_(*this, wheel_, counters_, options.connection,
                    (static_cast<uint64_t>(index) << kIdBits) + 1),
-      receive_buffer_(std::make_unique<char[]>(options.receive_buffer_bytes)),
-      io_(std::make_unique<Io>()) {}
+      receive_buffer_(std::make_unique<char[]>(options.receive_buffer_bytes)) {}
 
 Worker::~Worker() { Stop(); }
 
 absl::StatusOr<uint16_t> Worker::Listen(const std::string& address, uint16_t port,
                                         const HttpRoutes& routes, Acceptor& acceptor) {
-  auto listener = Listener::Open(io_->context, address, port, counters_,
-                                 [this, &routes, &acceptor](TcpSocket socket) {
-                                   Prepare(socket, options_.notsent_lowat_bytes);
-                                   ServeHttp(std::move(socket), *this, routes, acceptor);
+  const Listener::Options options{
+      .address = address, .port = port, .notsent_lowat_bytes = options_.notsent_lowat_bytes};
+  auto listener = Listener::Open(options, poller_, wheel_, counters_,
+                                 [this, &routes, &acceptor](int fd, const sockaddr_storage& peer) {
+                                   StartHttp(fd, IpText(peer), routes, acceptor);
                                  });
   if (!listener.ok()) return listener.status();
   const uint16_t bound = (*listener)->port();
-  io_->listeners.push_back(*std::move(listener));
+  listeners_.push_back(*std::move(listener));
   return bound;
 }
 
 void Worker::Start() {
-  for (const auto& listener : io_->listeners) listener->Accept();
-  AwaitEvents();
+  for (const auto& listener : listeners_) listener->Accept();
   thread_ = std::thread([this] {
     const std::string name = "edge-" + std::to_string(index_);
     ::pthread_setname_np(::pthread_self(), name.c_str());
-    io_->context.run();
+    Run();
   });
 }
 
 void Worker::Stop() {
   if (!thread_.joinable()) return;
-  asio::post(io_->context, [this] {
-    StopAccepting();
-    RunTurn([this] { connections_.AbortAll(kCloseGoingAway); });
-    for (HttpSocket* socket : http_sockets_) socket->CloseSocket();
-    io_->context.stop();
-  });
+  Post([this] { ShutDown(); });
   thread_.join();
 }
 
+void Worker::ShutDown() {
+  stopping_ = true;
+  StopAccepting();
+  connections_.AbortAll(kCloseGoingAway);
+  for (auto& [key, session] : http_sessions_) ended_http_sessions_.push_back(std::move(session));
+  http_sessions_.clear();
+}
+
 void Worker::StopAccepting() {
-  for (const auto& listener : io_->listeners) listener->Close();
+  for (const auto& listener : listeners_) listener->Close();
 }
 
 void Worker::Post(Mailbox::Task task) {
-  if (mailbox_.Put(std::move(task))) {
-    asio::post(io_->context, [this] { RunMailbox(); });
+  if (mailbox_.Put(std::move(task))) poller_.Wake();
+}
+
+// --- The loop
+
+void Worker::Run() {
+  while (!stopping_) Turn(poller_.Wait(WaitMilliseconds()));
+}
+
+void Worker::Turn(int events) {
+  turn_requested_ = false;
+  connections_.BeginTurn();
+  for (int i = 0; i < events; ++i) {
+    // A connection or session that ended meanwhile lives to the turn's end and ignores this.
+    poller_.Dispatch(
+        i, [this](ws::Connection& connection, uint32_t ready) { HandleEvent(connection, ready); },
+        [](PollTarget& target, uint32_t ready) { target.OnReady(ready); });
+  }
+  RunMailbox();
+  AdvanceTimers();
+  connections_.EndTurn();
+  ended_http_sessions_.clear();
+}
+
+int Worker::WaitMilliseconds() {
+  if (turn_requested_ || !mailbox_.Sleep()) return 0;
+  if (wheel_.size() == 0) return -1;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(next_tick_ - clock_.Now());
+  return static_cast<int>(std::clamp<int64_t>(left.count(), 0, wheel_.tick().count()));
+}
+
+void Worker::HandleEvent(ws::Connection& connection, uint32_t events) {
+  if ((events & EPOLLOUT) != 0) connection.HandleWritable();
+  if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
+    connection.HandleReadable(receive_buffer_.get(), options_.receive_buffer_bytes);
   }
 }
 
 void Worker::RunMailbox() {
   mailbox_.TakeAll(&tasks_);
-  RunTurn([this] {
-    for (Mailbox::Task& task : tasks_) task();
-  });
+  for (Mailbox::Task& task : tasks_) {
+    if (stopping_) break;
+    task();
+  }
   tasks_.clear();
 }
 
-void Worker::RequestTurn() {
-  if (turn_requested_) return;
-  turn_requested_ = true;
-  asio::post(io_->context, [this] {
-    turn_requested_ = false;
-    RunTurn([] {});
-  });
+void Worker::AdvanceTimers() {
+  if (wheel_.size() == 0) return;
+  const MonoTime now = clock_.Now();
+  if (now < next_tick_) return;
+  next_tick_ = now + wheel_.tick();
+  wheel_.Advance();
 }
 
-void Worker::EndTurn() {
-  connections_.EndTurn();
-  if (wheel_.size() > 0 && !ticking_) AwaitTick();
+// --- HTTP sessions
+
+void Worker::StartHttp(int fd, std::string remote_ip, const HttpRoutes& routes,
+                       Acceptor& acceptor) {
+  auto session = std::make_unique<HttpSession>(std::make_unique<ws::SocketStream>(fd),
+                                               std::move(remote_ip), *this, routes, acceptor);
+  HttpSession* const started = session.get();
+  http_sessions_.emplace(started, std::move(session));
+  started->Start();
 }
 
-void Worker::AwaitTick() {
-  ticking_ = true;
-  io_->tick.expires_after(wheel_.tick());
-  io_->tick.async_wait([this](const error_code& error) {
-    ticking_ = false;
-    if (!error) RunTurn([this] { wheel_.Advance(); });
-  });
+void Worker::EndHttp(HttpSession& session) {
+  const auto it = http_sessions_.find(&session);
+  if (it == http_sessions_.end()) return;
+  ended_http_sessions_.push_back(std::move(it->second));
+  http_sessions_.erase(it);
 }
 
-void Worker::AwaitEvents() {
-  io_->epoll.async_wait(asio::posix::descriptor_base::wait_read, [this](const error_code& error) {
-    if (error) return;
-    RunTurn([this] { HandleEvents(); });
-    AwaitEvents();
-  });
+void Worker::Upgrade(std::unique_ptr<ws::ByteStream> stream,
+                     std::unique_ptr<TransportHandler> handler,
+                     const std::optional<ws::DeflateAgreement>& deflate, char* leftover,
+                     size_t leftover_size, bool watched) {
+  upgrading_watched_ = watched;
+  connections_.Add(std::move(stream), std::move(handler), deflate, leftover, leftover_size);
+  upgrading_watched_ = false;
 }
 
-void Worker::HandleEvents() {
-  epoll_event events[kMaxEvents];
-  const int count = ::epoll_wait(io_->epoll.native_handle(), events, kMaxEvents, 0);
-  for (int i = 0; i < count; ++i) {
-    // A connection that ended meanwhile lives to the turn's end and ignores this.
-    auto* connection = static_cast<ws::Connection*>(events[i].data.ptr);
-    if ((events[i].events & EPOLLOUT) != 0) connection->HandleWritable();
-    if ((events[i].events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
-      connection->HandleReadable(receive_buffer_.get(), options_.receive_buffer_bytes);
-    }
-  }
-}
+// --- Connections
 
 bool Worker::Watch(int fd, ws::Connection* connection) {
-  epoll_event event = Interest(connection, false);
-  return ::epoll_ctl(io_->epoll.native_handle(), EPOLL_CTL_ADD, fd, &event) == 0;
+  return upgrading_watched_ ? poller_.Change(fd, connection, Poller::kReads)
+                            : poller_.Add(fd, connection, Poller::kReads);
 }
 
 void Worker::WatchWrites(int fd, ws::Connection* connection, bool on) {
-  epoll_event event = Interest(connection, on);
-  ::epoll_ctl(io_->epoll.native_handle(), EPOLL_CTL_MOD, fd, &event);
+  poller_.Change(fd, connection, on ? Poller::kReads | Poller::kWrites : Poller::kReads);
 }
 
-void Worker::Unwatch(int fd) {
-  ::epoll_ctl(io_->epoll.native_handle(), EPOLL_CTL_DEL, fd, nullptr);
-}
+void Worker::Unwatch(int fd) { poller_.Remove(fd); }
 
 }  // namespace spillway::edge::net

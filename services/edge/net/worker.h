@@ -1,20 +1,22 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_set.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/base/clock.h"
 #include "services/edge/net/http_routes.h"
 #include "services/edge/net/mailbox.h"
+#include "services/edge/net/poller.h"
 #include "services/edge/net/worker_options.h"
 #include "services/edge/session/acceptor.h"
 #include "services/edge/timer/timing_wheel.h"
@@ -24,14 +26,14 @@
 
 namespace spillway::edge::net {
 
-class HttpSocket;
+class HttpSession;
+class Listener;
 
 // One thread with its own event loop, listening sockets and share of connections, which never leave
 // it.
 //
-// Asio runs HTTP, the wake-ups and the clock tick. Upgraded connections are in an epoll set of our
-// own, watched by Asio as one descriptor: many of their events are taken by one call and cost no
-// handler each.
+// All that is ready when the loop wakes up is one turn: sockets, posted tasks, timers; and what all
+// of it sends leaves at the turn's end.
 //
 // Owned by its IoPool. Start() and Stop() are called by the owner; Post(), index() and counters()
 // by any thread; everything else on this worker's thread only, that is from posted tasks, timers
@@ -62,46 +64,55 @@ class Worker final : private ws::EventLoop {
   // Closes the listening sockets.
   void StopAccepting();
 
-  // For this folder: runs `fn` as a turn, or as part of the one that is running.
-  template <typename Fn>
-  void RunTurn(Fn&& fn) {
-    if (connections_.in_turn()) return std::forward<Fn>(fn)();
-    connections_.BeginTurn();
-    std::forward<Fn>(fn)();
-    EndTurn();
-  }
-  ws::WorkerCounters& mutable_counters() { return counters_; }
-  void AddHttpSocket(HttpSocket* socket) { http_sockets_.insert(socket); }
-  void RemoveHttpSocket(HttpSocket* socket) { http_sockets_.erase(socket); }
+  // For this folder.
   const WorkerOptions& options() const { return options_; }
+  ws::WorkerCounters& mutable_counters() { return counters_; }
+  Poller& poller() { return poller_; }
+  // For one read at a time.
+  std::span<char> receive_buffer() {
+    return {receive_buffer_.get(), options_.receive_buffer_bytes};
+  }
+  // Makes a connection of what an HTTP session served so far; `watched`: its descriptor is in the
+  // poller already. See ConnectionSet::Add().
+  void Upgrade(std::unique_ptr<ws::ByteStream> stream, std::unique_ptr<TransportHandler> handler,
+               const std::optional<ws::DeflateAgreement>& deflate, char* leftover,
+               size_t leftover_size, bool watched);
+  // Destroys the session when the turn ends.
+  void EndHttp(HttpSession& session);
 
  private:
-  struct Io;  // what is made of Asio
-
   // ws::EventLoop.
   bool Watch(int fd, ws::Connection* connection) override;
   void WatchWrites(int fd, ws::Connection* connection, bool on) override;
   void Unwatch(int fd) override;
-  void RequestTurn() override;
+  void RequestTurn() override { turn_requested_ = true; }
 
-  void EndTurn();
-  void AwaitEvents();
-  void HandleEvents();
-  void AwaitTick();
+  void Run();
+  void Turn(int events);
+  void HandleEvent(ws::Connection& connection, uint32_t events);
   void RunMailbox();
+  void AdvanceTimers();
+  int WaitMilliseconds();
+  void StartHttp(int fd, std::string remote_ip, const HttpRoutes& routes, Acceptor& acceptor);
+  void ShutDown();
 
   const size_t index_;
   const WorkerOptions options_;
+  Clock& clock_;
   ws::WorkerCounters counters_;
+  Poller poller_;
   TimingWheel wheel_;
+  MonoTime next_tick_;
   ws::ConnectionSet connections_;
   Mailbox mailbox_;
   std::vector<Mailbox::Task> tasks_;
-  absl::flat_hash_set<HttpSocket*> http_sockets_;
   std::unique_ptr<char[]> receive_buffer_;
+  absl::flat_hash_map<HttpSession*, std::unique_ptr<HttpSession>> http_sessions_;
+  std::vector<std::unique_ptr<HttpSession>> ended_http_sessions_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
   bool turn_requested_ = false;
-  bool ticking_ = false;
-  std::unique_ptr<Io> io_;  // after what its pending handlers refer to
+  bool upgrading_watched_ = false;  // the connection being added has its descriptor watched
+  bool stopping_ = false;
   std::thread thread_;
 };
 
