@@ -17,9 +17,10 @@ namespace spillway::edge {
 using SlotNumber = uint32_t;
 constexpr SlotNumber kNoSlot = UINT32_MAX;  // the event never was in Kafka
 
-// A dialect in one shape (an endpoint's envelope): everything that gets the same bytes.
+// A dialect in one shape (an endpoint's envelope) and one form of compression: everything that gets
+// the same bytes.
 using VariantId = uint8_t;
-constexpr size_t kMaxVariants = 16;
+constexpr size_t kMaxVariants = 48;
 
 // An event as this edge holds it: its own copy of the fields, and the frames made of it, one for
 // each channel and variant, made once and shared by all subscribers on all threads. Immutable but
@@ -27,8 +28,10 @@ constexpr size_t kMaxVariants = 16;
 // work, nothing else). May be read from any thread.
 class EdgeEvent final : public RefCounted<EdgeEvent> {
  public:
-  // Copies what `view` points to. `slot` replaces the ingest's number.
-  static Ref<EdgeEvent> Make(const wire::EventView& view, SlotNumber slot);
+  // Copies what `view` points to. `slot` replaces the ingest's number. It has room for the frames
+  // of `variants` variants: those of the process (VariantTable::size()).
+  static Ref<EdgeEvent> Make(const wire::EventView& view, SlotNumber slot,
+                             size_t variants = kMaxVariants);
 
   SlotNumber slot() const { return slot_; }
   bool ephemeral() const { return slot_ == kNoSlot; }
@@ -37,28 +40,36 @@ class EdgeEvent final : public RefCounted<EdgeEvent> {
   const wire::EventView& view() const { return view_; }
   size_t channel_count() const { return view_.channels.size(); }
   std::string_view channel(size_t index) const { return view_.channels[index]; }
-  uint64_t channel_hash(size_t index) const { return hashes_[index]; }
+  uint64_t channel_hash(size_t index) const { return hashes()[index]; }
   // Bytes that it keeps in memory, frames not included.
   size_t cost() const { return cost_; }
 
   // The frame for a channel and variant; null until it was set.
   const Frame* frame(size_t channel, VariantId variant) const {
-    return frames_[channel * kMaxVariants + variant].load(std::memory_order_acquire);
+    return frames()[channel * variants_ + variant].load(std::memory_order_acquire);
   }
   // Offers a frame; returns the one that counts, which stays with the event.
   const Frame* SetFrame(size_t channel, VariantId variant, Ref<Frame> frame) const;
 
  private:
   friend class RefCounted<EdgeEvent>;
+  using FramePointer = std::atomic<const Frame*>;
+
   EdgeEvent() = default;
   ~EdgeEvent();
 
+  FramePointer* frames() const { return reinterpret_cast<FramePointer*>(block_.get()); }
+  uint64_t* hashes() const {
+    return reinterpret_cast<uint64_t*>(block_.get() +
+                                       channel_count() * variants_ * sizeof(FramePointer));
+  }
+
   SlotNumber slot_ = kNoSlot;
+  uint32_t variants_ = 0;
   wire::EventView view_;
   size_t cost_ = 0;
-  std::unique_ptr<char[]> text_;
-  std::unique_ptr<uint64_t[]> hashes_;
-  mutable std::unique_ptr<std::atomic<const Frame*>[]> frames_;
+  // The frames, then the channels' hashes, then the texts.
+  std::unique_ptr<std::byte[]> block_;
 };
 
 }  // namespace spillway::edge

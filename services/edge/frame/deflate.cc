@@ -36,7 +36,9 @@ std::string_view Deflater::Compress(std::string_view payload) {
   if (out_.capacity() > kKeptCapacity) std::string().swap(out_);
   deflateReset(stream_.get());
   // deflateBound is for Z_FINISH; a sync flush adds an empty stored block of at most 6 bytes.
-  out_.resize(deflateBound(stream_.get(), payload.size()) + 16);
+  const size_t bound = deflateBound(stream_.get(), payload.size()) + 16;
+  // Never shrunk in between: growing again would clear it again.
+  if (out_.size() < bound) out_.resize(bound);
   stream_->next_in = Bytes(payload);
   stream_->avail_in = static_cast<uInt>(payload.size());
   size_t produced = 0;

@@ -26,7 +26,8 @@ class Deflater {
   Deflater& operator=(const Deflater&) = delete;
 
   // The payload of a frame with RSV1: without the tail 00 00 FF FF (section 7.2.1).
-  // Valid until the next call.
+  // Valid until the next call. Holds an output buffer of up to about the largest payload's size;
+  // one above 256 KiB is given back with the next message.
   std::string_view Compress(std::string_view payload);
 
  private:
@@ -48,9 +49,13 @@ class Inflater {
   Inflater(const Inflater&) = delete;
   Inflater& operator=(const Inflater&) = delete;
 
-  // `data` as it came, without the tail. kTooBig as soon as more than `limit` bytes would come out:
-  // no more than `limit` (rounded up to the next chunk) is ever held.
+  // `data` as it came, without the tail. kTooBig as soon as more than `limit` bytes would come out,
+  // whatever the input promises: the time is bounded by its size and `limit`.
   Result Inflate(std::string_view data, size_t limit);
+
+  // Of the output: at most twice the largest limit used (but for the first chunk of 16 KiB); above
+  // 256 KiB it is given back with the next message.
+  size_t held_bytes() const { return out_.capacity(); }
 
  private:
   Status Run(std::string_view data, size_t limit);

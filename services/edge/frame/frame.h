@@ -30,6 +30,8 @@ class Frame final : public RefCounted<Frame> {
   std::string_view bytes() const { return {data(), size_}; }
   std::string_view payload() const { return {data() + header_size_, size_ - header_size_}; }
   char* payload_data() { return const_cast<char*>(data()) + header_size_; }
+  // The payload is compressed by permessage-deflate.
+  bool compressed() const { return (static_cast<uint8_t>(data()[0]) & 0x40) != 0; }
   Opcode opcode() const { return static_cast<Opcode>(static_cast<uint8_t>(data()[0]) & 0x0F); }
 
   static void Destroy(const Frame* frame);

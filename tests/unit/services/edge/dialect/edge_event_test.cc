@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "common/channel/channel_hash.h"
-#include "services/edge/dialect/event_encoder.h"
 
 namespace spillway::edge {
 namespace {
@@ -91,36 +90,18 @@ TEST(EdgeEvent, RacingThreadsAgreeOnOneFrame) {
   }
 }
 
-class CountingEncoder final : public EventEncoder {
- public:
-  Ref<Frame> EncodeEvent(const EdgeEvent& event, size_t channel) const override {
-    ++calls;
-    return Frame::Make(Opcode::kText, event.channel(channel));
+TEST(EdgeEvent, HasRoomForAsManyVariantsAsThereAre) {
+  const wire::EventView view = ViewOf({"a", "b", "c"}, "1");
+  const size_t least = EdgeEvent::Make(view, 1, 1)->cost();
+  EXPECT_EQ(EdgeEvent::Make(view, 1, 3)->cost(), least + 3 * 2 * sizeof(void*));
+  const Ref<EdgeEvent> event = EdgeEvent::Make(view, 1, 1);
+  for (size_t i = 0; i < 3; ++i) {
+    const Ref<Frame> frame = Frame::Make(Opcode::kText, event->channel(i));
+    EXPECT_EQ(event->SetFrame(i, 0, frame), frame.get());
   }
-  Ref<Frame> EncodeCheckpoint(std::string_view, const std::vector<PositionEntry>&) const override {
-    return {};
-  }
-  Ref<Frame> EncodeJoined(std::string_view, const PositionEntry&) const override { return {}; }
-  Ref<Frame> EncodeGap(std::string_view, const GapInfo&) const override { return {}; }
-
-  mutable int calls = 0;
-};
-
-TEST(VariantTable, EncodesOnceForEachChannelAndVariant) {
-  CountingEncoder one, two;
-  VariantTable variants;
-  EXPECT_EQ(variants.Add(&one), 0);
-  EXPECT_EQ(variants.Add(&two), 1);
-  EXPECT_EQ(variants.size(), 2u);
-  const Ref<EdgeEvent> event = EdgeEvent::Make(ViewOf({"a", "b"}, "1"), 1);
-  const Frame* frame = variants.FrameOf(*event, 1, 0);
-  EXPECT_EQ(frame->payload(), "b");
-  EXPECT_EQ(variants.FrameOf(*event, 1, 0), frame);
-  EXPECT_EQ(one.calls, 1);
-  EXPECT_NE(variants.FrameOf(*event, 1, 1), frame);
-  EXPECT_EQ(variants.FrameOf(*event, 0, 0)->payload(), "a");
-  EXPECT_EQ(one.calls, 2);
-  EXPECT_EQ(two.calls, 1);
+  EXPECT_EQ(event->frame(2, 0)->payload(), "c");
+  EXPECT_EQ(event->channel_hash(2), ChannelHash("c"));
+  EXPECT_EQ(event->view().payload, "1");
 }
 
 }  // namespace

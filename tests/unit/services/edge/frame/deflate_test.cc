@@ -73,5 +73,37 @@ TEST(DeflateTest, RefusesRubbishAndGoesOn) {
   EXPECT_EQ(inflater.Inflate(deflater.Compress("fine"), 1000).payload, "fine");
 }
 
+TEST(DeflateTest, HoldsLittleWhateverItIsSent) {
+  Deflater deflater;
+  Inflater inflater;
+  const std::string bomb(deflater.Compress(std::string(50 << 20, '\0')));
+  for (int i = 0; i < 100; ++i) inflater.Inflate(bomb, 65536);
+  EXPECT_LE(inflater.held_bytes(), 2u * 65536);
+  // A large limit's buffer does not stay.
+  inflater.Inflate(bomb, 8 << 20);
+  EXPECT_LE(inflater.held_bytes(), 2u * (8 << 20));
+  inflater.Inflate("", 65536);
+  EXPECT_LE(inflater.held_bytes(), 2u * 65536);
+}
+
+TEST(DeflateTest, ABombInManySmallMessagesIsBoundedEachTime) {
+  Deflater deflater;
+  Inflater inflater;
+  const std::string most(deflater.Compress(std::string(65536, ' ')));
+  ASSERT_LT(most.size(), 100u);  // a ratio of about 1000, the most there is
+  for (int i = 0; i < 2000; ++i) {
+    const Inflater::Result result = inflater.Inflate(most, 65536);
+    ASSERT_EQ(result.status, Status::kOk);
+    ASSERT_EQ(result.payload.size(), 65536u);
+  }
+  EXPECT_LE(inflater.held_bytes(), 2u * 65536);
+  // Blocks that yield nothing end with the input.
+  std::string empty;
+  for (int i = 0; i < 13000; ++i) empty += std::string("\x00\x00\x00\xFF\xFF", 5);
+  const Inflater::Result result = inflater.Inflate(empty + '\0', 65536);
+  EXPECT_EQ(result.status, Status::kOk);
+  EXPECT_EQ(result.payload, "");
+}
+
 }  // namespace
 }  // namespace spillway::edge
