@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 
 namespace spillway {
 namespace {
@@ -11,6 +12,30 @@ namespace {
 bool InRange(char c, uint8_t low, uint8_t high) {
   const auto byte = static_cast<uint8_t>(c);
   return byte >= low && byte <= high;
+}
+
+// Stands for itself in a string.
+bool IsPlain(char c) {
+  const auto byte = static_cast<uint8_t>(c);
+  return byte >= 0x20 && byte < 0x7F && c != '"' && c != '\\';
+}
+
+// How many characters at the head of `text` stand for themselves.
+size_t PlainRun(std::string_view text) {
+  constexpr uint64_t kOnes = 0x0101010101010101u;
+  constexpr uint64_t kHighs = kOnes * 0x80;
+  // High bits of the bytes that are zero; of others only above a zero one.
+  const auto zeros = [](uint64_t word) { return (word - kOnes) & ~word; };
+  size_t i = 0;
+  for (; i + sizeof(uint64_t) <= text.size(); i += sizeof(uint64_t)) {
+    uint64_t word = 0;
+    std::memcpy(&word, text.data() + i, sizeof(word));
+    const uint64_t special = word | ((word - kOnes * 0x20) & ~word) | zeros(word ^ (kOnes * '"')) |
+                             zeros(word ^ (kOnes * '\\')) | zeros(word ^ (kOnes * 0x7F));
+    if ((special & kHighs) != 0) break;
+  }
+  while (i < text.size() && IsPlain(text[i])) ++i;
+  return i;
 }
 
 }  // namespace
@@ -46,21 +71,24 @@ void AppendJsonString(std::string* out, std::string_view text) {
   static constexpr char kHex[] = "0123456789abcdef";
   out->push_back('"');
   size_t i = 0;
-  while (i < text.size()) {
+  for (;;) {
+    size_t end = i;
+    for (;;) {
+      end += PlainRun(text.substr(end));
+      const size_t length = Utf8SequenceLength(text.substr(end));
+      if (length < 2) break;
+      end += length;
+    }
+    out->append(text, i, end - i);
+    i = end;
+    if (i == text.size()) break;
     const char c = text[i];
     const auto byte = static_cast<uint8_t>(c);
+    ++i;
     if (byte >= 0x80) {
-      const size_t length = Utf8SequenceLength(text.substr(i));
-      if (length == 0) {
-        out->append("\xEF\xBF\xBD");
-        ++i;
-      } else {
-        out->append(text.substr(i, length));
-        i += length;
-      }
+      out->append("\xEF\xBF\xBD");
       continue;
     }
-    ++i;
     switch (c) {
       case '"':
         out->append("\\\"");
@@ -78,13 +106,9 @@ void AppendJsonString(std::string* out, std::string_view text) {
         out->append("\\t");
         break;
       default:
-        if (byte < 0x20 || byte == 0x7F) {
-          out->append("\\u00");
-          out->push_back(kHex[byte >> 4]);
-          out->push_back(kHex[byte & 0xF]);
-        } else {
-          out->push_back(c);
-        }
+        out->append("\\u00");
+        out->push_back(kHex[byte >> 4]);
+        out->push_back(kHex[byte & 0xF]);
     }
   }
   out->push_back('"');

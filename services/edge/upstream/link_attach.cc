@@ -40,7 +40,19 @@ LinkState* LinkCore::Place(const SlotState& slot, MonoTime now, bool ignore_avoi
   return best;
 }
 
+bool LinkCore::MayPlace(MonoTime now) {
+  // Whoever links first would get every slot, and keep them until the others were stable for long.
+  if (placed_) return true;
+  if (!catalogue_complete_) return false;
+  const auto told = static_cast<size_t>(std::count_if(
+      links_.begin(), links_.end(), [](const auto& link) { return link.second->has_catalogue; }));
+  placed_ = told >= std::max(expected_links_, links_.size()) ||
+            now - first_catalogue_ >= options_.first_placement_wait;
+  return placed_;
+}
+
 void LinkCore::AttachAll(MonoTime now) {
+  if (!MayPlace(now)) return;
   for (auto& slot : slots_) {
     if (slot == nullptr) continue;
     if (slot->phase == SlotState::Phase::kAttaching &&
@@ -103,6 +115,15 @@ SlotState* LinkCore::CurrentSlot(const LinkState& link, uint32_t ingest_slot, ui
     return nullptr;
   }
   return slot;
+}
+
+SlotState* LinkCore::AttachedSlot(const LinkState& link, uint32_t ingest_slot) {
+  const auto found = link.slots.find(ingest_slot);
+  if (found == link.slots.end()) return nullptr;
+  SlotState* slot = slots_[found->second].get();
+  const bool here =
+      slot != nullptr && slot->link == link.id && slot->phase == SlotState::Phase::kAttached;
+  return here ? slot : nullptr;
 }
 
 void LinkCore::OnAttached(LinkState& link, const v1::Attached& attached, MonoTime now) {

@@ -1,9 +1,10 @@
-// LinkCore: taking batches in. A batch is the transaction: it is parsed whole before anything of it
-// counts.
+// LinkCore: taking batches in. A batch is the transaction: it is parsed once, to its end, before
+// anything of it counts.
 
 #include <algorithm>
 #include <utility>
 
+#include "absl/container/inlined_vector.h"
 #include "services/edge/upstream/link_core.h"
 
 namespace spillway::edge {
@@ -18,8 +19,8 @@ Ref<EdgeEvent> LinkCore::Take(const wire::EventView& view, SlotNumber slot) {
   }
   if (!wanted) return {};  // a hash collision, or interest that has just ended
   Ref<EdgeEvent> event = EdgeEvent::Make(view, slot);
-  // Encoded here, once, for everyone who will send it; a worker that meets a variant which was not
-  // in use a moment ago makes that frame itself.
+  // Encoded here, once, for everyone who will send it; a worker that meets a variant which nobody
+  // wanted a moment ago makes that frame itself.
   for (size_t channel = 0; channel < event->channel_count(); ++channel) {
     const auto interest = interests_.find(event->channel(channel));
     if (interest == interests_.end() || interest->second->workers.empty()) continue;
@@ -38,12 +39,22 @@ void LinkCore::OnBatch(LinkState& link, std::string_view bytes, MonoTime now) {
     SlotState* slot;
     wire::ProgressView progress;
   };
-  std::vector<Entry> current;
+  // A slot that the batch has events of. Whether they count is known when its progress was read.
+  struct Source {
+    uint32_t ingest_slot;
+    SlotState* slot;  // null if it is not attached here
+    uint64_t events = 0;
+    uint64_t behind = 0;
+    uint64_t taken = 0;
+  };
+  absl::InlinedVector<Entry, 8> current;
+  absl::InlinedVector<Source, 8> sources;
+  size_t last = 0;  // of sources: events come in runs of one slot
   wire::ProgressView progress;
   std::string_view event_bytes;
-  size_t events = 0;
+  auto batch = std::make_shared<EdgeBatch>();
 
-  // First pass: is it well formed, and which of its partitions are ours to take?
+  // Nothing of this link or of the slots changes before the end has shown that the batch is whole.
   for (wire::BatchReader reader(bytes);;) {
     const auto kind = reader.Next(&progress, &event_bytes);
     if (kind == wire::BatchReader::Kind::kEnd) break;
@@ -54,48 +65,48 @@ void LinkCore::OnBatch(LinkState& link, std::string_view bytes, MonoTime now) {
       DropLink(link, now);
       return;
     }
-    if (kind == wire::BatchReader::Kind::kEvent) {
-      ++events;
-    } else if (SlotState* slot = CurrentSlot(link, progress.slot, progress.attach_id);
-               slot != nullptr && slot->phase == SlotState::Phase::kAttached) {
-      current.push_back({slot, progress});
+    if (kind == wire::BatchReader::Kind::kProgress) {
+      SlotState* slot = CurrentSlot(link, progress.slot, progress.attach_id);
+      if (slot != nullptr && slot->phase == SlotState::Phase::kAttached) {
+        current.push_back({slot, progress});
+      }
+      continue;
+    }
+    if (last >= sources.size() || sources[last].ingest_slot != scratch_.slot) {
+      for (last = 0; last < sources.size(); ++last) {
+        if (sources[last].ingest_slot == scratch_.slot) break;
+      }
+      if (last == sources.size()) {
+        sources.push_back({scratch_.slot, AttachedSlot(link, scratch_.slot)});
+      }
+    }
+    Source& source = sources[last];
+    ++source.events;
+    if (source.slot == nullptr) continue;
+    if (scratch_.offset <= source.slot->taken) {
+      ++source.behind;
+    } else if (Ref<EdgeEvent> event = Take(scratch_, source.slot->number()); event) {
+      ++source.taken;
+      batch->events.push_back(std::move(event));
     }
   }
   ++counters_.batches;
   counters_.batch_bytes += bytes.size();
 
-  auto batch = std::make_shared<EdgeBatch>();
-  if (events > 0) {
-    batch->events.reserve(events);
-    uint32_t last_slot = 0;
-    SlotState* slot = nullptr;
-    bool have_last = false;
-    for (wire::BatchReader reader(bytes);;) {
-      const auto kind = reader.Next(&progress, &event_bytes);
-      if (kind == wire::BatchReader::Kind::kEnd) break;
-      if (kind != wire::BatchReader::Kind::kEvent) continue;
-      wire::ParseEvent(event_bytes, &scratch_);
-      if (!have_last || scratch_.slot != last_slot) {
-        const auto found = std::find_if(current.begin(), current.end(), [&](const Entry& entry) {
-          return entry.progress.slot == scratch_.slot;
-        });
-        slot = found == current.end() ? nullptr : found->slot;
-        last_slot = scratch_.slot;
-        have_last = true;
-      }
-      if (slot == nullptr) {
-        ++counters_.void_events;
-        continue;
-      }
-      if (scratch_.offset <= slot->taken) {
-        ++counters_.records_behind;
-        continue;
-      }
-      if (Ref<EdgeEvent> event = Take(scratch_, slot->number()); event) {
-        ++counters_.events;
-        batch->events.push_back(std::move(event));
-      }
+  for (const Source& source : sources) {
+    const bool counts = std::any_of(current.begin(), current.end(),
+                                    [&](const Entry& entry) { return entry.slot == source.slot; });
+    if (counts) {
+      counters_.events += source.taken;
+      counters_.records_behind += source.behind;
+      continue;
     }
+    counters_.void_events += source.events;
+    if (source.taken == 0) continue;
+    // Of an attachment that ended while the batch was on its way.
+    std::erase_if(batch->events, [number = source.slot->number()](const Ref<EdgeEvent>& event) {
+      return event->slot() == number;
+    });
   }
   for (const Entry& entry : current) {
     if (entry.progress.interest_sequence != 0) {

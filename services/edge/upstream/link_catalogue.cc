@@ -101,6 +101,7 @@ void LinkCore::OnCatalogue(LinkState& link, const v1::Catalogue& catalogue, Mono
   }
   link.has_catalogue = true;
   const bool first = !std::exchange(catalogue_complete_, true);
+  if (first) first_catalogue_ = now;
   const size_t before = slots_.size();
   DropUnknownSlots(now);
   if (fresh || first || before != slots_.size()) PublishSlots();

@@ -47,6 +47,9 @@ class LinkCore {
     std::chrono::milliseconds interest_linger{60'000};
     std::chrono::milliseconds read_timeout{10'000};
     std::chrono::milliseconds read_retry{100};
+    // How long the first placement waits, from the first catalogue on, for the ingests that have
+    // not told theirs.
+    std::chrono::milliseconds first_placement_wait{1'000};
   };
 
   LinkCore(Options options, VariantTable& variants, LinkCoreSink& sink, uint64_t seed);
@@ -56,6 +59,9 @@ class LinkCore {
   // ---------------------------------------------------------------------------------
   void OnLinkUp(LinkId link, MonoTime now);  // the stream is open: says hello
   void OnLinkDown(LinkId link, MonoTime now);
+  // How many links there are to be, as far as the addresses of ingests are known: whoever has not
+  // told its catalogue is waited for before slots are placed for the first time.
+  void ExpectLinks(size_t count) { expected_links_ = count; }
   // Any LinkResponse as it came off the wire.
   void OnMessage(LinkId link, std::string_view message, MonoTime now);
   void OnReadResponse(uint64_t call, const v1::ReadResponse& response, MonoTime now);
@@ -93,6 +99,7 @@ class LinkCore {
 
   // link_attach.cc
   LinkState* Place(const SlotState& slot, MonoTime now, bool ignore_avoidance);
+  bool MayPlace(MonoTime now);
   void AttachAll(MonoTime now);
   void TryAttach(SlotState& slot, MonoTime now);
   void SendAttach(SlotState& slot, LinkState& link, MonoTime now);
@@ -111,6 +118,8 @@ class LinkCore {
   // Points scratch_ into a parsed event; its slot is the ingest's.
   void View(const v1::Event& event);
   SlotState* CurrentSlot(const LinkState& link, uint32_t ingest_slot, uint64_t attach_id);
+  // The slot by the ingest's number if it is attached on this link, whatever the attachment.
+  SlotState* AttachedSlot(const LinkState& link, uint32_t ingest_slot);
 
   // link_interest.cc
   void SendWholeInterest(LinkState& link);
@@ -132,6 +141,9 @@ class LinkCore {
   std::vector<std::unique_ptr<SlotState>> slots_;  // by SlotNumber; null once dropped
   StringMap<SlotNumber> slot_numbers_;             // by source
   bool catalogue_complete_ = false;
+  MonoTime first_catalogue_;  // once catalogue_complete_
+  bool placed_ = false;       // slots were placed once: from then on without waiting
+  size_t expected_links_ = 0;
   Interests interests_;
   std::vector<PendingRead> waiting_reads_;
   absl::flat_hash_map<uint64_t, std::unique_ptr<PendingCall>> calls_;

@@ -26,6 +26,7 @@ void LinkRuntime::Impl::OnResolved(absl::StatusOr<std::vector<std::string>> answ
 }
 
 void LinkRuntime::Impl::Dial(MonoTime now) {
+  core_->ExpectLinks(targets_.ExpectedLinks());
   for (const IngestTargets::Dial& dial : targets_.TakeDue(now)) {
     rpc::ChannelOptions options;
     options.tls = options_.tls;

@@ -69,6 +69,11 @@ bool IngestTargets::OnEnded(LinkId link, std::string_view error, bool duplicate,
   return news;
 }
 
+size_t IngestTargets::ExpectedLinks() const {
+  return static_cast<size_t>(std::count_if(
+      targets_.begin(), targets_.end(), [](const auto& entry) { return !entry.second.duplicate; }));
+}
+
 std::string IngestTargets::AddressOf(LinkId link) const {
   for (const auto& [address, target] : targets_) {
     if (target.link == link) return address;

@@ -56,6 +56,9 @@ class IngestTargets {
   // failed before.
   bool OnEnded(LinkId link, std::string_view error, bool duplicate, MonoTime now);
 
+  // How many links there are once all have come up: addresses, without those that are known to be
+  // further ones of an ingest.
+  size_t ExpectedLinks() const;
   // Empty if there is no such link.
   std::string AddressOf(LinkId link) const;
   std::vector<IngestTargetStatus> Status() const;

@@ -49,6 +49,10 @@ class ShardCore final : private EdgeFeed::Logs {
         10'000};  // a catching-up link that takes nothing so long is cut
     std::chrono::milliseconds snapshot_wait{3'000};  // how long a snapshot waits for the backfill
     std::chrono::milliseconds read_timeout{10'000};
+    // What one history read looks at and takes, for all its slots; they share it evenly, and each
+    // comes at least one record further.
+    size_t history_bytes = 512 << 10;
+    size_t history_records = 64 << 10;
   };
   struct Counters {
     uint64_t records = 0;
@@ -97,7 +101,8 @@ class ShardCore final : private EdgeFeed::Logs {
   // answered.
   void ReadSnapshot(uint64_t read_id, std::string channel, std::vector<v1::SlotOffset> not_before,
                     MonoTime now);
-  // The channel's events after these positions, from the log.
+  // The channel's events after these positions, from the log: as many as the bounds of one answer
+  // allow. It is as of where it ends; whoever wants more asks for what comes after that.
   void ReadHistory(uint64_t read_id, std::string channel, std::vector<v1::SlotOffset> after,
                    std::vector<v1::SlotOffset> not_before, MonoTime now);
 

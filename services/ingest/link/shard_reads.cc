@@ -85,6 +85,7 @@ void ShardCore::FillSnapshot(const PendingRead& read, ReadResult* result) {
 
 void ShardCore::FillHistory(const PendingRead& read, ReadResult* result) {
   const uint64_t hash = ChannelHash(read.channel);
+  const size_t slots = std::max<size_t>(1, read.after.size());
   for (const v1::SlotOffset& after : read.after) {
     const Slot* slot = FindSlot(after.slot());
     if (slot == nullptr || slot->log == nullptr) {
@@ -100,18 +101,31 @@ void ShardCore::FillHistory(const PendingRead& read, ReadResult* result) {
       gap.set_reason("limit");
       ++counters_.gaps;
     }
-    for (uint64_t n = log.SequenceAfter(after.offset()); n < log.end_sequence(); ++n) {
+    v1::SlotOffset& as_of = result->as_of.emplace_back();
+    as_of.set_slot(after.slot());
+    // Each slot has its share of the bounds, and comes at least one record further.
+    const uint64_t begin = log.SequenceAfter(after.offset());
+    const uint64_t end = std::min(log.end_sequence(),
+                                  begin + std::max<uint64_t>(1, options_.history_records / slots));
+    size_t bytes = 0;
+    uint64_t n = begin;
+    for (; n < end && (n == begin || bytes < options_.history_bytes / slots); ++n) {
       const LogRecord& record = log.At(n);
       for (const LogEvent& event : record.events) {
         if (std::find(event.channels.begin(), event.channels.end(), hash) != event.channels.end()) {
           result->events.push_back(std::make_shared<const std::string>(record.EventBytes(event)));
+          bytes += event.size;
         }
       }
     }
-    v1::SlotOffset& as_of = result->as_of.emplace_back();
-    as_of.set_slot(after.slot());
-    as_of.set_offset(std::max(log.head(), after.offset()));
-    as_of.set_fingerprint(log.head_fingerprint());
+    if (n < log.end_sequence()) {
+      const LogRecord& last = log.At(n - 1);
+      as_of.set_offset(last.offset);
+      as_of.set_fingerprint(last.fingerprint);
+    } else {
+      as_of.set_offset(std::max(log.head(), after.offset()));
+      as_of.set_fingerprint(log.head_fingerprint());
+    }
   }
 }
 

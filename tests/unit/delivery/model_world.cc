@@ -35,6 +35,8 @@ ingest::ShardCore::Options World::IngestOptions() const {
     options.log.max_bytes = 800;
     options.max_batch_bytes = 120;
     options.scan_window_bytes = 600;
+    options.history_bytes = 100;
+    options.history_records = 3;
   }
   return options;
 }

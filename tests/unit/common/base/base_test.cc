@@ -22,6 +22,25 @@ TEST(JsonTextTest, EscapesWhatJsonWants) {
             "\"\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80\"");
 }
 
+// Text is looked at in words: every byte at every place in them, beside every other.
+TEST(JsonTextTest, FindsWhatToEscapeWhereverItStands) {
+  for (int value = 0; value < 256; ++value) {
+    const std::string alone(1, static_cast<char>(value));
+    std::string escaped = JsonString(alone);
+    escaped = escaped.substr(1, escaped.size() - 2);
+    for (size_t before = 0; before < 18; ++before) {
+      for (size_t after : {size_t{0}, size_t{1}, size_t{9}}) {
+        const std::string text = std::string(before, 'a') + alone + std::string(after, '~');
+        EXPECT_EQ(JsonString(text),
+                  '"' + std::string(before, 'a') + escaped + std::string(after, '~') + '"')
+            << value << " at " << before;
+      }
+    }
+    const bool plain = value >= 0x20 && value < 0x7F && value != '"' && value != '\\';
+    EXPECT_EQ(escaped == alone, plain) << value;
+  }
+}
+
 TEST(JsonTextTest, ReplacesWhatIsNotUtf8) {
   const std::string bad = "\"\xEF\xBF\xBD\"";
   EXPECT_EQ(JsonString("\xFF"), bad);

@@ -8,8 +8,10 @@ namespace spillway::edge {
 namespace {
 
 using std::chrono::milliseconds;
+using testing::Contains;
 using testing::ElementsAre;
 using testing::IsEmpty;
+using testing::StartsWith;
 
 class LinkAttach : public LinkCoreTest {};
 
@@ -91,6 +93,59 @@ TEST_F(LinkAttach, TheNewestRouteConfigurationIsPreferred) {
   Catalogue(2, partitions);
   Catalogue(1, partitions);
   for (const std::string& line : sink_.Take(1)) EXPECT_FALSE(line.starts_with("attach")) << line;
+}
+
+TEST_F(LinkAttach, TheFirstPlacementWaitsForIngestsThatHaveNotAnswered) {
+  core_->OnLinkUp(1, now_);
+  core_->OnLinkUp(2, now_);
+  Hello(1, "ingest-1");
+  Catalogue(1, {0, 1, 2, 3, 4, 5, 6, 7});
+  Pass(std::chrono::milliseconds(900), {1});
+  EXPECT_EQ(AttachedTo(), 0u) << "ingest-2 may be the better place";
+  Hello(2, "ingest-2");
+  EXPECT_EQ(AttachedTo(), 0u) << "what it serves is not known";
+  Catalogue(2, {0, 1, 2, 3, 4, 5, 6, 7});
+  EXPECT_THAT(sink_.Take(1), Contains(StartsWith("attach ")));
+  EXPECT_THAT(sink_.Take(2), Contains(StartsWith("attach ")));
+}
+
+TEST_F(LinkAttach, TheFirstPlacementWaitsForAnAddressThatIsNotLinked) {
+  core_->ExpectLinks(2);
+  Open(1, {0});
+  Pass(std::chrono::milliseconds(500), {1});
+  EXPECT_EQ(AttachedTo(), 0u);
+  core_->ExpectLinks(1);  // the other was one more address of the same ingest
+  Pass(std::chrono::milliseconds(50), {1});
+  EXPECT_EQ(AttachedTo(), 1u);
+}
+
+TEST_F(LinkAttach, TheFirstPlacementWaitsNoLongerThanASecond) {
+  core_->ExpectLinks(3);
+  Pass(std::chrono::seconds(10));  // before the first catalogue there is nothing to place
+  Open(1, {0});
+  Pass(std::chrono::milliseconds(950), {1});
+  EXPECT_EQ(AttachedTo(), 0u);
+  Pass(std::chrono::milliseconds(50), {1});
+  EXPECT_EQ(AttachedTo(), 1u);
+}
+
+TEST_F(LinkAttach, AnIngestThatCannotBeReachedIsNotWaitedFor) {
+  core_->OnLinkUp(1, now_);
+  core_->OnLinkUp(2, now_);
+  Hello(1, "ingest-1");
+  Catalogue(1, {0});
+  EXPECT_EQ(AttachedTo(), 0u);
+  core_->OnLinkDown(2, now_);
+  EXPECT_EQ(AttachedTo(), 1u);
+}
+
+TEST_F(LinkAttach, AfterTheFirstPlacementNobodyIsWaitedFor) {
+  OneAttached();
+  core_->ExpectLinks(3);
+  core_->OnLinkUp(2, now_);
+  Open(3, {0});
+  core_->OnLinkDown(1, now_);
+  EXPECT_EQ(AttachedTo(), 3u) << "a failover, with ingest-2 still to answer";
 }
 
 TEST_F(LinkAttach, ALinkThatGoesFailsOverAfterWhatWasTaken) {

@@ -73,6 +73,30 @@ TEST_F(LinkBatch, AMalformedBatchChangesNothingAndClosesTheLink) {
   EXPECT_THAT(sink_.TakePosted(), IsEmpty());
 }
 
+TEST_F(LinkBatch, EventsOfAnAttachmentThatEndedAreTakenOutOfTheBatch) {
+  core_->AddInterest(0, "c", now_);
+  Open(1, {0, 1});
+  Attached(1, 10, 1, 9);
+  Attached(1, 11, 2, 9);
+  sink_.TakePosted();
+  // Progress comes after the events: that those of slot 10 are void is known at the end.
+  SendBatch(1, Batch(10, 99, {10, 11}, 11) + Batch(11, 2, {10}, 12) + Batch(10, 99, {12}, 12));
+  EXPECT_EQ(sink_.TakePosted(), Lines({"batch 1:10 1<=12"}));
+  EXPECT_EQ(core_->counters().void_events, 3u);
+  EXPECT_EQ(core_->counters().events, 1u);
+  SendBatch(1, Batch(10, 1, {10}, 10));
+  EXPECT_EQ(sink_.TakePosted(), Lines({"batch 0:10 0<=10"})) << "nothing of it counted";
+}
+
+TEST_F(LinkBatch, ABatchThatIsMalformedAtItsEndCountsNothing) {
+  OneAttached();
+  SendBatch(1, Batch(10, 1, {10, 11}, 11) + "\x12\x7f");
+  EXPECT_EQ(sink_.TakePosted(), Lines());
+  EXPECT_EQ(core_->counters().malformed, 1u);
+  EXPECT_EQ(core_->counters().events, 0u);
+  EXPECT_TRUE(sink_.closed.contains(1));
+}
+
 TEST_F(LinkBatch, AMessageThatIsNoneClosesTheLink) {
   OneAttached();
   core_->OnMessage(1, "\xFF\xFF\xFF", now_);

@@ -61,7 +61,9 @@ TEST_F(IngestTargetsTest, LeavesASecondAddressOfAnIngestAlone) {
   Due();
   targets_.OnHello(1, "n");
   targets_.OnHello(2, "n");
+  EXPECT_EQ(targets_.ExpectedLinks(), 2u);
   EXPECT_FALSE(targets_.OnEnded(2, "linked already", true, clock_.Now()));
+  EXPECT_EQ(targets_.ExpectedLinks(), 1u);
   const auto status = targets_.Status();
   EXPECT_TRUE(status[0].up);
   EXPECT_FALSE(status[1].up);

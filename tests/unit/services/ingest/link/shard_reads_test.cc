@@ -191,5 +191,53 @@ TEST_F(ShardReads, WhatTheLogNoLongerHasIsAGap) {
   EXPECT_THAT(answer, testing::HasSubstr("1:103 as of 103"));
 }
 
+TEST_F(ShardReads, HistoryComesInBoundedPieces) {
+  ShardCore::Options options;
+  options.history_bytes = 2 * EventRecord(100, "c", "{}", 1).bytes.size();
+  Build(options, /*keeps_latest=*/true);
+  TakeUpAtEnd(0, 100);
+  for (int64_t offset : {100, 101, 102, 103, 105}) Live(offset);
+  History(1, 99, 0);
+  EXPECT_EQ(Answer(1), "1:100 1:101 as of 101 complete");
+  History(2, 101, 0);
+  EXPECT_EQ(Answer(2), "1:102 1:103 as of 103 complete");
+  History(3, 103, 0);
+  EXPECT_EQ(Answer(3), "1:105 as of 105 complete");
+}
+
+TEST_F(ShardReads, HistoryLooksAtABoundedNumberOfRecords) {
+  ShardCore::Options options;
+  options.history_records = 3;
+  Build(options, /*keeps_latest=*/true);
+  TakeUpAtEnd(0, 100);
+  for (int64_t offset : {100, 101, 102, 103}) {
+    core_->OnLiveRecord(1, KeyedRecord(offset, "other", "k", "{}", 1), now_);
+  }
+  Live(104);
+  History(1, 99, 0);
+  EXPECT_EQ(Answer(1), " as of 102 complete") << "nothing of it found, and yet further";
+  History(2, 102, 0);
+  EXPECT_EQ(Answer(2), "1:104 as of 104 complete");
+}
+
+TEST_F(ShardReads, EverySlotOfAHistoryReadComesFurther) {
+  ShardCore::Options options;
+  options.history_bytes = 1;
+  options.history_records = 1;
+  Build(options, /*keeps_latest=*/true);
+  core_->AddSlot({.id = 2, .topic = "t", .partition = 1, .keeps_latest = false, .horizon_ms = 0});
+  TakeUpAtEnd(0, 100);
+  v1::Attach attach = Request(12, 2);
+  attach.set_end(true);
+  core_->OnAttach(1, attach, now_);
+  core_->OnResolved(2, 0, 50, now_);
+  for (int64_t offset : {100, 101}) Live(offset);
+  for (int64_t offset : {50, 51}) {
+    core_->OnLiveRecord(2, KeyedRecord(offset, "c", "k", "{}", 2), now_);
+  }
+  core_->ReadHistory(1, "c", {At(1, 99), At(2, 49)}, {}, now_);
+  EXPECT_EQ(Answer(1), "1:100 2:50 as of 100 as of 50 complete");
+}
+
 }  // namespace
 }  // namespace spillway::ingest
