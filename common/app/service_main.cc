@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/app/metric_names.h"
 #include "common/app/probe.h"
 #include "common/config/command_line.h"
 #include "common/config/doc.h"
@@ -46,6 +47,9 @@ int ServiceMain(int argc, char** argv, const Service& service,
     case Action::kPrintConfigDoc:
       std::fputs(config::ConfigDoc().c_str(), stdout);
       return kExitOk;
+    case Action::kPrintMetrics:
+      std::fputs(service.families.Table().c_str(), stdout);
+      return kExitOk;
     default:
       break;
   }
@@ -56,6 +60,12 @@ int ServiceMain(int argc, char** argv, const Service& service,
   if (line->action == Action::kPrintConfig) {
     std::fputs(config::PrintConfig(loaded->config).c_str(), stdout);
     return kExitOk;
+  }
+  if (const absl::Status status =
+          CheckMetricNames(service.metrics(loaded->config), service.families,
+                           absl::StrCat(service.section, ".metrics.names"), loaded->locations);
+      !status.ok()) {
+    return Fail(service, status);
   }
   if (line->action == Action::kCheckConfig) {
     if (service.check) {
@@ -94,12 +104,6 @@ log::Level LogLevel(const v1::LogConfig& config) {
     default:
       return log::Level::kInfo;
   }
-}
-
-std::map<std::string, std::vector<metrics::Alias>> MetricAliases(const v1::MetricsConfig& config) {
-  std::map<std::string, std::vector<metrics::Alias>> aliases;
-  for (const auto& [ours, theirs] : config.names()) aliases[ours].push_back({theirs, {}, {}});
-  return aliases;
 }
 
 std::pair<std::string, int> SplitHostPort(const std::string& address) {

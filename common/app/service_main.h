@@ -1,21 +1,22 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "common/config/loader.h"
 #include "common/log/log.h"
-#include "common/metrics/metrics.h"
+#include "common/metrics/families.h"
 
 namespace spillway::app {
 
 // What a service is called and reads.
 struct Service {
-  std::string name;     // "spillway-edge"
-  std::string section;  // of the configuration: "edge"
+  std::string name;                   // "spillway-edge"
+  std::string section;                // of the configuration: "edge"
+  const metrics::Families& families;  // all that it exports
+  // Where the configuration names some of them once more.
+  const v1::MetricsConfig& (*metrics)(const v1::Config& config);
   // What --check-config checks beyond the schema: all that the service compiles from the
   // configuration.
   std::function<absl::Status(const config::Loaded& loaded)> check = {};
@@ -29,8 +30,8 @@ inline constexpr int kExitUsage = 2;  // command line or configuration
 
 // What both services do before they are themselves: the command line (--help says it), printing and
 // checking the configuration, --probe URL (an HTTP GET for container health checks: exit 0 if it
-// answers 2xx), warnings about ignored environment variables. Calls `run` with a complete
-// configuration otherwise; the process ends with what it returns. For main() only.
+// answers 2xx), listing the metrics, warnings about ignored environment variables. Calls `run` with
+// a complete configuration otherwise; the process ends with what it returns. For main() only.
 int ServiceMain(int argc, char** argv, const Service& service,
                 const std::function<int(const config::Loaded& loaded)>& run);
 
@@ -42,9 +43,6 @@ std::string WithPort(const std::string& listen, int port);
 
 // The level that the configuration asks for.
 log::Level LogLevel(const v1::LogConfig& config);
-
-// Further names for metrics, as the configuration gives them.
-std::map<std::string, std::vector<metrics::Alias>> MetricAliases(const v1::MetricsConfig& config);
 
 // Splits "host:port", "[v6]:port"; port -1 if there is none.
 std::pair<std::string, int> SplitHostPort(const std::string& address);

@@ -24,6 +24,7 @@ struct ActionFlag {
 constexpr ActionFlag kActionFlags[] = {{"--check-config", CommandLine::Action::kCheckConfig},
                                        {"--print-config", CommandLine::Action::kPrintConfig},
                                        {"--print-config-doc", CommandLine::Action::kPrintConfigDoc},
+                                       {"--print-metrics", CommandLine::Action::kPrintMetrics},
                                        {"--help", CommandLine::Action::kHelp},
                                        {"--version", CommandLine::Action::kVersion}};
 
@@ -81,6 +82,7 @@ std::string CommandLineHelp(const std::string& program) {
   --check-config           check the configuration and exit
   --print-config           print the configuration in force, secrets masked, and exit
   --print-config-doc       print the documentation of all keys, as Markdown, and exit
+  --print-metrics          print all metrics, as Markdown, and exit
   --version                print the version and exit
 )");
 }

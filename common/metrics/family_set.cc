@@ -13,12 +13,19 @@ namespace {
 using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 
-bool IsAlpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-
 bool ValidLabelName(std::string_view name) {
-  if (name.empty() || !IsAlpha(name[0]) || name.starts_with("__")) return false;
-  return std::all_of(name.begin(), name.end(), [](char c) { return IsAlpha(c) || IsDigit(c); });
+  return ValidName(name) && name.find(':') == std::string_view::npos && !name.starts_with("__");
+}
+
+prometheus::MetricType PrometheusType(Family::Type type) {
+  switch (type) {
+    case Family::Type::kCounter:
+      return prometheus::MetricType::Counter;
+    case Family::Type::kGauge:
+      return prometheus::MetricType::Gauge;
+    default:
+      return prometheus::MetricType::Histogram;
+  }
 }
 
 // Adds `from` to `to`. A histogram of other bounds has no sum with it and stays out.
@@ -54,12 +61,6 @@ void SumBy(const std::vector<std::string>& keep, std::vector<ClientMetric>* metr
 
 }  // namespace
 
-bool ValidName(std::string_view name) {
-  if (name.empty() || (!IsAlpha(name[0]) && name[0] != ':')) return false;
-  return std::all_of(name.begin(), name.end(),
-                     [](char c) { return IsAlpha(c) || IsDigit(c) || c == ':'; });
-}
-
 std::string SeriesKey(std::string_view name, Labels labels) {
   std::sort(labels.begin(), labels.end());
   std::string key(name);
@@ -70,36 +71,49 @@ std::string SeriesKey(std::string_view name, Labels labels) {
   return key;
 }
 
-std::string LabelsError(const Labels& labels, bool histogram) {
+std::string Problem(const Families& families, const Family& family, const Labels& labels) {
+  const std::string& name = family.name();
+  if (!ValidName(name)) return "invalid metric name '" + name + "'";
+  if (!families.Owns(family)) return "metric '" + name + "' is not declared, or declared twice";
   std::set<std::string_view> names;
-  for (const auto& [name, value] : labels) {
-    if (!ValidLabelName(name) || (histogram && name == "le")) {
-      return "invalid label name '" + name + "'";
+  for (const auto& [label, value] : labels) {
+    // "le" is a histogram's own.
+    if (!ValidLabelName(label) || (family.type() == Family::Type::kHistogram && label == "le")) {
+      return "metric '" + name + "': invalid label name '" + label + "'";
     }
-    if (!names.insert(name).second) return "label '" + name + "' is given twice";
+    if (!names.insert(label).second) {
+      return "metric '" + name + "': label '" + label + "' is given twice";
+    }
+  }
+  const auto& declared = family.labels();
+  if (names != std::set<std::string_view>(declared.begin(), declared.end())) {
+    return "metric '" + name + "' is registered with other labels than declared";
   }
   return "";
 }
 
-bool FamilySet::Add(std::string_view name, std::string_view help, prometheus::MetricType type,
-                    const Labels& labels, ClientMetric metric) {
-  auto it = families_.find(name);
-  if (it == families_.end()) {
-    it = families_.emplace(std::string(name), MetricFamily()).first;
-    it->second.name = std::string(name);
-    it->second.help = std::string(help);
-    it->second.type = type;
+ClientMetric ValueMetric(const Family& family, double value) {
+  ClientMetric metric;
+  (family.type() == Family::Type::kCounter ? metric.counter.value : metric.gauge.value) = value;
+  return metric;
+}
+
+bool FamilySet::Add(const Family& family, const Labels& labels, ClientMetric metric) {
+  if (!series_.insert(SeriesKey(family.name(), labels)).second) return false;
+  MetricFamily& out = families_[family.name()];
+  if (out.name.empty()) {
+    out.name = family.name();
+    out.help = family.help();
+    out.type = PrometheusType(family.type());
   }
-  MetricFamily& family = it->second;
-  if (family.type != type || !series_.insert(SeriesKey(name, labels)).second) return false;
   for (const auto& [label, value] : labels) metric.label.push_back({label, value});
-  family.metric.push_back(std::move(metric));
+  out.metric.push_back(std::move(metric));
   return true;
 }
 
 void FamilySet::AddAlias(const std::string& name, const Alias& alias) {
   const auto original = families_.find(name);
-  if (original == families_.end() || families_.contains(alias.name)) return;
+  if (original == families_.end()) return;
   MetricFamily copy = original->second;
   copy.name = alias.name;
   if (!alias.help.empty()) copy.help = alias.help;

@@ -12,23 +12,22 @@
 
 namespace spillway::metrics::internal {
 
-bool ValidName(std::string_view name);
 // One text for a name with labels, whatever their order.
 std::string SeriesKey(std::string_view name, Labels labels);
-// Empty when every label is well formed and no name repeats; else what is wrong. "le" is a
-// histogram's own.
-std::string LabelsError(const Labels& labels, bool histogram);
+// Empty when `family` is one of `families` and well formed and `labels` are its own, each once;
+// else what is wrong.
+std::string Problem(const Families& families, const Family& family, const Labels& labels);
+
+// Of a counter or a gauge.
+prometheus::ClientMetric ValueMetric(const Family& family, double value);
 
 // The metric families of one scrape while they are gathered. One thread; lives for the scrape.
 class FamilySet {
  public:
-  // Adds one series. False when it clashes with what is there: another type under the name, or the
-  // same labels again.
-  bool Add(std::string_view name, std::string_view help, prometheus::MetricType type,
-           const Labels& labels, prometheus::ClientMetric metric);
+  // Adds one series. False when there is one with the same labels.
+  bool Add(const Family& family, const Labels& labels, prometheus::ClientMetric metric);
 
-  // Adds the family `name` once more under the alias; nothing when there is no such family, or when
-  // the alias is the name of one.
+  // Adds the family `name` once more under the alias; nothing when it has no series.
   void AddAlias(const std::string& name, const Alias& alias);
 
   std::vector<prometheus::MetricFamily> Take() &&;

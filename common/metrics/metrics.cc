@@ -18,7 +18,6 @@ namespace internal {
 
 using prometheus::ClientMetric;
 using prometheus::MetricFamily;
-using prometheus::MetricType;
 
 class RegistryImpl final : public prometheus::Collectable,
                            public std::enable_shared_from_this<RegistryImpl> {
@@ -26,8 +25,10 @@ class RegistryImpl final : public prometheus::Collectable,
   // Reads one series.
   using Read = std::function<ClientMetric()>;
 
-  Handle Add(std::string name, std::string help, Labels labels, MetricType type, Read read)
-      SPILLWAY_EXCLUDES(mutex_);
+  explicit RegistryImpl(const Families& families) : families_(families) {}
+
+  const Families& families() const { return families_; }
+  Handle Add(const Family& family, Labels labels, Read read) SPILLWAY_EXCLUDES(mutex_);
   Handle AddCollector(std::function<void(Sink&)> collect) SPILLWAY_EXCLUDES(mutex_);
   Handle Refuse(std::string why) SPILLWAY_EXCLUDES(mutex_);
   void Remove(uint64_t id) SPILLWAY_EXCLUDES(mutex_);
@@ -37,25 +38,19 @@ class RegistryImpl final : public prometheus::Collectable,
 
  private:
   struct Series {
-    std::string name;
-    std::string help;
+    const Family* family;
     Labels labels;
-    MetricType type;
     Read read;
-  };
-  struct Family {
-    MetricType type;
-    size_t series = 0;
   };
   class FamilySink;
 
   Handle RefuseLocked(std::string why) SPILLWAY_REQUIRES(mutex_);
 
+  const Families& families_;
   mutable Mutex mutex_;  // held through a scrape: an ended registration is not called again
   uint64_t last_id_ SPILLWAY_GUARDED_BY(mutex_) = 0;
   std::map<uint64_t, Series> series_ SPILLWAY_GUARDED_BY(mutex_);
   std::map<uint64_t, std::function<void(Sink&)>> collectors_ SPILLWAY_GUARDED_BY(mutex_);
-  std::map<std::string, Family> families_ SPILLWAY_GUARDED_BY(mutex_);
   std::set<std::string> keys_ SPILLWAY_GUARDED_BY(mutex_);
   std::map<std::string, std::vector<Alias>> aliases_ SPILLWAY_GUARDED_BY(mutex_);
   absl::Status status_ SPILLWAY_GUARDED_BY(mutex_);
@@ -66,53 +61,35 @@ class RegistryImpl final : public prometheus::Collectable,
 // Puts a collector's values into the scrape.
 class RegistryImpl::FamilySink final : public Sink {
  public:
-  explicit FamilySink(FamilySet* families) : families_(families) {}
+  FamilySink(const Families& families, FamilySet* set) : families_(families), set_(set) {}
 
-  void Counter(std::string_view name, std::string_view help, Labels labels, double value) override {
-    ClientMetric metric;
-    metric.counter.value = value;
-    Add(name, help, MetricType::Counter, labels, std::move(metric));
-  }
-  void Gauge(std::string_view name, std::string_view help, Labels labels, double value) override {
-    ClientMetric metric;
-    metric.gauge.value = value;
-    Add(name, help, MetricType::Gauge, labels, std::move(metric));
+  void Add(const Family& family, Labels labels, double value) override {
+    if (!Problem(families_, family, labels).empty() || family.type() == Family::Type::kHistogram ||
+        !set_->Add(family, labels, ValueMetric(family, value))) {
+      ++rejected_;
+      last_rejected_ = family.name();
+    }
   }
   uint64_t rejected() const { return rejected_; }
   const std::string& last_rejected() const { return last_rejected_; }
 
  private:
-  void Add(std::string_view name, std::string_view help, MetricType type, const Labels& labels,
-           ClientMetric metric) {
-    if (!ValidName(name) || !LabelsError(labels, false).empty() ||
-        !families_->Add(name, help, type, labels, std::move(metric))) {
-      ++rejected_;
-      last_rejected_ = std::string(name);
-    }
-  }
-
-  FamilySet* families_;
+  const Families& families_;
+  FamilySet* set_;
   uint64_t rejected_ = 0;
   std::string last_rejected_;
 };
 
-Handle RegistryImpl::Add(std::string name, std::string help, Labels labels, MetricType type,
-                         Read read) {
+Handle RegistryImpl::Add(const Family& family, Labels labels, Read read) {
   MutexLock lock(mutex_);
-  if (!ValidName(name)) return RefuseLocked(absl::StrCat("invalid metric name '", name, "'"));
-  const std::string error = LabelsError(labels, type == MetricType::Histogram);
-  if (!error.empty()) return RefuseLocked(absl::StrCat("metric '", name, "': ", error));
-  const auto family = families_.find(name);
-  if (family != families_.end() && family->second.type != type) {
-    return RefuseLocked(absl::StrCat("metric '", name, "' is registered with two types"));
+  const std::string problem = Problem(families_, family, labels);
+  if (!problem.empty()) return RefuseLocked(problem);
+  if (!keys_.insert(SeriesKey(family.name(), labels)).second) {
+    return RefuseLocked(
+        absl::StrCat("metric '", family.name(), "' is registered twice with these labels"));
   }
-  if (!keys_.insert(SeriesKey(name, labels)).second) {
-    return RefuseLocked(absl::StrCat("metric '", name, "' is registered twice with these labels"));
-  }
-  families_.try_emplace(name, Family{type}).first->second.series++;
   const uint64_t id = ++last_id_;
-  series_.emplace(
-      id, Series{std::move(name), std::move(help), std::move(labels), type, std::move(read)});
+  series_.emplace(id, Series{&family, std::move(labels), std::move(read)});
   return Handle(weak_from_this(), id);
 }
 
@@ -139,9 +116,7 @@ void RegistryImpl::Remove(uint64_t id) {
   collectors_.erase(id);
   const auto it = series_.find(id);
   if (it == series_.end()) return;
-  keys_.erase(SeriesKey(it->second.name, it->second.labels));
-  const auto family = families_.find(it->second.name);
-  if (--family->second.series == 0) families_.erase(family);
+  keys_.erase(SeriesKey(it->second.family->name(), it->second.labels));
   series_.erase(it);
 }
 
@@ -157,23 +132,19 @@ absl::Status RegistryImpl::status() const {
 
 std::vector<MetricFamily> RegistryImpl::Collect() const {
   MutexLock lock(mutex_);
-  FamilySet families;
-  for (const auto& [id, series] : series_) {
-    families.Add(series.name, series.help, series.type, series.labels, series.read());
-  }
-  FamilySink sink(&families);
+  FamilySet set;
+  for (const auto& [id, series] : series_) set.Add(*series.family, series.labels, series.read());
+  FamilySink sink(families_, &set);
   for (const auto& [id, collect] : collectors_) collect(sink);
   if (rejected_ == 0 && sink.rejected() > 0) {
     log::Warn("metric of a collector left out", {{"metric", sink.last_rejected()}});
   }
   rejected_ += sink.rejected();
-  sink.Counter("spillway_metrics_rejected_total",
-               "Series left out of scrapes: a bad name, a type conflict or a duplicate.", {},
-               static_cast<double>(rejected_));
+  sink.Add(families_.rejected(), {}, static_cast<double>(rejected_));
   for (const auto& [name, aliases] : aliases_) {
-    for (const Alias& alias : aliases) families.AddAlias(name, alias);
+    for (const Alias& alias : aliases) set.AddAlias(name, alias);
   }
-  return std::move(families).Take();
+  return std::move(set).Take();
 }
 
 }  // namespace internal
@@ -181,19 +152,6 @@ std::vector<MetricFamily> RegistryImpl::Collect() const {
 namespace {
 
 using prometheus::ClientMetric;
-using prometheus::MetricType;
-
-ClientMetric CounterMetric(double value) {
-  ClientMetric metric;
-  metric.counter.value = value;
-  return metric;
-}
-
-ClientMetric GaugeMetric(double value) {
-  ClientMetric metric;
-  metric.gauge.value = value;
-  return metric;
-}
 
 ClientMetric HistogramMetric(const std::vector<const Histogram*>& histograms) {
   ClientMetric metric;
@@ -209,6 +167,10 @@ ClientMetric HistogramMetric(const std::vector<const Histogram*>& histograms) {
   out.sample_count = cumulative;
   for (const Histogram* histogram : histograms) out.sample_sum += histogram->sum();
   return metric;
+}
+
+std::string WrongType(const Family& family) {
+  return absl::StrCat("metric '", family.name(), "' is of another type");
 }
 
 bool ValidBounds(const std::vector<double>& bounds) {
@@ -246,44 +208,42 @@ void Handle::Reset() {
   id_ = 0;
 }
 
-Registry::Registry() : impl_(std::make_shared<internal::RegistryImpl>()) {}
+Registry::Registry(const Families& families)
+    : impl_(std::make_shared<internal::RegistryImpl>(families)) {}
 Registry::~Registry() = default;
 
-Handle Registry::AddCounter(std::string name, std::string help, Labels labels, Value value) {
-  return impl_->Add(std::move(name), std::move(help), std::move(labels), MetricType::Counter,
-                    [value = std::move(value)] { return CounterMetric(value()); });
+Handle Registry::Add(const Family& family, Labels labels, Value value) {
+  if (family.type() == Family::Type::kHistogram) return impl_->Refuse(WrongType(family));
+  return impl_->Add(family, std::move(labels), [&family, value = std::move(value)] {
+    return internal::ValueMetric(family, value());
+  });
 }
 
-Handle Registry::AddGauge(std::string name, std::string help, Labels labels, Value value) {
-  return impl_->Add(std::move(name), std::move(help), std::move(labels), MetricType::Gauge,
-                    [value = std::move(value)] { return GaugeMetric(value()); });
+Handle Registry::Add(const Family& family, Labels labels, const Counter* counter) {
+  if (family.type() != Family::Type::kCounter) return impl_->Refuse(WrongType(family));
+  return Add(family, std::move(labels),
+             [counter] { return static_cast<double>(counter->Value()); });
 }
 
-Handle Registry::AddCounter(std::string name, std::string help, Labels labels,
-                            const Counter* counter) {
-  return AddCounter(std::move(name), std::move(help), std::move(labels),
-                    [counter] { return static_cast<double>(counter->Value()); });
+Handle Registry::Add(const Family& family, Labels labels, const AtomicCounter* counter) {
+  if (family.type() != Family::Type::kCounter) return impl_->Refuse(WrongType(family));
+  return Add(family, std::move(labels),
+             [counter] { return static_cast<double>(counter->Value()); });
 }
 
-Handle Registry::AddCounter(std::string name, std::string help, Labels labels,
-                            const AtomicCounter* counter) {
-  return AddCounter(std::move(name), std::move(help), std::move(labels),
-                    [counter] { return static_cast<double>(counter->Value()); });
+Handle Registry::Add(const Family& family, Labels labels, const Gauge* gauge) {
+  if (family.type() != Family::Type::kGauge) return impl_->Refuse(WrongType(family));
+  return Add(family, std::move(labels), [gauge] { return static_cast<double>(gauge->Value()); });
 }
 
-Handle Registry::AddGauge(std::string name, std::string help, Labels labels, const Gauge* gauge) {
-  return AddGauge(std::move(name), std::move(help), std::move(labels),
-                  [gauge] { return static_cast<double>(gauge->Value()); });
+Handle Registry::Add(const Family& family, Labels labels, const Histogram* histogram) {
+  return Add(family, std::move(labels), std::vector<const Histogram*>{histogram});
 }
 
-Handle Registry::AddHistogram(std::string name, std::string help, Labels labels,
-                              const Histogram* histogram) {
-  return AddHistogram(std::move(name), std::move(help), std::move(labels),
-                      std::vector<const Histogram*>{histogram});
-}
-
-Handle Registry::AddHistogram(std::string name, std::string help, Labels labels,
-                              std::vector<const Histogram*> histograms) {
+Handle Registry::Add(const Family& family, Labels labels,
+                     std::vector<const Histogram*> histograms) {
+  if (family.type() != Family::Type::kHistogram) return impl_->Refuse(WrongType(family));
+  const std::string& name = family.name();
   if (histograms.empty() || !ValidBounds(histograms.front()->bounds())) {
     return impl_->Refuse(absl::StrCat("histogram '", name, "' needs ascending, finite bounds"));
   }
@@ -292,7 +252,7 @@ Handle Registry::AddHistogram(std::string name, std::string help, Labels labels,
       return impl_->Refuse(absl::StrCat("histogram '", name, "' is the sum of unequal bounds"));
     }
   }
-  return impl_->Add(std::move(name), std::move(help), std::move(labels), MetricType::Histogram,
+  return impl_->Add(family, std::move(labels),
                     [histograms = std::move(histograms)] { return HistogramMetric(histograms); });
 }
 
@@ -303,16 +263,19 @@ Handle Registry::AddCollector(std::function<void(Sink&)> collect) {
 absl::Status Registry::SetAliases(std::map<std::string, std::vector<Alias>> aliases) {
   std::set<std::string_view> names;
   for (const auto& [name, list] : aliases) {
+    if (impl_->families().Find(name) == nullptr) {
+      return absl::InvalidArgumentError(absl::StrCat("there is no metric '", name, "'"));
+    }
     for (const Alias& alias : list) {
-      if (!internal::ValidName(alias.name)) {
+      if (!ValidName(alias.name)) {
         return absl::InvalidArgumentError(
             absl::StrCat("metric alias '", alias.name, "' of '", name,
                          "' is not a valid name; use [a-zA-Z_:][a-zA-Z0-9_:]*"));
       }
-      if (aliases.contains(alias.name) || !names.insert(alias.name).second) {
+      if (impl_->families().Find(alias.name) != nullptr || !names.insert(alias.name).second) {
         return absl::InvalidArgumentError(
             absl::StrCat("metric alias '", alias.name,
-                         "' is given twice or is itself aliased; each needs a name of its own"));
+                         "' is given twice or is a metric itself; each needs a name of its own"));
       }
     }
   }

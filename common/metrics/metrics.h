@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "common/metrics/families.h"
 
 // Metrics are counted where things happen, in plain relaxed atomics, and pulled when scraped.
 namespace spillway::metrics {
@@ -85,14 +86,13 @@ class Histogram {
 // 1 ms .. 60 s, for durations in seconds.
 std::vector<double> LatencyBounds();
 
-// What a collector writes its values into; valid during the call. Names and labels follow
+// What a collector writes its values into; valid during the call. Families and labels follow
 // Registry's rules; what breaks them is left out and counted.
 class Sink {
  public:
   virtual ~Sink() = default;
-  virtual void Counter(std::string_view name, std::string_view help, Labels labels,
-                       double value) = 0;
-  virtual void Gauge(std::string_view name, std::string_view help, Labels labels, double value) = 0;
+  // Of a counter or a gauge.
+  virtual void Add(const Family& family, Labels labels, double value) = 0;
 };
 
 // Another name for an existing metric, beside its own.
@@ -131,37 +131,34 @@ class [[nodiscard]] Handle {
 
 // All metrics of a process, as Prometheus text. Thread-safe. Owned by the composition root.
 // Callbacks run on the scraping thread, one scrape at a time: they must be quick, safe against the
-// threads that change what they read, and must not call the registry. Names are
-// [a-zA-Z_:][a-zA-Z0-9_:]*, label names [a-zA-Z_][a-zA-Z0-9_]* not starting with "__". A wrong
-// name, a second registration of a name with the same labels, or one name with two types is a
-// defect of the program: the registration is refused (an empty Handle), logged, and remembered in
-// status().
+// threads that change what they read, and must not call the registry. A family that was not
+// declared, other labels than the family's, a second registration with the same labels, or a value
+// of another type is a defect of the program: the registration is refused (an empty Handle),
+// logged, and remembered in status().
 class Registry {
  public:
   using Value = std::function<double()>;
 
-  Registry();
+  // `families`: all that may be registered. Outlives this and its handles.
+  explicit Registry(const Families& families);
   ~Registry();
   Registry(const Registry&) = delete;
   Registry& operator=(const Registry&) = delete;
 
-  Handle AddCounter(std::string name, std::string help, Labels labels, Value value);
-  Handle AddGauge(std::string name, std::string help, Labels labels, Value value);
-  Handle AddCounter(std::string name, std::string help, Labels labels, const Counter* counter);
-  Handle AddCounter(std::string name, std::string help, Labels labels,
-                    const AtomicCounter* counter);
-  Handle AddGauge(std::string name, std::string help, Labels labels, const Gauge* gauge);
-  Handle AddHistogram(std::string name, std::string help, Labels labels,
-                      const Histogram* histogram);
+  // Of a counter or a gauge.
+  Handle Add(const Family& family, Labels labels, Value value);
+  Handle Add(const Family& family, Labels labels, const Counter* counter);
+  Handle Add(const Family& family, Labels labels, const AtomicCounter* counter);
+  Handle Add(const Family& family, Labels labels, const Gauge* gauge);
+  Handle Add(const Family& family, Labels labels, const Histogram* histogram);
   // The sum of several (one a thread); all must have the same bounds.
-  Handle AddHistogram(std::string name, std::string help, Labels labels,
-                      std::vector<const Histogram*> histograms);
+  Handle Add(const Family& family, Labels labels, std::vector<const Histogram*> histograms);
   // For label sets that change while running.
   Handle AddCollector(std::function<void(Sink&)> collect);
 
-  // Exports metrics under further names, whether they exist yet or not. Replaces earlier aliases.
-  // InvalidArgument names the alias that is not a valid name or is given twice; nothing changes
-  // then. A metric of that name wins over an alias.
+  // Exports families under further names, whether they have series yet or not. Replaces earlier
+  // aliases. InvalidArgument names the family that was not declared, or the alias that is not a
+  // valid name, is given twice or is a family's name; nothing changes then.
   absl::Status SetAliases(std::map<std::string, std::vector<Alias>> aliases);
 
   // The first registration that was refused.
@@ -176,9 +173,21 @@ class Registry {
   std::shared_ptr<internal::RegistryImpl> impl_;
 };
 
-// process_cpu_seconds_total, process_resident_memory_bytes, process_virtual_memory_bytes,
-// process_open_fds, process_max_fds, process_threads, process_start_time_seconds, read from /proc
-// at each scrape.
-Handle AddProcessMetrics(Registry& registry);
+// What every process has.
+struct ProcessFamilies {
+  // Declares them in `all`, which outlives this.
+  explicit ProcessFamilies(Families& all);
+
+  const Family& cpu_seconds;
+  const Family& resident_memory;
+  const Family& virtual_memory;
+  const Family& open_fds;
+  const Family& max_fds;
+  const Family& threads;
+  const Family& start_time;
+};
+
+// Of this process, read from /proc at each scrape. `families` outlives the handle.
+Handle AddProcessMetrics(Registry& registry, const ProcessFamilies& families);
 
 }  // namespace spillway::metrics

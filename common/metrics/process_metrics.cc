@@ -39,11 +39,10 @@ size_t CountThreads() {
   return 0;
 }
 
-void Collect(double start_seconds, Sink& sink) {
+void Collect(const ProcessFamilies& families, double start_seconds, Sink& sink) {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  sink.Counter("process_cpu_seconds_total", "CPU time used, user and system.", {},
-               Seconds(usage.ru_utime) + Seconds(usage.ru_stime));
+  sink.Add(families.cpu_seconds, {}, Seconds(usage.ru_utime) + Seconds(usage.ru_stime));
 
   // proc(5): /proc/self/statm is in pages: size, resident, ...
   std::ifstream statm("/proc/self/statm");
@@ -51,25 +50,33 @@ void Collect(double start_seconds, Sink& sink) {
   double resident_pages = 0;
   if (statm >> virtual_pages >> resident_pages) {
     const auto page = static_cast<double>(sysconf(_SC_PAGESIZE));
-    sink.Gauge("process_virtual_memory_bytes", "Virtual memory size.", {}, virtual_pages * page);
-    sink.Gauge("process_resident_memory_bytes", "Resident memory size.", {}, resident_pages * page);
+    sink.Add(families.virtual_memory, {}, virtual_pages * page);
+    sink.Add(families.resident_memory, {}, resident_pages * page);
   }
-  sink.Gauge("process_open_fds", "Open file descriptors.", {}, static_cast<double>(CountFds()));
+  sink.Add(families.open_fds, {}, static_cast<double>(CountFds()));
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-    sink.Gauge("process_max_fds", "Limit of open file descriptors.", {},
-               static_cast<double>(limit.rlim_cur));
+    sink.Add(families.max_fds, {}, static_cast<double>(limit.rlim_cur));
   }
-  sink.Gauge("process_threads", "Threads of the process.", {}, static_cast<double>(CountThreads()));
-  sink.Gauge("process_start_time_seconds", "Start of the process, seconds since the epoch.", {},
-             start_seconds);
+  sink.Add(families.threads, {}, static_cast<double>(CountThreads()));
+  sink.Add(families.start_time, {}, start_seconds);
 }
 
 }  // namespace
 
-Handle AddProcessMetrics(Registry& registry) {
+ProcessFamilies::ProcessFamilies(Families& all)
+    : cpu_seconds(all.Counter("process_cpu_seconds_total", "CPU time used, user and system.")),
+      resident_memory(all.Gauge("process_resident_memory_bytes", "Resident memory size.")),
+      virtual_memory(all.Gauge("process_virtual_memory_bytes", "Virtual memory size.")),
+      open_fds(all.Gauge("process_open_fds", "Open file descriptors.")),
+      max_fds(all.Gauge("process_max_fds", "Limit of open file descriptors.")),
+      threads(all.Gauge("process_threads", "Threads of the process.")),
+      start_time(all.Gauge("process_start_time_seconds",
+                           "Start of the process, seconds since the epoch.")) {}
+
+Handle AddProcessMetrics(Registry& registry, const ProcessFamilies& families) {
   const double start = static_cast<double>(ToUnixMillis(Clock::Real().WallNow())) / 1000.0;
-  return registry.AddCollector([start](Sink& sink) { Collect(start, sink); });
+  return registry.AddCollector([&families, start](Sink& sink) { Collect(families, start, sink); });
 }
 
 }  // namespace spillway::metrics

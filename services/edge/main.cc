@@ -8,6 +8,7 @@
 #include "services/edge/app/app_endpoints.h"
 #include "services/edge/app/app_options.h"
 #include "services/edge/app/edge_app.h"
+#include "services/edge/app/metric_families.h"
 
 namespace {
 
@@ -57,5 +58,13 @@ absl::Status Check(const spillway::config::Loaded& loaded) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return spillway::app::ServiceMain(argc, argv, {kName, "edge", Check}, Run);
+  const spillway::edge::EdgeFamilies families;
+  const spillway::app::Service service = {
+      .name = kName, .section = "edge", .families = families.all, .metrics = [
+      ](const auto& config) -> auto& {return config.edge().metrics();
+}
+, .check = Check,
+}
+;
+return spillway::app::ServiceMain(argc, argv, service, Run);
 }

@@ -7,6 +7,7 @@
 #include "common/lifecycle/signals.h"
 #include "common/log/log.h"
 #include "services/ingest/app/ingest_app.h"
+#include "services/ingest/app/metric_families.h"
 
 namespace {
 
@@ -51,5 +52,13 @@ absl::Status Check(const spillway::config::Loaded& loaded) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return spillway::app::ServiceMain(argc, argv, {"spillway-ingest", "ingest", Check}, Run);
+  const spillway::ingest::IngestFamilies families;
+  const spillway::app::Service service = {
+      .name = "spillway-ingest", .section = "ingest", .families = families.all, .metrics = [
+      ](const auto& config) -> auto& {return config.ingest().metrics();
+}
+, .check = Check,
+}
+;
+return spillway::app::ServiceMain(argc, argv, service, Run);
 }

@@ -4,6 +4,7 @@
 
 #include "common/metrics/metrics.h"
 #include "services/edge/app/edge_workers.h"
+#include "services/edge/app/metric_families.h"
 #include "services/edge/net/io_pool.h"
 #include "services/edge/session/connection_gate.h"
 #include "services/edge/upstream/link_runtime.h"
@@ -14,19 +15,19 @@ namespace spillway::edge {
 // EdgeApp; ends before what it reads.
 class EdgeMetrics {
  public:
-  EdgeMetrics(metrics::Registry& registry, net::IoPool& pool, const EdgeWorkers& workers,
-              const ConnectionGate& gate, const LinkRuntime& runtime);
+  EdgeMetrics(metrics::Registry& registry, const EdgeFamilies& families, net::IoPool& pool,
+              const EdgeWorkers& workers, const ConnectionGate& gate, const LinkRuntime& runtime);
 
  private:
   template <typename Counters, typename Of, typename T>
-  void Add(bool counter, const char* name, const char* help, Of of, T Counters::*member,
-           metrics::Labels labels = {});
+  void Add(const metrics::Family& family, Of of, T Counters::*member, metrics::Labels labels = {});
   void AddSockets(net::IoPool& pool, const ConnectionGate& gate);
   void AddSessions(const EdgeWorkers& workers);
   void AddHubs(const EdgeWorkers& workers);
   void AddUpstream(const LinkRuntime& runtime);
 
   metrics::Registry& registry_;
+  const EdgeFamilies& families_;
   size_t workers_ = 0;
   std::vector<metrics::Handle> handles_;
 };

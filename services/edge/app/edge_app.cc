@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/app/metric_names.h"
 #include "common/app/service_main.h"
 #include "common/base/json_text.h"
 #include "common/http/ops_routes.h"
@@ -64,7 +65,8 @@ absl::Status EdgeApp::Build(const v1::EdgeConfig& config) {
   auto acceptor = EndpointAcceptor::Create(endpoints_->endpoints(), workers_->contexts(), gate_);
   if (!acceptor.ok()) return acceptor.status();
   acceptor_ = *std::move(acceptor);
-  metrics_ = std::make_unique<EdgeMetrics>(registry_, *pool_, *workers_, gate_, *upstream_);
+  metrics_ =
+      std::make_unique<EdgeMetrics>(registry_, families_, *pool_, *workers_, gate_, *upstream_);
   if (absl::Status status = registry_.SetAliases(app::MetricAliases(config.metrics()));
       !status.ok()) {
     return At("edge.metrics.names", status);

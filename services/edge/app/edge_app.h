@@ -17,6 +17,7 @@
 #include "services/edge/app/app_options.h"
 #include "services/edge/app/app_readiness.h"
 #include "services/edge/app/edge_workers.h"
+#include "services/edge/app/metric_families.h"
 #include "services/edge/control/admin_service.h"
 #include "services/edge/net/io_pool.h"
 #include "services/edge/session/connection_gate.h"
@@ -68,7 +69,8 @@ class EdgeApp {
   Clock& clock_;
   int public_port_ = 0;
   bool stopped_ = false;
-  metrics::Registry registry_;
+  const EdgeFamilies families_;
+  metrics::Registry registry_{families_.all};
   lifecycle::Readiness readiness_;
   EdgeReadiness edge_readiness_;
   std::unique_ptr<EndpointSet> endpoints_;

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/app/metric_names.h"
 #include "common/app/service_main.h"
 #include "common/http/ops_routes.h"
 #include "common/log/log.h"

@@ -13,6 +13,7 @@
 #include "common/metrics/metrics.h"
 #include "common/rpc/server.h"
 #include "services/ingest/app/catalogue_keeper.h"
+#include "services/ingest/app/metric_families.h"
 #include "services/ingest/control/publish_service.h"
 #include "services/ingest/control/read_service.h"
 #include "services/ingest/kafka/embedded_broker.h"
@@ -66,7 +67,8 @@ class IngestApp final : public ShardSet, public ShardServices {
   const Clock& clock_;
   std::string node_id_;
   KafkaSettings kafka_;
-  metrics::Registry registry_;
+  const IngestFamilies families_;
+  metrics::Registry registry_{families_.all};
   std::unique_ptr<lifecycle::Readiness> readiness_;
   std::shared_ptr<const RouteTable> routes_;
   std::unique_ptr<EmbeddedBroker> broker_;    // first: everyone below is its client

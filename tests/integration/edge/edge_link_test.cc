@@ -1,5 +1,6 @@
 // The edge with ingests played by the test: links, readiness, delivery, shutdown.
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <future>
@@ -7,6 +8,7 @@
 
 #include "tests/integration/edge/edge_fixture.h"
 #include "tests/integration/edge/fake_ingest.h"
+#include "tests/support/metric_checks.h"
 
 namespace spillway::test {
 namespace {
@@ -48,6 +50,8 @@ TEST_F(EdgeLinkTest, TwoClientsGetEveryEventOnceAndInOrder) {
   EXPECT_NE(metrics.find("spillway_edge_consumer_lag{topic=\"prices\"} 4\n"), std::string::npos);
   EXPECT_NE(metrics.find("spillway_edge_links{state=\"up\"} 1\n"), std::string::npos);
   EXPECT_NE(metrics.find("spillway_edge_attachments{state=\"attached\"} 1\n"), std::string::npos);
+  EXPECT_NE(metrics.find("spillway_metrics_rejected_total 0\n"), std::string::npos);
+  EXPECT_THAT(Unexported(edge::EdgeFamilies().all, metrics), testing::IsEmpty());
 }
 
 TEST_F(EdgeLinkTest, CreditComesBack) {

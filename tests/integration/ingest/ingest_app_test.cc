@@ -10,6 +10,8 @@
 #include "spillway/v1/read.grpc.pb.h"
 #include "tests/integration/ingest/link_peer.h"
 #include "tests/integration/ingest/test_ingest.h"
+#include "tests/integration/ws/beast_client.h"
+#include "tests/support/metric_checks.h"
 
 namespace spillway::ingest {
 namespace {
@@ -90,6 +92,37 @@ TEST(IngestAppEmbedded, TellsTheCatalogueAndWhatIsMissing) {
   EXPECT_EQ(peer.catalogue.problems_size(), 0);
   EXPECT_EQ(peer.catalogue.topics(0).topic(), "missing");
   EXPECT_TRUE(peer.catalogue.topics(0).slots(0).young());
+}
+
+TEST(IngestAppEmbedded, ExportsEveryMetricThatIsDeclared) {
+  TestIngest ingest(
+      "  embedded_broker: {enabled: true, topics: [{name: prices, partitions: 1}, {name: dead, "
+      "partitions: 1}]}\n"
+      "  dead_letter_topic: dead\n"
+      "  routes: [{name: r, topics: [prices], emit: [{channels: ['p:{/symbol}']}]}]\n");
+  LinkPeer peer(ingest.grpc());
+  ASSERT_TRUE(peer.ReadCatalogue(1));
+  peer.AttachEnd(peer.catalogue.topics(0).slots(0).slot(), 1);
+  ASSERT_TRUE(peer.ReadUntil([](const v1::LinkResponse& r) { return r.has_attached(); }));
+  // Some families have series only once a record was rejected.
+  grpc::ClientContext context;
+  v1::PublishRequest request;
+  request.mutable_publication()->mutable_durable()->set_topic("prices");
+  request.mutable_publication()->mutable_durable()->set_value("not JSON");
+  v1::PublishResponse response;
+  const auto publisher = v1::PublishService::NewStub(
+      grpc::CreateChannel(ingest.grpc(), grpc::InsecureChannelCredentials()));
+  ASSERT_TRUE(publisher->Publish(&context, request, &response).ok());
+  const IngestFamilies families;
+  std::string metrics;
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  do {
+    metrics = test::RawExchange(static_cast<uint16_t>(ingest.app().ops_port()),
+                                "GET /metrics HTTP/1.1\r\nHost: i\r\nConnection: close\r\n\r\n");
+  } while (!test::Unexported(families.all, metrics).empty() &&
+           std::chrono::steady_clock::now() < deadline);
+  EXPECT_THAT(test::Unexported(families.all, metrics), testing::IsEmpty());
+  EXPECT_THAT(metrics, testing::HasSubstr("spillway_metrics_rejected_total 0\n"));
 }
 
 TEST_F(IngestAppTest, SendsWhatIsWantedInOrderAndOnlyThat) {

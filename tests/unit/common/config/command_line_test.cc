@@ -25,6 +25,11 @@ TEST(CommandLineTest, Nothing) {
   EXPECT_EQ(line->action, CommandLine::Action::kRun);
 }
 
+TEST(CommandLineTest, Actions) {
+  EXPECT_EQ(ParseCommandLine({"--print-metrics"})->action, CommandLine::Action::kPrintMetrics);
+  EXPECT_EQ(ParseCommandLine({"--print-config"})->action, CommandLine::Action::kPrintConfig);
+}
+
 TEST(CommandLineTest, Errors) {
   EXPECT_EQ(ParseCommandLine({"--confg", "a"}).status().message(),
             "unknown argument \"--confg\"; did you mean --config?");

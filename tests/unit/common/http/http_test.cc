@@ -78,7 +78,8 @@ TEST(RoutesTest, AnswersErrorsInOneShape) {
 TEST(OpsRoutesTest, AnswerHealthReadinessAndMetrics) {
   test::FakeClock clock;
   lifecycle::Readiness readiness(clock, {});
-  metrics::Registry registry;
+  const metrics::Families families;
+  metrics::Registry registry(families);
   Routes routes;
   AddOpsRoutes(&routes, clock, readiness, registry, {{"version", "1.2"}});
 

@@ -1,0 +1,131 @@
+#pragma once
+
+#include "common/metrics/families.h"
+#include "common/metrics/metrics.h"
+
+namespace spillway::edge {
+
+// All that the edge exports (docs/metrics.md is made of it): a metric cannot be registered without
+// a line here. Immutable; outlives the registry that is made of it.
+struct EdgeFamilies {
+  metrics::Families all;
+  const metrics::ProcessFamilies process{all};
+
+  // Sockets.
+  const metrics::Family& sockets_accepted =
+      all.Counter("spillway_edge_sockets_accepted_total", "TCP connections accepted.");
+  const metrics::Family& accept_pauses = all.Counter(
+      "spillway_edge_accept_pauses_total", "Times that accepting paused for lack of descriptors.");
+  const metrics::Family& http_requests = all.Counter("spillway_edge_http_requests_total",
+                                                     "HTTP requests answered without an upgrade.");
+  const metrics::Family& handshake_timeouts = all.Counter(
+      "spillway_edge_handshake_timeouts_total", "Connections that sent no request in time.");
+  const metrics::Family& upgrades_refused =
+      all.Counter("spillway_edge_upgrades_refused_total", "WebSocket upgrades refused.");
+  const metrics::Family& bytes_received =
+      all.Counter("spillway_edge_bytes_received_total", "Bytes from clients.");
+  const metrics::Family& frames_sent =
+      all.Counter("spillway_edge_frames_sent_total", "WebSocket frames taken by the kernel.");
+  const metrics::Family& bytes_sent =
+      all.Counter("spillway_edge_bytes_sent_total", "Bytes taken by the kernel.");
+  const metrics::Family& writes =
+      all.Counter("spillway_edge_writes_total", "System calls that wrote to clients.");
+  const metrics::Family& write_stalls = all.Counter(
+      "spillway_edge_write_stalls_total", "Writes that the kernel took in part or not at all.");
+  const metrics::Family& slow_consumer_closes =
+      all.Counter("spillway_edge_slow_consumer_closes_total",
+                  "Connections closed because their backlog passed its bound.");
+  const metrics::Family& protocol_errors = all.Counter(
+      "spillway_edge_protocol_errors_total", "Connections closed because of malformed frames.");
+  const metrics::Family& outbox_bytes =
+      all.Gauge("spillway_edge_outbox_bytes", "Bytes that wait for slow clients.");
+  const metrics::Family& connections_max =
+      all.Gauge("spillway_edge_connections_max", "Connections that this node takes.");
+
+  // Sessions.
+  const metrics::Family& connections = all.Gauge("spillway_edge_connections", "Live connections.");
+  const metrics::Family& connections_opened =
+      all.Counter("spillway_edge_connections_opened_total", "Connections opened.");
+  const metrics::Family& connections_closed =
+      all.Counter("spillway_edge_connections_closed_total", "Connections closed.");
+  const metrics::Family& messages_sent =
+      all.Counter("spillway_edge_messages_sent_total", "Messages queued for clients.");
+  const metrics::Family& messages_received =
+      all.Counter("spillway_edge_messages_received_total", "Messages from clients.");
+  const metrics::Family& pings_sent =
+      all.Counter("spillway_edge_pings_sent_total", "Heartbeat pings.");
+  const metrics::Family& heartbeat_failures =
+      all.Counter("spillway_edge_heartbeat_failures_total",
+                  "Connections closed because the client was silent.");
+  const metrics::Family& subscribed =
+      all.Counter("spillway_edge_subscribed_total", "Subscriptions made.");
+  const metrics::Family& unsubscribed =
+      all.Counter("spillway_edge_unsubscribed_total", "Subscriptions ended by command.");
+  const metrics::Family& errors_sent =
+      all.Counter("spillway_edge_errors_sent_total", "Error messages to clients.");
+  const metrics::Family& bad_messages =
+      all.Counter("spillway_edge_bad_messages_total", "Client messages that were refused.");
+  const metrics::Family& misuse_closes = all.Counter(
+      "spillway_edge_misuse_closes_total", "Connections closed after too many bad messages.");
+  const metrics::Family& rate_limited =
+      all.Counter("spillway_edge_rate_limited_total", "Client messages above the rate limit.");
+  const metrics::Family& admissions_refused = all.Counter(
+      "spillway_edge_admissions_refused_total", "Upgrades refused by the endpoints.", {"reason"});
+  const metrics::Family& connection_duration =
+      all.Histogram("spillway_edge_connection_duration_seconds", "How long connections lived.");
+
+  // Hubs.
+  const metrics::Family& subscriptions = all.Gauge("spillway_edge_subscriptions", "Subscriptions.");
+  const metrics::Family& channels =
+      all.Gauge("spillway_edge_channels",
+                "Channels with subscribers; one with subscribers on two workers counts twice.");
+  const metrics::Family& ring_bytes =
+      all.Gauge("spillway_edge_ring_bytes", "Bytes of recent events kept for joiners.");
+  const metrics::Family& deliveries =
+      all.Counter("spillway_edge_deliveries_total", "Events handed to subscribers.");
+  const metrics::Family& gap_messages =
+      all.Counter("spillway_edge_gap_messages_total", "Gaps told to subscribers.");
+  const metrics::Family& checkpoints =
+      all.Counter("spillway_edge_checkpoints_total", "Checkpoints sent.");
+  const metrics::Family& ring_evictions =
+      all.Counter("spillway_edge_ring_evictions_total", "Recent events evicted.");
+  const metrics::Family& reads =
+      all.Counter("spillway_edge_reads_total", "Snapshot and history reads asked for.");
+
+  // Upstream.
+  const metrics::Family& events_received =
+      all.Counter("spillway_edge_events_received_total", "Events taken in from ingest.");
+  const metrics::Family& ephemeral_events = all.Counter("spillway_edge_ephemeral_events_total",
+                                                        "Of them, those that never were in Kafka.");
+  const metrics::Family& ephemeral_gaps =
+      all.Counter("spillway_edge_ephemeral_gaps_total", "Ephemeral events lost on the way, times.");
+  const metrics::Family& batches = all.Counter("spillway_edge_batches_total", "Batches taken in.");
+  const metrics::Family& batch_bytes =
+      all.Counter("spillway_edge_batch_bytes_total", "Bytes of batches.");
+  const metrics::Family& void_events = all.Counter("spillway_edge_void_events_total",
+                                                   "Events of attachments that were not current.");
+  const metrics::Family& records_behind =
+      all.Counter("spillway_edge_records_behind_total", "Events that had been taken in already.");
+  const metrics::Family& attaches =
+      all.Counter("spillway_edge_attaches_total", "Attachments asked for.");
+  const metrics::Family& failovers =
+      all.Counter("spillway_edge_failovers_total", "Partitions taken elsewhere after a failure.");
+  const metrics::Family& moves =
+      all.Counter("spillway_edge_moves_total", "Partitions moved to a better placed ingest.");
+  const metrics::Family& gaps =
+      all.Counter("spillway_edge_gaps_total", "Ranges that nobody will get.");
+  const metrics::Family& link_malformed =
+      all.Counter("spillway_edge_link_malformed_total", "Malformed messages from ingests.");
+  const metrics::Family& interests =
+      all.Gauge("spillway_edge_interests", "Channels asked of ingest.");
+  const metrics::Family& kafka_up =
+      all.Gauge("spillway_edge_kafka_up", "Whether a linked ingest reaches Kafka.");
+  const metrics::Family& links =
+      all.Gauge("spillway_edge_links", "Ingests by state of the link.", {"state"});
+  const metrics::Family& attachments =
+      all.Gauge("spillway_edge_attachments", "Partitions by state of the attachment.", {"state"});
+  const metrics::Family& consumer_lag =
+      all.Gauge("spillway_edge_consumer_lag", "Records that readers are behind.", {"topic"});
+};
+
+}  // namespace spillway::edge

@@ -1,0 +1,73 @@
+#pragma once
+
+#include "common/metrics/families.h"
+#include "common/metrics/metrics.h"
+
+namespace spillway::ingest {
+
+// All that the ingest exports (docs/metrics.md is made of it): a metric cannot be registered
+// without a line here. Immutable; outlives the registry that is made of it.
+struct IngestFamilies {
+  metrics::Families all;
+  const metrics::ProcessFamilies process{all};
+
+  // Shards.
+  const metrics::Family& records =
+      all.Counter("spillway_ingest_records_total", "Records read by live readers.");
+  const metrics::Family& record_bytes =
+      all.Counter("spillway_ingest_record_bytes_total", "Bytes of their keys and values.");
+  const metrics::Family& events =
+      all.Counter("spillway_ingest_events_total", "Events made of them; each is serialised once.");
+  const metrics::Family& batches =
+      all.Counter("spillway_ingest_batches_total", "Batches handed to links.");
+  const metrics::Family& batch_bytes =
+      all.Counter("spillway_ingest_batch_bytes_total", "Bytes of those batches.");
+  const metrics::Family& edges_behind =
+      all.Counter("spillway_ingest_edges_behind_total", "Edges that fell behind a log.");
+  const metrics::Family& gaps = all.Counter("spillway_ingest_gaps_total", "Gaps told to edges.");
+  const metrics::Family& scans =
+      all.Counter("spillway_ingest_scans_total", "Scans begun to catch up or to fill snapshots.");
+  const metrics::Family& readers = all.Gauge("spillway_ingest_readers", "Partitions being read.");
+  const metrics::Family& stalled_readers =
+      all.Gauge("spillway_ingest_stalled_readers", "Of these, the ones that cannot be read.");
+  const metrics::Family& log_bytes =
+      all.Gauge("spillway_ingest_log_bytes", "Encoded events kept in logs.");
+  const metrics::Family& snapshot_bytes =
+      all.Gauge("spillway_ingest_snapshot_bytes", "Latest events kept for snapshots.");
+
+  // Kafka.
+  const metrics::Family& kafka_up = all.Gauge("spillway_ingest_kafka_up", "1 while Kafka answers.");
+
+  // Links.
+  const metrics::Family& links = all.Gauge("spillway_ingest_links", "Edges linked.");
+  const metrics::Family& link_queued_bytes =
+      all.Gauge("spillway_ingest_link_queued_bytes", "Bytes waiting for edges.");
+  const metrics::Family& links_opened =
+      all.Counter("spillway_ingest_links_opened_total", "Links opened.");
+  const metrics::Family& links_refused =
+      all.Counter("spillway_ingest_links_refused_total", "Links refused at the limit.");
+  const metrics::Family& links_cut =
+      all.Counter("spillway_ingest_links_cut_total", "Links cut because the edge was too slow.");
+  const metrics::Family& ephemeral_dropped =
+      all.Counter("spillway_ingest_ephemeral_dropped_total",
+                  "Ephemeral events dropped because an edge was too slow.");
+
+  // Reads.
+  const metrics::Family& reads =
+      all.Counter("spillway_ingest_reads_total", "Snapshot and history reads.");
+  const metrics::Family& reads_failed =
+      all.Counter("spillway_ingest_reads_failed_total", "Reads that failed.");
+
+  // Records and publications.
+  const metrics::Family& rejected_records =
+      all.Counter("spillway_ingest_rejected_records_total", "Records that could not become events.",
+                  {"reason", "topic"});
+  const metrics::Family& published =
+      all.Counter("spillway_ingest_published_total", "Publications accepted.", {"kind"});
+  const metrics::Family& publish_refused =
+      all.Counter("spillway_ingest_publish_refused_total", "Publications refused.");
+  const metrics::Family& dead_letters = all.Counter("spillway_ingest_dead_letters_total",
+                                                    "Rejected records copied aside.", {"outcome"});
+};
+
+}  // namespace spillway::ingest
