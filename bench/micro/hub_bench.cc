@@ -18,7 +18,9 @@ class CountingSubscriber final : public Subscriber {
  public:
   VariantId variant() const override { return 0; }
   bool CanPull() const override { return true; }
-  void SendFrame(const Frame& frame) override { bytes_ += frame.bytes().size(); }
+  void SendFrame(const Frame& frame, const ChannelTraits*) override {
+    bytes_ += frame.bytes().size();
+  }
   void OnSubscribed(std::string_view, const std::vector<PositionEntry>&, bool) override {}
   void OnSnapshot(const SnapshotPiece&) override {}
   void OnSnapshotFailed(std::string_view, const std::vector<PositionEntry>&) override {}

@@ -17,6 +17,8 @@ class RefCounted {
   void Release() const {
     if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) T::Destroy(static_cast<const T*>(this));
   }
+  // Whether the caller's is the only reference.
+  bool unshared() const { return refs_.load(std::memory_order_acquire) == 1; }
   RefCounted(const RefCounted&) = delete;
   RefCounted& operator=(const RefCounted&) = delete;
 

@@ -48,7 +48,7 @@ class Echo final : public TransportHandler {
     const bool compress = connection_->compresses();
     if (compress) payload = DeflaterFor(connection_->deflate_window_bits()).Compress(payload);
     Ref<Frame> frame = Frame::Make(opcode, payload, compress);
-    connection_->Send(*frame);
+    connection_->Send(*frame, nullptr);
     connection_->Keep(std::move(frame));
   }
   void OnPong() override {}

@@ -157,7 +157,7 @@ uint64_t BroadcastTo(const v1::BroadcastRequest& request, const EdgeEvent& event
   if (!request.all()) return hub.DeliverEphemeral(event);
   uint64_t delivered = 0;
   for (Session* session : sessions.All()) {
-    session->SendFrame(*variants.FrameOf(event, 0, session->variant()));
+    session->SendFrame(*variants.FrameOf(event, 0, session->variant()), nullptr);
     ++delivered;
   }
   return delivered;

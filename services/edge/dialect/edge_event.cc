@@ -2,7 +2,10 @@
 
 #include <cstring>
 #include <new>
+#include <string_view>
 
+#include "absl/hash/hash.h"
+#include "common/base/strings.h"
 #include "common/channel/channel_hash.h"
 
 namespace spillway::edge {
@@ -14,6 +17,13 @@ std::string_view CopyTo(char** at, std::string_view text) {
   const std::string_view copy(*at, text.size());
   *at += text.size();
   return copy;
+}
+
+// Seeded by the process: nobody can choose keys that collide.
+uint64_t KeyHash(std::string_view key) {
+  if (key.empty()) return 0;
+  const uint64_t hash = absl::HashOf(Abs(key));
+  return hash == 0 ? 1 : hash;
 }
 
 }  // namespace
@@ -51,6 +61,7 @@ Ref<EdgeEvent> EdgeEvent::Make(const wire::EventView& view, SlotNumber slot, siz
   copy.offset = view.offset;
   copy.type = CopyTo(&at, view.type);
   copy.key = CopyTo(&at, view.key);
+  event->key_hash_ = KeyHash(view.key);
   copy.event_time_us = view.event_time_us;
   copy.payload = CopyTo(&at, view.payload);
   copy.encoding = view.encoding;

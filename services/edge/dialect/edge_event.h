@@ -41,6 +41,8 @@ class EdgeEvent final : public RefCounted<EdgeEvent> {
   size_t channel_count() const { return view_.channels.size(); }
   std::string_view channel(size_t index) const { return view_.channels[index]; }
   uint64_t channel_hash(size_t index) const { return hashes()[index]; }
+  // Of the key, the same for all events of this process that have it; 0: there is none.
+  uint64_t key_hash() const { return key_hash_; }
   // Bytes that it keeps in memory, frames not included.
   size_t cost() const { return cost_; }
 
@@ -67,6 +69,7 @@ class EdgeEvent final : public RefCounted<EdgeEvent> {
   SlotNumber slot_ = kNoSlot;
   uint32_t variants_ = 0;
   wire::EventView view_;
+  uint64_t key_hash_ = 0;
   size_t cost_ = 0;
   // The frames, then the channels' hashes, then the texts.
   std::unique_ptr<std::byte[]> block_;

@@ -11,6 +11,17 @@ static_assert(kMaxVariants <= 64, "wanted frames are kept as the bits of one wor
 
 uint64_t BitOf(VariantId id) { return uint64_t{1} << id; }
 
+// A frame that was just made of the event.
+Ref<Frame> Marked(const EdgeEvent& event, Ref<Frame> frame) {
+  if (frame) {
+    frame->set_meta({.event = true,
+                     .slot = event.slot(),
+                     .offset = event.offset(),
+                     .key_hash = event.key_hash()});
+  }
+  return frame;
+}
+
 }  // namespace
 
 VariantId VariantTable::Add(const EventEncoder* encoder, bool compressed) {
@@ -43,7 +54,7 @@ const Frame* VariantTable::MakeFrame(const EdgeEvent& event, size_t channel, Var
     wanted.fetch_or(BitOf(id), std::memory_order_relaxed);
   }
   if (variant.window_bits == 0) {
-    return event.SetFrame(channel, id, variant.encoder->EncodeEvent(event, channel));
+    return event.SetFrame(channel, id, Marked(event, variant.encoder->EncodeEvent(event, channel)));
   }
   // A plain frame that nobody else gets is not kept.
   Ref<Frame> plain;
@@ -52,7 +63,7 @@ const Frame* VariantTable::MakeFrame(const EdgeEvent& event, size_t channel, Var
   } else if (variants_[variant.plain].in_use.load(std::memory_order_relaxed) > 0) {
     plain = Ref<Frame>(const_cast<Frame*>(FrameOf(event, channel, variant.plain)));
   } else {
-    plain = variant.encoder->EncodeEvent(event, channel);
+    plain = Marked(event, variant.encoder->EncodeEvent(event, channel));
   }
   if (variant.window_bits == Compressor::kNarrowWindowBits &&
       plain->payload().size() <= Compressor::kNarrowPayload &&
@@ -61,7 +72,7 @@ const Frame* VariantTable::MakeFrame(const EdgeEvent& event, size_t channel, Var
     const Frame* wide = FrameOf(event, channel, static_cast<VariantId>(id - 1));
     return event.SetFrame(channel, id, Ref<Frame>(const_cast<Frame*>(wide)));
   }
-  Ref<Frame> compressed = Compress(*plain, variant.window_bits);
+  Ref<Frame> compressed = Marked(event, Compress(*plain, variant.window_bits));
   const bool worked = static_cast<bool>(compressed);
   const Frame* offered = worked ? compressed.get() : plain.get();
   const Frame* set = event.SetFrame(channel, id, worked ? std::move(compressed) : std::move(plain));

@@ -16,6 +16,14 @@ enum class Opcode : uint8_t {
   kPong = 0xA,
 };
 
+// What a frame carries, for those who queue it.
+struct FrameMeta {
+  bool event = false;     // one live event of a channel, and nothing else
+  uint32_t slot = 0;      // of an event: its SlotNumber ...
+  int64_t offset = 0;     // ... and offset
+  uint64_t key_hash = 0;  // of an event: of its key; 0: it has none
+};
+
 // One finished, unmasked WebSocket frame (RFC 6455, section 5.2), header included, ready for the
 // socket. Built once and shared by every connection it goes to; immutable, so any thread may read
 // it. A single allocation holds the count, the size and the bytes.
@@ -34,6 +42,15 @@ class Frame final : public RefCounted<Frame> {
   bool compressed() const { return (static_cast<uint8_t>(data()[0]) & 0x40) != 0; }
   Opcode opcode() const { return static_cast<Opcode>(static_cast<uint8_t>(data()[0]) & 0x0F); }
 
+  FrameMeta meta() const { return {event_, slot_, offset_, key_hash_}; }
+  // Before the frame is shared.
+  void set_meta(const FrameMeta& meta) {
+    event_ = meta.event;
+    slot_ = meta.slot;
+    offset_ = meta.offset;
+    key_hash_ = meta.key_hash;
+  }
+
   static void Destroy(const Frame* frame);
 
  private:
@@ -43,6 +60,10 @@ class Frame final : public RefCounted<Frame> {
 
   uint32_t size_;
   uint8_t header_size_;
+  bool event_ = false;
+  uint32_t slot_ = 0;
+  int64_t offset_ = 0;
+  uint64_t key_hash_ = 0;
 };
 
 }  // namespace spillway::edge

@@ -10,6 +10,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "common/base/clock.h"
 #include "services/edge/dialect/event_encoder.h"
+#include "services/edge/frame/channel_traits.h"
 #include "services/edge/hub/subscriber.h"
 
 namespace spillway::edge {
@@ -82,6 +83,7 @@ struct RingEntry {
 
 struct ChannelState {
   std::string name;
+  Ref<const ChannelTraits> traits;  // given up by HubShard::Retire only
   std::vector<ChannelSlot> slots;
   std::vector<Subscription> live;
   std::vector<Subscription> joining;

@@ -58,16 +58,16 @@ void HubShard::Deliver(ChannelState& channel, const EdgeEvent& event, size_t cha
       // The event may be gone before the turn is over.
       subscription.subscriber->Keep(Ref<Frame>(const_cast<Frame*>(frame)));
     }
-    subscription.subscriber->SendFrame(*frame);
+    subscription.subscriber->SendFrame(*frame, channel.traits.get());
   }
   counters_.deliveries += channel.live.size();
 }
 
-void HubShard::DeliverTo(const Subscription& subscription, const EdgeEvent& event,
-                         size_t channel_index) {
+void HubShard::DeliverTo(const Subscription& subscription, const ChannelTraits& traits,
+                         const EdgeEvent& event, size_t channel_index) {
   const Frame* frame = variants_.FrameOf(event, channel_index, subscription.variant);
   subscription.subscriber->Keep(Ref<Frame>(const_cast<Frame*>(frame)));
-  subscription.subscriber->SendFrame(*frame);
+  subscription.subscriber->SendFrame(*frame, &traits);
   ++counters_.deliveries;
 }
 
@@ -76,9 +76,10 @@ uint64_t HubShard::DeliverEphemeral(const EdgeEvent& event) {
   for (size_t i = 0; i < event.channel_count(); ++i) {
     const auto found = channels_.find(event.channel(i), event.channel_hash(i));
     if (found == channels_.end()) continue;
+    const ChannelState& channel = *found->second;
     Deliver(*found->second, event, i);
-    for (const Subscription& subscription : found->second->joining) {
-      if (subscription.join->announced) DeliverTo(subscription, event, i);
+    for (const Subscription& subscription : channel.joining) {
+      if (subscription.join->announced) DeliverTo(subscription, *channel.traits, event, i);
     }
   }
   return counters_.deliveries - before;
@@ -122,16 +123,16 @@ void HubShard::OnInterest(std::string_view name, SlotNumber number, int64_t afte
           channel->name, EntryOf(number, false, std::max(after, slot->floor)));
       if (frame) subscription.subscriber->Keep(frame);
     }
-    if (frame) subscription.subscriber->SendFrame(*frame);
+    if (frame) subscription.subscriber->SendFrame(*frame, channel->traits.get());
   }
   AdvanceAll(*channel, now);
 }
 
-void HubShard::SendGap(const Subscription& subscription, std::string_view channel,
+void HubShard::SendGap(const Subscription& subscription, const ChannelTraits& traits,
                        const GapInfo& gap) {
-  const Ref<Frame> frame = variants_[subscription.variant].encoder->EncodeGap(channel, gap);
+  const Ref<Frame> frame = variants_[subscription.variant].encoder->EncodeGap(traits.name, gap);
   subscription.subscriber->Keep(frame);
-  subscription.subscriber->SendFrame(*frame);
+  subscription.subscriber->SendFrame(*frame, &traits);
   ++counters_.gaps;
 }
 
@@ -156,7 +157,7 @@ void HubShard::OnGap(SlotNumber number, int64_t from, int64_t to, std::string_vi
       continue;
     }
     for (const Subscription& subscription : channel->live) {
-      SendGap(subscription, channel->name, gap);
+      SendGap(subscription, *channel->traits, gap);
     }
     channel->ring.push_back({{}, 0, note});
     ring_bytes_ += channel->ring.back().cost();
@@ -181,7 +182,7 @@ void HubShard::Checkpoint(ChannelState& channel) {
       if (frame) subscription.subscriber->Keep(frame);
     }
     if (!frame) continue;
-    subscription.subscriber->SendFrame(*frame);
+    subscription.subscriber->SendFrame(*frame, channel.traits.get());
     ++counters_.checkpoints;
   }
 }

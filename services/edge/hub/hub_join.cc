@@ -102,7 +102,7 @@ void HubShard::PlacePending(ChannelState& channel, Subscription& subscription) {
         channel.name, EntryOf(place.slot, false, place.at));
     if (!frame) continue;
     subscription.subscriber->Keep(frame);
-    subscription.subscriber->SendFrame(*frame);
+    subscription.subscriber->SendFrame(*frame, channel.traits.get());
   }
   if (!to_read.empty()) {
     join.reading += to_read.size();
@@ -214,7 +214,7 @@ void HubShard::TakeHistory(ChannelState& channel, Subscription& subscription,
     JoinSlot* place = FindPlace(join, gap.slot);
     if (place == nullptr || gap.to <= place->at) continue;
     const PositionEntry entry = EntryOf(gap.slot, false, gap.to);
-    SendGap(subscription, channel.name,
+    SendGap(subscription, *channel.traits,
             {gap.slot, entry.source, std::max(gap.from, place->at + 1), gap.to, "limit"});
     place->at = gap.to;
   }
@@ -231,7 +231,7 @@ void HubShard::TakeHistory(ChannelState& channel, Subscription& subscription,
       const int64_t held_after = slot == nullptr ? place->at : std::max(slot->base, slot->floor);
       if (held_after > place->at) {
         const PositionEntry entry = EntryOf(as_of.slot, false, held_after);
-        SendGap(subscription, channel.name,
+        SendGap(subscription, *channel.traits,
                 {as_of.slot, entry.source, place->at + 1, held_after, "limit"});
         place->at = held_after;
       }
@@ -248,7 +248,7 @@ bool HubShard::SendReplay(ChannelState& channel, Subscription& subscription) {
     const Ref<EdgeEvent> event = std::move(join.replay.front());
     join.replay.pop_front();
     const size_t index = IndexOf(*event, channel.name);
-    if (index < event->channel_count()) DeliverTo(subscription, *event, index);
+    if (index < event->channel_count()) DeliverTo(subscription, *channel.traits, *event, index);
   }
   return true;
 }
@@ -278,10 +278,10 @@ bool HubShard::CatchUp(ChannelState& channel, Subscription& subscription) {
     }
     if (!subscription.subscriber->CanPull()) return false;
     if (entry.event) {
-      DeliverTo(subscription, *entry.event, entry.channel_index);
+      DeliverTo(subscription, *channel.traits, *entry.event, entry.channel_index);
     } else {
       const GapNote& gap = *entry.gap;
-      SendGap(subscription, channel.name,
+      SendGap(subscription, *channel.traits,
               {gap.slot, EntryOf(gap.slot, false, gap.to).source, std::max(gap.from, place->at + 1),
                gap.to, gap.reason});
     }

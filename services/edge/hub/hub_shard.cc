@@ -27,6 +27,9 @@ ChannelState& HubShard::Open(std::string_view channel) {
   if (state == nullptr) {
     state = std::make_unique<ChannelState>();
     state->name = std::string(channel);
+    const ChannelSettings settings =
+        options_.settings_of ? options_.settings_of(channel) : ChannelSettings();
+    state->traits = MakeRef<const ChannelTraits>(state->name, ChannelHash(channel), settings);
     FindFeeds(*state);
     upstream_.AddInterest(options_.worker, state->name);
   }
@@ -38,7 +41,17 @@ void HubShard::CloseIfUnused(ChannelState& channel) {
   if (channel.size() > 0) return;
   while (!channel.ring.empty()) EvictFront(channel);
   upstream_.RemoveInterest(options_.worker, channel.name);
+  Retire(std::move(channel.traits));
   channels_.erase(channels_.find(std::string_view(channel.name)));
+}
+
+void HubShard::Retire(Ref<const ChannelTraits> traits) {
+  retired_.push_back({std::move(traits), ticks_});
+}
+
+const ChannelTraits* HubShard::TraitsOf(std::string_view channel) const {
+  const ChannelState* state = Find(channel);
+  return state == nullptr ? nullptr : state->traits.get();
 }
 
 void HubShard::FindFeeds(ChannelState& channel) {
@@ -211,6 +224,12 @@ std::vector<PositionEntry> HubShard::PositionOf(const ChannelState& channel,
 }
 
 void HubShard::Tick(MonoTime now) {
+  // This turn may be the one in which they were retired, the one before is over.
+  ++ticks_;
+  size_t over = 0;
+  while (over < retired_.size() && retired_[over].tick + 2 <= ticks_) ++over;
+  retired_.erase(retired_.begin(), retired_.begin() + static_cast<ptrdiff_t>(over));
+
   // A join that waits for partitions nobody serves goes on without them after a while.
   const std::vector<ChannelState*> joining(joining_.begin(), joining_.end());
   for (ChannelState* channel : joining) AdvanceAll(*channel, now);

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "common/base/clock.h"
 #include "services/edge/dialect/event_encoder.h"
+#include "services/edge/frame/channel_traits.h"
 #include "services/edge/hub/channel_state.h"
 #include "services/edge/hub/edge_batch.h"
 #include "services/edge/hub/slot_table.h"
@@ -36,6 +38,8 @@ class HubShard {
     std::chrono::milliseconds join_wait{
         1'000};  // how long a join waits for partitions not attached
     std::chrono::milliseconds checkpoint_interval{10'000};
+    // Of a channel that is opened; null: every channel has the default.
+    std::function<ChannelSettings(std::string_view channel)> settings_of;
   };
   struct Counters {
     uint64_t deliveries = 0;
@@ -65,6 +69,9 @@ class HubShard {
   // Channels of a subscriber, in no order.
   std::vector<std::string> ChannelsOf(const Subscriber* subscriber) const;
   size_t SubscriptionCount(const Subscriber* subscriber) const;
+  // Of a channel with subscribers; null: it has none. Valid until the end of the turn, also if the
+  // last subscriber leaves meanwhile.
+  const ChannelTraits* TraitsOf(std::string_view channel) const;
 
   // ---- from the link thread
   // ---------------------------------------------------------------------------
@@ -104,6 +111,8 @@ class HubShard {
   ChannelState* Find(std::string_view channel) const;
   ChannelState& Open(std::string_view channel);
   void CloseIfUnused(ChannelState& channel);
+  // Frames that this turn has sent may refer to the traits of what is closed.
+  void Retire(Ref<const ChannelTraits> traits);
   void FindFeeds(ChannelState& channel);
   Subscription Take(ChannelState& channel, bool live, size_t index);
   void Put(ChannelState& channel, bool live, Subscription subscription);
@@ -125,11 +134,12 @@ class HubShard {
 
   // hub_delivery.cc
   void Deliver(ChannelState& channel, const EdgeEvent& event, size_t channel_index);
-  void DeliverTo(const Subscription& subscription, const EdgeEvent& event, size_t channel_index);
+  void DeliverTo(const Subscription& subscription, const ChannelTraits& traits,
+                 const EdgeEvent& event, size_t channel_index);
   void Remember(ChannelState& channel, const Ref<EdgeEvent>& event, size_t channel_index);
   void EvictFront(ChannelState& channel);
   void TrimRing(ChannelState& channel);
-  void SendGap(const Subscription& subscription, std::string_view channel, const GapInfo& gap);
+  void SendGap(const Subscription& subscription, const ChannelTraits& traits, const GapInfo& gap);
   void Checkpoint(ChannelState& channel);
   PositionEntry EntryOf(SlotNumber slot, bool pending, int64_t offset) const;
   std::vector<PositionEntry> PositionOf(const ChannelState& channel,
@@ -147,6 +157,12 @@ class HubShard {
   absl::flat_hash_set<ChannelState*> joining_;  // channels that have joining subscriptions
   std::vector<ChannelState*> touched_;          // scratch: channels whose ring grew in this turn
   absl::flat_hash_map<uint64_t, ReadTarget> reads_;
+  struct Retired {
+    Ref<const ChannelTraits> traits;
+    uint64_t tick;
+  };
+  std::vector<Retired> retired_;  // in the order of their ticks
+  uint64_t ticks_ = 0;
   uint64_t next_read_ = 1;
   uint64_t next_subscription_ = 1;
   MonoTime last_checkpoints_;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "services/edge/dialect/event_encoder.h"
+#include "services/edge/frame/channel_traits.h"
 
 namespace spillway::edge {
 
@@ -21,17 +22,17 @@ struct SnapshotPiece {
 };
 
 // A connection as the hub sees it: implemented by the session. Belongs to one worker, whose hub
-// shard alone calls it. None of these calls back into the hub, nor ends the subscriber before the
-// turn is over.
+// shard alone calls it. None of these calls back into the hub (TraitsOf() aside), nor ends the
+// subscriber before the turn is over.
 class Subscriber {
  public:
   virtual ~Subscriber() = default;
 
   virtual VariantId variant() const = 0;
-  // A finished frame for this connection. It must live until the end of the worker's turn (see
-  // Transport::Send): whoever sends one calls Keep on one of its receivers first, once for the
-  // frame.
-  virtual void SendFrame(const Frame& frame) = 0;
+  // A finished frame for this connection, of the channel with these traits; null: of none. Both
+  // must live until the end of the worker's turn (see Transport::Send): whoever sends a frame calls
+  // Keep on one of its receivers first, once for the frame.
+  virtual void SendFrame(const Frame& frame, const ChannelTraits* traits) = 0;
   // Holds the frame until the end of the worker's turn. A subscriber that copies what it is sent
   // need not.
   virtual void Keep(Ref<Frame> frame) { static_cast<void>(frame); }

@@ -161,6 +161,7 @@ bool Session::Join(std::optional<int64_t> id, std::string_view channel, bool sna
 
 void Session::Unsubscribe(const Command& command) {
   for (std::string_view channel : command.channels) {
+    const ChannelTraits* traits = context_.hub.TraitsOf(channel);
     if (!context_.hub.Unsubscribe(this, channel)) {
       SendError(command.id, "not_subscribed", "this connection is not subscribed to the channel",
                 channel);
@@ -169,7 +170,7 @@ void Session::Unsubscribe(const Command& command) {
     --subscriptions_;
     TakePendingId(channel);
     context_.counters.unsubscribed.Add();
-    Send(endpoint_.dialect().EncodeUnsubscribed(command.id, channel));
+    Send(endpoint_.dialect().EncodeUnsubscribed(command.id, channel), traits);
   }
 }
 
@@ -192,7 +193,8 @@ void Session::OnSubscribed(std::string_view channel, const std::vector<PositionE
   Send(endpoint_.dialect().EncodeSubscribed({.id = TakePendingId(channel),
                                              .channel = channel,
                                              .snapshot = snapshot,
-                                             .position = &position}));
+                                             .position = &position}),
+       context_.hub.TraitsOf(channel));
 }
 
 void Session::OnSnapshot(const SnapshotPiece& piece) {
@@ -204,22 +206,24 @@ void Session::OnSnapshot(const SnapshotPiece& piece) {
                                       .complete = piece.complete,
                                       .since_us = piece.since_us},
                                      &frames);
-  for (Ref<Frame>& frame : frames) Send(std::move(frame));
+  const ChannelTraits* traits = context_.hub.TraitsOf(piece.channel);
+  for (Ref<Frame>& frame : frames) Send(std::move(frame), traits);
   frames.clear();
 }
 
 void Session::OnSnapshotFailed(std::string_view channel,
                                const std::vector<PositionEntry>& position) {
+  const ChannelTraits* traits = context_.hub.TraitsOf(channel);
   SendError({}, "snapshot_unavailable",
             "the snapshot could not be had in time; live events follow: subscribe again to retry",
-            channel);
-  Send(endpoint_.dialect().EncodeCheckpoint(channel, position));
+            channel, traits);
+  Send(endpoint_.dialect().EncodeCheckpoint(channel, position), traits);
 }
 
-void Session::SendFrame(const Frame& frame) {
+void Session::SendFrame(const Frame& frame, const ChannelTraits* traits) {
   ++messages_sent_;
   context_.counters.messages_sent.Add();
-  transport_->Send(frame);
+  transport_->Send(frame, traits);
 }
 
 bool Session::CanPull() const {
@@ -227,19 +231,20 @@ bool Session::CanPull() const {
          transport_->backlog_messages() <= context_.limits.low_backlog_messages;
 }
 
-void Session::Send(Ref<Frame> frame) {
+void Session::Send(Ref<Frame> frame, const ChannelTraits* traits) {
   if (!frame) return;
-  SendFrame(*frame);
+  SendFrame(*frame, traits);
   context_.keep(std::move(frame));
 }
 
 void Session::SendError(std::optional<int64_t> id, std::string_view code, std::string_view message,
-                        std::string_view channel) {
+                        std::string_view channel, const ChannelTraits* traits) {
   context_.counters.errors_sent.Add();
   Send(endpoint_.dialect().EncodeError({.id = id,
                                         .code = code,
                                         .message = message,
-                                        .channel = channel.substr(0, kMaxChannelBytes)}));
+                                        .channel = channel.substr(0, kMaxChannelBytes)}),
+       traits);
 }
 
 void Session::CountMisuse(MonoTime now) {

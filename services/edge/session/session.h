@@ -59,7 +59,7 @@ class Session final : public TransportHandler, public Subscriber {
 
   // Subscriber.
   VariantId variant() const override { return endpoint_.variant(); }
-  void SendFrame(const Frame& frame) override;
+  void SendFrame(const Frame& frame, const ChannelTraits* traits) override;
   void Keep(Ref<Frame> frame) override { context_.keep(std::move(frame)); }
   bool CanPull() const override;
   void OnSubscribed(std::string_view channel, const std::vector<PositionEntry>& position,
@@ -97,9 +97,10 @@ class Session final : public TransportHandler, public Subscriber {
   bool Join(std::optional<int64_t> id, std::string_view channel, bool snapshot, MonoTime now);
   std::optional<int64_t> TakePendingId(std::string_view channel);
 
-  void Send(Ref<Frame> frame);
+  // `traits`: of the channel that it is about, so that it keeps its place among that channel's.
+  void Send(Ref<Frame> frame, const ChannelTraits* traits = nullptr);
   void SendError(std::optional<int64_t> id, std::string_view code, std::string_view message,
-                 std::string_view channel = {});
+                 std::string_view channel = {}, const ChannelTraits* traits = nullptr);
   void CountMisuse(MonoTime now);
 
   void OnHeartbeat();

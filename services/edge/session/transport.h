@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "services/edge/frame/channel_traits.h"
 #include "services/edge/frame/frame.h"
 
 namespace spillway::edge {
@@ -19,9 +20,10 @@ class Transport {
   // write at the turn's end. Never blocks, never calls back into the handler, and does nothing
   // after Close() or once the peer is gone. A connection whose backlog passes its bound is closed
   // as a slow consumer (close_codes.h), which the handler learns by OnClosed in a later turn. The
-  // caller keeps `frame` alive until the end of the turn; a frame that could not leave by then is
-  // referenced by the outbox.
-  virtual void Send(const Frame& frame) = 0;
+  // caller keeps `frame` and `traits` alive until the end of the turn; what could not leave by then
+  // is referenced by the outbox. `traits` are those of the channel that the frame belongs to; null:
+  // it belongs to none.
+  virtual void Send(const Frame& frame, const ChannelTraits* traits) = 0;
 
   // Sends what is queued, then a close frame (RFC 6455, section 5.5.1), and ends the connection
   // when the peer answers or the close timeout passes. `reason` is cut to 123 bytes at a UTF-8

@@ -63,7 +63,7 @@ void Connection::OnMessage(std::string_view payload, bool text) {
 void Connection::OnPing(std::string_view payload) {
   if (state_ != State::kOpen) return;
   Ref<Frame> pong = Frame::Make(Opcode::kPong, payload);
-  Send(*pong);
+  Send(*pong, nullptr);
   set_.Keep(std::move(pong));
 }
 
@@ -84,7 +84,7 @@ bool Connection::OverBound(size_t more) const {
                                     backlog_messages() + 1 > options_.max_backlog_messages);
 }
 
-void Connection::Send(const Frame& frame) {
+void Connection::Send(const Frame& frame, const ChannelTraits* traits) {
   if (state_ != State::kOpen) return;
   const size_t size = frame.bytes().size();
   if (OverBound(size)) [[unlikely]] {
@@ -93,17 +93,17 @@ void Connection::Send(const Frame& frame) {
     if (state_ != State::kOpen) return;
     if (OverBound(size)) return FailSlow();
   }
-  Queue(frame);
+  Queue(frame, traits);
 }
 
-void Connection::Queue(const Frame& frame) {
+void Connection::Queue(const Frame& frame, const ChannelTraits* traits) {
   if (blocked_) {
     set_.counters_.bytes_queued.Add(frame.bytes().size());
     outbox_.Push(Ref<Frame>(const_cast<Frame*>(&frame)));
   } else {
     if (set_.scratch_.full()) [[unlikely]]
       set_.FlushAll();
-    set_.scratch_.Append(scratch_, frame);
+    set_.scratch_.Append(scratch_, frame, traits);
     scratch_bytes_ += frame.bytes().size();
     ++scratch_messages_;
     set_.MarkDirty(*this);
@@ -121,7 +121,7 @@ void Connection::QueueClose(uint16_t code, std::string_view reason) {
     payload += CutUtf8(reason, kMaxControlPayload - 2);
   }
   Ref<Frame> frame = Frame::Make(Opcode::kClose, payload);
-  Queue(*frame);
+  Queue(*frame, nullptr);
   set_.Keep(std::move(frame));
 }
 

@@ -48,7 +48,7 @@ class Connection final : public Transport, private FrameSink {
   ~Connection() override;
 
   // Transport.
-  void Send(const Frame& frame) override;
+  void Send(const Frame& frame, const ChannelTraits* traits) override;
   void Close(uint16_t code, std::string_view reason) override;
   size_t backlog_bytes() const override { return scratch_bytes_ + outbox_.bytes(); }
   size_t backlog_messages() const override { return scratch_messages_ + outbox_.messages(); }
@@ -95,7 +95,7 @@ class Connection final : public Transport, private FrameSink {
 
   bool OverBound(size_t more) const;
   bool AboveLowWatermark() const;
-  void Queue(const Frame& frame);
+  void Queue(const Frame& frame, const ChannelTraits* traits);
   void QueueClose(uint16_t code, std::string_view reason);
   void FlushScratch();
   void ForgetScratch();

@@ -4,9 +4,9 @@
 
 namespace spillway::edge::ws {
 
-void SendScratch::Append(List& list, const Frame& frame) {
+void SendScratch::Append(List& list, const Frame& frame, const ChannelTraits* traits) {
   const auto node = static_cast<uint32_t>(nodes_.size());
-  nodes_.push_back({&frame, kNone});
+  nodes_.push_back({&frame, traits, kNone});
   if (list.tail == kNone) {
     list.head = node;
   } else {

@@ -4,18 +4,19 @@
 #include <cstdint>
 #include <vector>
 
+#include "services/edge/frame/channel_traits.h"
 #include "services/edge/frame/frame.h"
 
 namespace spillway::edge::ws {
 
 // What the connections of a worker queued in this turn: a pool of list nodes, one list a
 // connection. Grows to the most that one turn needed (bounded by kMaxNodes) and is reused, so that
-// queueing a frame neither allocates nor touches its reference count. Frames are borrowed until the
-// turn's end. Belongs to one worker thread; owned by its ConnectionSet.
+// queueing a frame neither allocates nor touches its reference count. Frames and traits are
+// borrowed until the turn's end. Belongs to one worker thread; owned by its ConnectionSet.
 class SendScratch {
  public:
   static constexpr uint32_t kNone = ~0u;
-  // 4 MiB of nodes; when they are used up every list is flushed and the pool starts again.
+  // 6 MiB of nodes; when they are used up every list is flushed and the pool starts again.
   static constexpr size_t kMaxNodes = 256 * 1024;
 
   struct List {
@@ -24,8 +25,10 @@ class SendScratch {
   };
 
   bool full() const { return nodes_.size() >= kMaxNodes; }
-  void Append(List& list, const Frame& frame);
+  // `traits`: null for a frame of no channel.
+  void Append(List& list, const Frame& frame, const ChannelTraits* traits);
   const Frame& frame(uint32_t node) const { return *nodes_[node].frame; }
+  const ChannelTraits* traits(uint32_t node) const { return nodes_[node].traits; }
   uint32_t next(uint32_t node) const { return nodes_[node].next; }
 
   // Keeps a frame alive until the turn's end.
@@ -38,6 +41,7 @@ class SendScratch {
  private:
   struct Node {
     const Frame* frame;
+    const ChannelTraits* traits;
     uint32_t next;
   };
   std::vector<Node> nodes_;

@@ -86,7 +86,7 @@ class TestServer final : public edge::Acceptor {
       }
       Ref<edge::Frame> frame = edge::Frame::Make(text ? edge::Opcode::kText : edge::Opcode::kBinary,
                                                  body, connection_->compresses());
-      for (int i = 0; i < times; ++i) connection_->Send(*frame);
+      for (int i = 0; i < times; ++i) connection_->Send(*frame, nullptr);
       connection_->Keep(std::move(frame));
     }
     void OnPong() override {}

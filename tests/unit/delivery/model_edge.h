@@ -114,7 +114,7 @@ class ModelClient final : public edge::Subscriber {
       if (!entry.pending && !slots[entry.slot].begun) Begin(entry.slot, entry.offset);
     }
   }
-  void SendFrame(const edge::Frame& frame) override {
+  void SendFrame(const edge::Frame& frame, const edge::ChannelTraits*) override {
     const std::vector<std::string> f = absl::StrSplit(std::string(frame.payload()), '|');
     if (!subscribed) broken.push_back("a frame before subscribed");
     if (f[1] != channel) broken.push_back("a frame of channel " + f[1]);

@@ -213,5 +213,28 @@ TEST_F(VariantTableTest, RacingThreadsGetOneFrame) {
   EXPECT_EQ(counters.compressed.Value() - counters.raced.Value(), 60u);
 }
 
+TEST_F(VariantTableTest, FramesSayWhatEventTheyCarry) {
+  wire::EventView view;
+  view.channels.push_back("a");
+  view.offset = 7;
+  view.key = "BTC";
+  const std::string payload = Repeated(500);
+  view.payload = payload;
+  const Ref<EdgeEvent> event = EdgeEvent::Make(view, 3);
+  for (const VariantId id : {plain_, static_cast<VariantId>(plain_ + 1)}) {
+    const FrameMeta meta = variants_.FrameOf(*event, 0, id)->meta();
+    EXPECT_TRUE(meta.event);
+    EXPECT_EQ(meta.slot, 3u);
+    EXPECT_EQ(meta.offset, 7);
+    EXPECT_EQ(meta.key_hash, event->key_hash());
+    EXPECT_NE(meta.key_hash, 0u);
+  }
+  view.key = "ETH";
+  EXPECT_NE(EdgeEvent::Make(view, 3)->key_hash(), event->key_hash());
+  view.key = {};
+  EXPECT_EQ(EdgeEvent::Make(view, 3)->key_hash(), 0u);
+  EXPECT_FALSE(Frame::Make(Opcode::kText, "x")->meta().event);
+}
+
 }  // namespace
 }  // namespace spillway::edge

@@ -238,5 +238,50 @@ TEST_F(HubDelivery, ASlotThatIsGoneIsForgotten) {
   EXPECT_THAT(next.Take(), ElementsAre("subscribed c 0:3"));
 }
 
+TEST_F(HubDelivery, AllOfAChannelGoesUnderItsTraits) {
+  HubShard::Options options;
+  options.settings_of = [](std::string_view channel) {
+    return channel == "c" ? ChannelSettings{SlowPolicy::kConflate, Priority::kLow}
+                          : ChannelSettings();
+  };
+  Build(options);
+  EXPECT_EQ(hub_->TraitsOf("c"), nullptr);
+  Slots(1);
+  KeepOpen(-1);
+  const ChannelTraits* traits = hub_->TraitsOf("c");
+  ASSERT_NE(traits, nullptr);
+  EXPECT_EQ(traits->name, "c");
+  EXPECT_EQ(traits->slow, SlowPolicy::kConflate);
+  EXPECT_EQ(traits->priority, Priority::kLow);
+  EXPECT_FALSE(traits->silent);
+  const auto expect_traits = [&] {
+    EXPECT_EQ(std::exchange(keeper_.last_traits, nullptr), traits);
+    EXPECT_FALSE(keeper_.Take().empty());
+  };
+  Events({1});
+  expect_traits();
+  hub_->OnGap(0, 2, 3, "retention", now_);
+  expect_traits();
+  Progress(0, 9);
+  Pass(std::chrono::seconds(20));
+  expect_traits();
+  Subscribe(client_, false, "c2");
+  EXPECT_EQ(hub_->TraitsOf("c2")->slow, SlowPolicy::kDisconnect);
+}
+
+TEST_F(HubDelivery, TraitsOutliveTheirChannelByATurn) {
+  Slots(1);
+  KeepOpen(-1);
+  const Ref<const ChannelTraits> traits(hub_->TraitsOf("c"));
+  const auto shared = [&] { return !traits->unshared(); };
+  hub_->Remove(&keeper_);
+  EXPECT_EQ(hub_->TraitsOf("c"), nullptr);
+  EXPECT_TRUE(shared());
+  Pass(std::chrono::milliseconds(100));  // perhaps in the same turn
+  EXPECT_TRUE(shared());
+  Pass(std::chrono::milliseconds(100));
+  EXPECT_FALSE(shared());
+}
+
 }  // namespace
 }  // namespace spillway::edge

@@ -52,6 +52,7 @@ class TextEncoder final : public EventEncoder {
 class FakeSubscriber final : public Subscriber {
  public:
   std::vector<std::string> got;
+  const ChannelTraits* last_traits = nullptr;  // of the last frame
   bool can_pull = true;
   int pulls = -1;  // if >= 0: pieces and frames it takes until it is full
 
@@ -59,7 +60,8 @@ class FakeSubscriber final : public Subscriber {
 
   VariantId variant() const override { return 0; }
   bool CanPull() const override { return can_pull && pulls != 0; }
-  void SendFrame(const Frame& frame) override {
+  void SendFrame(const Frame& frame, const ChannelTraits* traits) override {
+    last_traits = traits;
     if (pulls > 0) --pulls;
     got.emplace_back(frame.payload());
   }

@@ -21,8 +21,9 @@ namespace spillway::edge {
 // What a connection would have sent, as text.
 class FakeTransport final : public Transport {
  public:
-  void Send(const Frame& frame) override {
+  void Send(const Frame& frame, const ChannelTraits* traits) override {
     if (closed) return;
+    sent_traits.push_back(traits);
     std::string text(frame.payload());
     if (frame.opcode() == Opcode::kPing) text = "<ping>" + text;
     sent.push_back(std::move(text));
@@ -40,6 +41,7 @@ class FakeTransport final : public Transport {
   std::vector<std::string> Take() { return std::exchange(sent, {}); }
 
   std::vector<std::string> sent;
+  std::vector<const ChannelTraits*> sent_traits;  // of all that was sent, taken or not
   bool closed = false;
   uint16_t close_code = 0;
   std::string close_reason;

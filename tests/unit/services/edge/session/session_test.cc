@@ -315,5 +315,22 @@ TEST_F(SessionTest, ASilencedHelloIsNotSent) {
   EXPECT_EQ(client.TakeOne(), R"(["tick",5])");
 }
 
+TEST_F(SessionTest, AnswersAboutAChannelGoUnderItsTraits) {
+  OfferNoSlots();
+  Build(Open());
+  Client client = Connect();
+  const auto traits_of_last = [&] { return client.transport->sent_traits.back(); };
+  EXPECT_EQ(traits_of_last(), nullptr);  // connected
+  client.Says(R"({"type":"subscribe","channels":["a"]})");
+  const ChannelTraits* traits = hub_.TraitsOf("a");
+  ASSERT_NE(traits, nullptr);
+  EXPECT_EQ(traits_of_last(), traits);
+  client.Says(R"({"type":"ping"})");
+  EXPECT_EQ(traits_of_last(), nullptr);
+  client.Says(R"({"type":"unsubscribe","channels":["a"]})");
+  EXPECT_EQ(traits_of_last(), traits);  // alive to the end of the turn
+  EXPECT_EQ(hub_.TraitsOf("a"), nullptr);
+}
+
 }  // namespace
 }  // namespace spillway::edge

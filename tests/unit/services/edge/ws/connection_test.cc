@@ -90,7 +90,7 @@ class ConnectionTest : public testing::Test {
   }
   void Send(std::string_view payload) {
     Ref<Frame> frame = Frame::Make(Opcode::kText, payload);
-    script_.transport->Send(*frame);
+    script_.transport->Send(*frame, nullptr);
     set_->Keep(std::move(frame));
   }
   void Pass(std::chrono::milliseconds time) {

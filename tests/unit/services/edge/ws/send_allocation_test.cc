@@ -60,7 +60,7 @@ TEST(SendAllocationTest, DeliveriesAllocateNothing) {
   const auto deliver = [&] {
     set.BeginTurn();
     for (int i = 0; i < kFrames; ++i) {
-      for (Transport* transport : transports) transport->Send(*frame);
+      for (Transport* transport : transports) transport->Send(*frame, nullptr);
     }
     set.EndTurn();
   };
