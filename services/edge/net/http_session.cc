@@ -62,7 +62,7 @@ void HttpSession::ReadSome() {
   const ws::IoResult result = stream_->Read(buffer.data(), buffer.size());
   switch (result.status) {
     case ws::IoResult::Status::kWouldBlock:
-      return Await(Poller::kReads);
+      return Await(stream_->wants_write() ? Poller::kReads | Poller::kWrites : Poller::kReads);
     case ws::IoResult::Status::kEnd:
       return End();
     case ws::IoResult::Status::kError:
@@ -144,7 +144,9 @@ void HttpSession::Upgrade(const http::Request& request) {
     return Respond(*refusal, Next::kClose);
   }
   handler_ = std::move(decision.handler);
-  if (worker_.options().deflate) deflate_ = ws::NegotiateDeflate(Extensions(request));
+  if (worker_.options().deflate && decision.deflate) {
+    deflate_ = ws::NegotiateDeflate(Extensions(request));
+  }
   output_ =
       ws::SwitchingProtocols(request.Header("sec-websocket-key"), decision.subprotocol, deflate_);
   next_ = Next::kSwitch;

@@ -14,10 +14,10 @@ IoPool::IoPool(size_t count, const WorkerOptions& options, Clock& clock) {
 IoPool::~IoPool() { Stop(std::chrono::milliseconds(0)); }
 
 absl::StatusOr<uint16_t> IoPool::Listen(const std::string& address, uint16_t port,
-                                        HttpRoutes routes, Acceptor& acceptor) {
+                                        HttpRoutes routes, Acceptor& acceptor, ws::TlsServer* tls) {
   routes_.push_back(std::make_unique<HttpRoutes>(std::move(routes)));
   for (const auto& worker : workers_) {
-    absl::StatusOr<uint16_t> bound = worker->Listen(address, port, *routes_.back(), acceptor);
+    absl::StatusOr<uint16_t> bound = worker->Listen(address, port, *routes_.back(), acceptor, tls);
     if (!bound.ok()) return bound.status();
     port = *bound;
   }

@@ -25,9 +25,10 @@ class IoPool {
   ~IoPool();
 
   // Before Start(), any number of times: all workers accept on address:port. Port 0: any free one,
-  // the same for all. Returns the port. `acceptor` outlives the pool; `routes` is copied.
+  // the same for all. Returns the port. `acceptor` and `tls` (null: without TLS) outlive the pool;
+  // `routes` is copied.
   absl::StatusOr<uint16_t> Listen(const std::string& address, uint16_t port, HttpRoutes routes,
-                                  Acceptor& acceptor);
+                                  Acceptor& acceptor, ws::TlsServer* tls = nullptr);
   void Start();
 
   size_t size() const { return workers_.size(); }

@@ -28,13 +28,22 @@ Worker::Worker(size_t index, const WorkerOptions& options, Clock& clock)
 Worker::~Worker() { Stop(); }
 
 absl::StatusOr<uint16_t> Worker::Listen(const std::string& address, uint16_t port,
-                                        const HttpRoutes& routes, Acceptor& acceptor) {
+                                        const HttpRoutes& routes, Acceptor& acceptor,
+                                        ws::TlsServer* tls) {
   const Listener::Options options{
       .address = address, .port = port, .notsent_lowat_bytes = options_.notsent_lowat_bytes};
-  auto listener = Listener::Open(options, poller_, wheel_, counters_,
-                                 [this, &routes, &acceptor](int fd, const sockaddr_storage& peer) {
-                                   StartHttp(fd, IpText(peer), routes, acceptor);
-                                 });
+  auto listener =
+      Listener::Open(options, poller_, wheel_, counters_,
+                     [this, &routes, &acceptor, tls](int fd, const sockaddr_storage& peer) {
+                       std::unique_ptr<ws::ByteStream> stream;
+                       if (tls == nullptr) {
+                         stream = std::make_unique<ws::SocketStream>(fd);
+                       } else {
+                         stream = tls->Accept(fd, counters_);
+                       }
+                       if (stream == nullptr) return;
+                       StartHttp(std::move(stream), IpText(peer), routes, acceptor);
+                     });
   if (!listener.ok()) return listener.status();
   const uint16_t bound = (*listener)->port();
   listeners_.push_back(*std::move(listener));
@@ -126,10 +135,10 @@ void Worker::AdvanceTimers() {
 
 // --- HTTP sessions
 
-void Worker::StartHttp(int fd, std::string remote_ip, const HttpRoutes& routes,
-                       Acceptor& acceptor) {
-  auto session = std::make_unique<HttpSession>(std::make_unique<ws::SocketStream>(fd),
-                                               std::move(remote_ip), *this, routes, acceptor);
+void Worker::StartHttp(std::unique_ptr<ws::ByteStream> stream, std::string remote_ip,
+                       const HttpRoutes& routes, Acceptor& acceptor) {
+  auto session = std::make_unique<HttpSession>(std::move(stream), std::move(remote_ip), *this,
+                                               routes, acceptor);
   HttpSession* const started = session.get();
   http_sessions_.emplace(started, std::move(session));
   started->Start();

@@ -23,6 +23,7 @@
 #include "services/edge/ws/connection_set.h"
 #include "services/edge/ws/counters.h"
 #include "services/edge/ws/event_loop.h"
+#include "services/edge/ws/tls_server.h"
 
 namespace spillway::edge::net {
 
@@ -44,9 +45,9 @@ class Worker final : private ws::EventLoop {
   ~Worker() override;
 
   // Before Start(): accepts on address:port (0: any free one) together with the other workers that
-  // listen there. Returns the port. `routes` and `acceptor` outlive the worker.
+  // listen there. `tls` null: without TLS. Returns the port. The others outlive the worker.
   absl::StatusOr<uint16_t> Listen(const std::string& address, uint16_t port,
-                                  const HttpRoutes& routes, Acceptor& acceptor);
+                                  const HttpRoutes& routes, Acceptor& acceptor, ws::TlsServer* tls);
   void Start();
   // Ends all connections (their handlers hear 1001), then the thread. Tasks not run yet are
   // dropped.
@@ -93,7 +94,8 @@ class Worker final : private ws::EventLoop {
   void RunMailbox();
   void AdvanceTimers();
   int WaitMilliseconds();
-  void StartHttp(int fd, std::string remote_ip, const HttpRoutes& routes, Acceptor& acceptor);
+  void StartHttp(std::unique_ptr<ws::ByteStream> stream, std::string remote_ip,
+                 const HttpRoutes& routes, Acceptor& acceptor);
   void ShutDown();
 
   const size_t index_;

@@ -16,6 +16,17 @@ IoResult Judge(ssize_t result) {
 
 }  // namespace
 
+IoResult WriteSocket(int fd, const iovec* pieces, size_t count) {
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(pieces);
+  message.msg_iovlen = count;
+  ssize_t result;
+  do {
+    result = ::sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  } while (result < 0 && errno == EINTR);
+  return Judge(result);
+}
+
 SocketStream::~SocketStream() { ::close(fd_); }
 
 IoResult SocketStream::Read(char* data, size_t size) {
@@ -28,14 +39,7 @@ IoResult SocketStream::Read(char* data, size_t size) {
 }
 
 IoResult SocketStream::Write(const iovec* pieces, size_t count) {
-  msghdr message{};
-  message.msg_iov = const_cast<iovec*>(pieces);
-  message.msg_iovlen = count;
-  ssize_t result;
-  do {
-    result = ::sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-  } while (result < 0 && errno == EINTR);
-  return Judge(result);
+  return WriteSocket(fd_, pieces, count);
 }
 
 void SocketStream::ShutdownWrite() { ::shutdown(fd_, SHUT_WR); }

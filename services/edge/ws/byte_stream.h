@@ -25,10 +25,15 @@ class ByteStream {
   virtual IoResult Write(const iovec* pieces, size_t count) = 0;
   // Tells the peer that nothing more follows.
   virtual void ShutdownWrite() = 0;
+  // Whether something of its own waits for room in the socket: to be read again once there is.
+  virtual bool wants_write() const { return false; }
 };
 
 // Most pieces of one Write (Linux: UIO_MAXIOV).
 inline constexpr size_t kMaxPieces = 1024;
+
+// Write() of a socket.
+IoResult WriteSocket(int fd, const iovec* pieces, size_t count);
 
 // A connected, non-blocking socket, which it owns.
 class SocketStream final : public ByteStream {

@@ -11,6 +11,9 @@ struct WorkerCounters {
   metrics::Counter accept_pauses;  // times accepting stopped for lack of descriptors
   metrics::Counter http_requests;  // answered without an upgrade
   metrics::Counter handshake_timeouts;
+  metrics::Counter tls_handshakes;    // done
+  metrics::Counter tls_resumptions;   // of them, by a ticket
+  metrics::Counter tls_failures;      // not done: not TLS, no common version, a wrong certificate
   metrics::Counter upgrades_refused;  // malformed, or by the acceptor
   metrics::Counter opened;            // connections upgraded
   metrics::Counter ended;             // and gone again: opened - ended are there

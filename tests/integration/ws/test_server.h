@@ -13,6 +13,7 @@
 #include "services/edge/net/io_pool.h"
 #include "services/edge/session/acceptor.h"
 #include "services/edge/ws/connection.h"
+#include "services/edge/ws/tls_server.h"
 
 namespace spillway::test {
 
@@ -20,7 +21,9 @@ namespace spillway::test {
 // routes: GET /hello.
 class TestServer final : public edge::Acceptor {
  public:
-  explicit TestServer(edge::net::WorkerOptions options = {}, size_t workers = 2)
+  // `tls` null: without TLS; it outlives the server.
+  explicit TestServer(edge::net::WorkerOptions options = {}, size_t workers = 2,
+                      edge::ws::TlsServer* tls = nullptr)
       : pool_(workers, options, Clock::Real()) {
     edge::net::HttpRoutes routes;
     routes.Add("GET", "/hello", [](const http::Request& request) {
@@ -29,7 +32,7 @@ class TestServer final : public edge::Acceptor {
       response.headers.emplace_back("X-Remote", request.remote_ip);
       return response;
     });
-    const auto port = pool_.Listen("127.0.0.1", 0, std::move(routes), *this);
+    const auto port = pool_.Listen("127.0.0.1", 0, std::move(routes), *this, tls);
     if (port.ok()) port_ = *port;
     pool_.Start();
   }
