@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,19 +20,16 @@ struct JsonNode {
   Type type = Type::kNull;
 };
 
-// A JSON text taken apart: one node for each value, in the order of the text. Built on simdjson's
-// on-demand parser, but everything is visited, so what parses is valid JSON throughout (RFC 8259,
-// UTF-8, names in an object unique) and may be sent on as it is. Numbers are not converted: digits
-// are kept as written, however many. Bounded: texts up to 4 GiB, 128 levels.
+// A JSON text taken apart: one node for each value, in the order of the text. Everything is looked
+// at, so what parses is valid JSON throughout (RFC 8259, UTF-8, names in an object unique) and may
+// be sent on as it is. Numbers are not converted: digits are kept as written, however many.
+// Bounded: texts up to 2 GiB, 128 levels.
 //
 // Belongs to one normaliser, on its thread. Keeps its memory for the next Parse.
 class JsonDocument {
  public:
-  JsonDocument();
-  ~JsonDocument();
-
-  // False if `text` is not JSON; then error() says why, and there are no nodes. Nodes point into a
-  // copy.
+  // False if `text` is not JSON; then error() says why, and there are no nodes. Nodes point into
+  // `text`, and what was unescaped into this document: good until the next Parse.
   bool Parse(std::string_view text);
   void Clear() { nodes_.clear(); }
   const std::string& error() const { return error_; }
@@ -49,14 +45,12 @@ class JsonDocument {
   const JsonNode& node(uint32_t index) const { return nodes_[index]; }
 
  private:
-  class Walker;
-  struct Parser;
+  class Scanner;
 
   bool HasDuplicateNames(uint32_t object);
   bool Fail(std::string_view why);
 
-  std::unique_ptr<Parser> parser_;
-  std::string buffer_;  // the text and simdjson's padding
+  std::string unescaped_;  // of strings with escapes
   std::vector<JsonNode> nodes_;
   std::vector<std::string_view> names_;  // scratch
   std::string error_;

@@ -5,6 +5,8 @@
 
 #include <random>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace spillway::ingest {
 namespace {
@@ -148,11 +150,55 @@ TEST(JsonDocumentTest, ManyNames) {
   std::string text = "{";
   for (int i = 0; i < 1000; ++i)
     text += "\"n" + std::to_string(i) + "\":" + std::to_string(i) + ",";
+  const std::string whole = text + "\"last\":0}";
   JsonDocument document;
-  EXPECT_TRUE(document.Parse(text + "\"last\":0}"));
+  EXPECT_TRUE(document.Parse(whole));
   EXPECT_EQ(document.Find({"n999"})->raw, "999");
   EXPECT_FALSE(document.Parse(text + "\"n500\":0}"));
   EXPECT_EQ(document.error(), "a name occurs twice in an object");
+}
+
+TEST(JsonDocumentTest, UnescapesWhatIsEscaped) {
+  JsonDocument document;
+  const std::string text =
+      R"({"\u0061\n":"\"\\\/\b\f\n\r\t", "plain":"x", "u":"\u00e9\u20AC\ud83d\uDE00\u0000!"})";
+  ASSERT_TRUE(document.Parse(text)) << document.error();
+  ASSERT_NE(document.Find({"a\n"}), nullptr);
+  EXPECT_EQ(document.Find({"a\n"})->text, "\"\\/\b\f\n\r\t");
+  EXPECT_EQ(document.Find({"plain"})->text, "x");
+  EXPECT_EQ(document.Find({"u"})->text, std::string("\u00e9\u20AC\U0001F600\0!", 11));
+  for (const char* bad : {R"("\udc00")", R"("\ud800\u0041")", R"("\ud800x")", R"("\ud83d\ude0")",
+                          R"("\u00g0")", R"("\)", R"("\u)"}) {
+    EXPECT_FALSE(document.Parse(bad)) << bad;
+  }
+}
+
+// Strings are looked at in words: what ends one is found wherever it stands in them.
+TEST(JsonDocumentTest, FindsTheEndOfAStringWhereverItStands) {
+  JsonDocument document;
+  for (size_t before = 0; before < 20; ++before) {
+    const std::string plain(before, '!');  // next to the quote, whose borrow must not be seen
+    for (int value = 0; value < 256; ++value) {
+      const char c = static_cast<char>(value);
+      const std::string text = "[\"" + plain + c + "\", \"" + plain + "\"]";
+      const bool good = value >= 0x20 && value < 0x80 && c != '"' && c != '\\';
+      EXPECT_EQ(document.Parse(text), good) << value << " at " << before;
+      if (good) {
+        EXPECT_EQ(document.Find({"0"})->text, plain + c);
+        EXPECT_EQ(document.Find({"1"})->text, plain);
+      }
+    }
+  }
+}
+
+// What lies behind the text is never read: it ends with the allocation.
+TEST(JsonDocumentTest, ReadsNothingBehindTheText) {
+  JsonDocument document;
+  const std::string_view text = R"({"name":"a \u00e9 string","list":[1.5e3,true,null]})";
+  for (size_t size = 0; size <= text.size(); ++size) {
+    const std::vector<char> exact(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(size));
+    EXPECT_EQ(document.Parse({exact.data(), exact.size()}), size == text.size()) << size;
+  }
 }
 
 TEST(JsonDocumentTest, DepthIsBounded) {
