@@ -15,6 +15,7 @@
 #include "services/edge/hub/hub_shard.h"
 #include "services/edge/hub/upstream.h"
 #include "services/edge/upstream/link_core.h"
+#include "services/edge/upstream/link_runtime_resolver.h"
 #include "services/edge/upstream/link_runtime_targets.h"
 
 namespace spillway::edge {
@@ -51,6 +52,7 @@ class LinkRuntime final : public Upstream {
     std::vector<std::string> addresses;  // of ingests, host:port
     std::string dns_name;                // host:port; every address behind it is an ingest
     std::chrono::milliseconds dns_refresh{5'000};
+    NameResolver::Lookup dns_lookup = ResolveAll;
     rpc::TlsFiles tls;
     std::chrono::milliseconds log_interval{10'000};  // a repeated line is written once in this
     std::chrono::milliseconds tick{50};

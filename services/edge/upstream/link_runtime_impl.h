@@ -47,10 +47,12 @@ class LinkRuntime::Impl final : public LinkCoreSink,
     core_ = std::make_unique<LinkCore>(std::move(core), variants_, *this, seed_);
     if (!options_.dns_name.empty()) {
       resolver_ = std::make_unique<NameResolver>(
-          options_.dns_name, options_.dns_refresh, [this](auto answer) {
+          options_.dns_name, options_.dns_refresh,
+          [this](auto answer) {
             mailbox_.Put(
                 [this, answer = std::move(answer)](MonoTime) { OnResolved(std::move(answer)); });
-          });
+          },
+          options_.dns_lookup);
     }
     thread_ = std::thread([this] {
       ::pthread_setname_np(::pthread_self(), "edge-link");
