@@ -72,7 +72,7 @@ const Frame* VariantTable::MakeFrame(const EdgeEvent& event, size_t channel, Var
     const Frame* wide = FrameOf(event, channel, static_cast<VariantId>(id - 1));
     return event.SetFrame(channel, id, Ref<Frame>(const_cast<Frame*>(wide)));
   }
-  Ref<Frame> compressed = Marked(event, Compress(*plain, variant.window_bits));
+  Ref<Frame> compressed = Compress(*plain, variant.window_bits);
   const bool worked = static_cast<bool>(compressed);
   const Frame* offered = worked ? compressed.get() : plain.get();
   const Frame* set = event.SetFrame(channel, id, worked ? std::move(compressed) : std::move(plain));

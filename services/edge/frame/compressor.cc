@@ -41,7 +41,9 @@ Ref<Frame> Compressor::Compress(const Frame& plain, int window_bits) {
   const std::string_view payload = plain.payload();
   const std::string_view compressed = DeflaterFor(payload.size(), window_bits).Compress(payload);
   if (compressed.size() >= payload.size()) return {};
-  return Frame::Make(plain.opcode(), compressed, /*rsv1=*/true);
+  Ref<Frame> frame = Frame::Make(plain.opcode(), compressed, /*rsv1=*/true);
+  frame->set_meta(plain.meta());
+  return frame;
 }
 
 }  // namespace spillway::edge

@@ -116,7 +116,7 @@ HubShard::SubscribeResult HubShard::Subscribe(Subscriber* subscriber, std::strin
   Subscription subscription;
   subscription.id = next_subscription_++;
   subscription.subscriber = subscriber;
-  subscription.variant = subscriber->variant();
+  subscription.variant = subscriber->VariantFor(name);
   subscription.join = std::make_unique<Join>();
   Join& join = *subscription.join;
   join.wants_snapshot = snapshot;  // whether there is one may not be known yet

@@ -29,6 +29,11 @@ class Subscriber {
   virtual ~Subscriber() = default;
 
   virtual VariantId variant() const = 0;
+  // For one channel: another than the connection's own where that is not to be compressed.
+  virtual VariantId VariantFor(std::string_view channel) const {
+    static_cast<void>(channel);
+    return variant();
+  }
   // A finished frame for this connection, of the channel with these traits; null: of none. Both
   // must live until the end of the worker's turn (see Transport::Send): whoever sends a frame calls
   // Keep on one of its receivers first, once for the frame.

@@ -15,6 +15,9 @@ struct UpgradeDecision {
   std::optional<http::Response> refusal;
   // Set otherwise: who handles the connection.
   std::unique_ptr<TransportHandler> handler;
+  // Whether permessage-deflate may be negotiated, if the client offers it and the worker's options
+  // allow it.
+  bool deflate = true;
   std::string subprotocol;  // Sec-WebSocket-Protocol to answer with; empty = none
 };
 

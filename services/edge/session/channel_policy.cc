@@ -34,7 +34,8 @@ absl::StatusOr<ChannelPolicy> ChannelPolicy::Compile(const std::vector<ChannelRu
       }
       allow = *std::move(compiled);
     }
-    policy.rules_.push_back({*std::move(pattern), rule.access, std::move(allow), rule.snapshot});
+    policy.rules_.push_back(
+        {*std::move(pattern), rule.access, std::move(allow), rule.snapshot, rule.compress});
   }
   return policy;
 }
@@ -75,6 +76,11 @@ ChannelPolicy::Verdict ChannelPolicy::Check(std::string_view channel, const Gran
 bool ChannelPolicy::SnapshotOf(std::string_view channel) const {
   const std::optional<size_t> found = Find(channel);
   return found.has_value() && rules_[*found].snapshot;
+}
+
+bool ChannelPolicy::CompressOf(std::string_view channel) const {
+  const std::optional<size_t> found = Find(channel);
+  return !found.has_value() || rules_[*found].compress;
 }
 
 }  // namespace spillway::edge

@@ -24,6 +24,7 @@ struct ChannelRule {
   ChannelAccess access = ChannelAccess::kAuthenticated;
   std::string allow;      // template of the names a client may have; empty: all
   bool snapshot = false;  // on subscribe, unless the client says otherwise
+  bool compress = true;   // for clients that negotiated it
 };
 
 // Who may subscribe to what: the first rule whose pattern matches counts. Immutable after Compile:
@@ -53,6 +54,8 @@ class ChannelPolicy {
   Verdict Check(std::string_view channel, const Grants& grants) const;
   // The setting, for channels that the endpoint subscribes to itself.
   bool SnapshotOf(std::string_view channel) const;
+  // Whether the channel's messages may be compressed.
+  bool CompressOf(std::string_view channel) const;
 
  private:
   struct Rule {
@@ -60,6 +63,7 @@ class ChannelPolicy {
     ChannelAccess access;
     std::optional<ChannelTemplate> allow;
     bool snapshot;
+    bool compress;
   };
 
   std::optional<size_t> Find(std::string_view channel) const;

@@ -38,6 +38,22 @@ absl::StatusOr<std::unique_ptr<Endpoint>> Endpoint::Create(EndpointOptions optio
     for (const ParamOptions& other : options.params) times += other.name == param.name ? 1 : 0;
     if (times > 1) return wrong(absl::StrCat("parameter '", param.name, "' is given twice"));
   }
+  const CompressionRule& compression = options.compression;
+  if (!compression.query_param.empty() && compression.query_param == options.auth.query_param) {
+    return wrong(absl::StrCat("compression: parameter '", compression.query_param,
+                              "' is the one with the token"));
+  }
+  for (const ParamOptions& param : options.params) {
+    if (compression.mode != CompressionMode::kOff && param.name == compression.query_param) {
+      return wrong(absl::StrCat("compression: parameter '", param.name,
+                                "' is one of the endpoint's own; choose another query_param"));
+    }
+  }
+  for (const std::string& agent : compression.user_agents) {
+    if (agent.empty()) {
+      return wrong("compression: an empty user agent matches all; set the mode to always instead");
+    }
+  }
   std::vector<ChannelTemplate> subscribe;
   for (const std::string& text : options.subscribe) {
     auto compiled = ChannelTemplate::Compile(text);

@@ -10,6 +10,7 @@
 #include "services/edge/dialect/dialect.h"
 #include "services/edge/session/channel_policy.h"
 #include "services/edge/session/channel_template.h"
+#include "services/edge/session/compression_rule.h"
 
 namespace spillway::edge {
 
@@ -42,12 +43,13 @@ struct EndpointOptions {
   std::vector<std::string> subscribe;  // channel templates
   bool commands = true;                // accept subscribe and unsubscribe
   HeartbeatOptions heartbeat;
+  CompressionRule compression;
 };
 
 // What an endpoint refers to; all outlive it.
 struct EndpointParts {
   const Dialect* dialect = nullptr;
-  VariantId variant = 0;  // of `dialect`
+  VariantId variant = 0;  // of `dialect`, plain
   const ChannelPolicy* policy = nullptr;
   const auth::JwtVerifier* verifier = nullptr;  // may be null if no token is required
 };

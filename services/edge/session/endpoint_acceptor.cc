@@ -76,6 +76,7 @@ UpgradeDecision EndpointAcceptor::OnUpgrade(const http::Request& request, size_t
   Admission admission = Admit(*found->second, request);
   if (admission.refusal.has_value()) return Refuse(context, request, *admission.refusal);
   UpgradeDecision decision;
+  decision.deflate = found->second->options().compression.Admits(request);
   decision.handler = std::make_unique<Session>(context, *found->second,
                                                std::move(admission.identity), std::move(slot));
   return decision;

@@ -24,7 +24,8 @@ Session::Session(SessionContext& context, const Endpoint& endpoint, SessionIdent
     : context_(context),
       endpoint_(endpoint),
       identity_(std::move(identity)),
-      slot_(std::move(slot)) {
+      slot_(std::move(slot)),
+      variant_(endpoint.variant()) {
   std::array<uint8_t, 16> bytes;
   context_.random(bytes.data(), bytes.size());
   for (size_t i = 0; i < bytes.size(); ++i) {
@@ -42,6 +43,7 @@ void Session::OnOpen(Transport* transport) {
   opened_ = last_heard_ = now;
   connected_ms_ = ToUnixMillis(context_.clock.WallNow());
   context_.registry.Add(this);
+  variant_ = context_.variants.FormFor(endpoint_.variant(), transport->deflate_window_bits());
   context_.variants[variant()].in_use.fetch_add(1, std::memory_order_relaxed);
   context_.counters.opened.Add();
   context_.counters.connections.Add(1);
@@ -206,8 +208,15 @@ void Session::OnSnapshot(const SnapshotPiece& piece) {
                                       .complete = piece.complete,
                                       .since_us = piece.since_us},
                                      &frames);
+  const bool compress = VariantFor(piece.channel) != endpoint_.variant();
   const ChannelTraits* traits = context_.hub.TraitsOf(piece.channel);
-  for (Ref<Frame>& frame : frames) Send(std::move(frame), traits);
+  for (Ref<Frame>& frame : frames) {
+    if (compress) {
+      Send(std::move(frame), traits);
+    } else {
+      SendAsItIs(std::move(frame), traits);
+    }
+  }
   frames.clear();
 }
 
@@ -223,6 +232,7 @@ void Session::OnSnapshotFailed(std::string_view channel,
 void Session::SendFrame(const Frame& frame, const ChannelTraits* traits) {
   ++messages_sent_;
   context_.counters.messages_sent.Add();
+  if (frame.compressed()) context_.counters.messages_compressed.Add();
   transport_->Send(frame, traits);
 }
 
@@ -231,7 +241,16 @@ bool Session::CanPull() const {
          transport_->backlog_messages() <= context_.limits.low_backlog_messages;
 }
 
+VariantId Session::VariantFor(std::string_view channel) const {
+  if (variant_ == endpoint_.variant() || endpoint_.policy().CompressOf(channel)) return variant_;
+  return endpoint_.variant();
+}
+
 void Session::Send(Ref<Frame> frame, const ChannelTraits* traits) {
+  if (frame) SendAsItIs(context_.variants.Packed(variant_, std::move(frame)), traits);
+}
+
+void Session::SendAsItIs(Ref<Frame> frame, const ChannelTraits* traits) {
   if (!frame) return;
   SendFrame(*frame, traits);
   context_.keep(std::move(frame));

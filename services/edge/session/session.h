@@ -58,7 +58,8 @@ class Session final : public TransportHandler, public Subscriber {
   void OnClosed(uint16_t code, std::string_view reason) override;
 
   // Subscriber.
-  VariantId variant() const override { return endpoint_.variant(); }
+  VariantId variant() const override { return variant_; }
+  VariantId VariantFor(std::string_view channel) const override;
   void SendFrame(const Frame& frame, const ChannelTraits* traits) override;
   void Keep(Ref<Frame> frame) override { context_.keep(std::move(frame)); }
   bool CanPull() const override;
@@ -97,8 +98,10 @@ class Session final : public TransportHandler, public Subscriber {
   bool Join(std::optional<int64_t> id, std::string_view channel, bool snapshot, MonoTime now);
   std::optional<int64_t> TakePendingId(std::string_view channel);
 
-  // `traits`: of the channel that it is about, so that it keeps its place among that channel's.
+  // Compresses it if the connection does and it is worth it. `traits`: of the channel that it is
+  // about, so that it keeps its place among that channel's.
   void Send(Ref<Frame> frame, const ChannelTraits* traits = nullptr);
+  void SendAsItIs(Ref<Frame> frame, const ChannelTraits* traits);
   void SendError(std::optional<int64_t> id, std::string_view code, std::string_view message,
                  std::string_view channel = {}, const ChannelTraits* traits = nullptr);
   void CountMisuse(MonoTime now);
@@ -127,6 +130,7 @@ class Session final : public TransportHandler, public Subscriber {
   uint64_t messages_received_ = 0;
   uint32_t subscriptions_ = 0;
   uint32_t misuse_ = 0;
+  VariantId variant_;     // of the endpoint, in the form that the connection agreed to
   bool open_ = false;     // between OnOpen and OnClosed
   bool closing_ = false;  // Close() was called
 };

@@ -12,7 +12,8 @@ struct SessionCounters {
   metrics::Gauge connections;
   metrics::Counter opened;
   metrics::Counter closed;
-  metrics::Counter messages_sent;  // queued for clients
+  metrics::Counter messages_sent;        // queued for clients
+  metrics::Counter messages_compressed;  // of these, in compressed frames
   metrics::Counter messages_received;
   metrics::Counter pings_sent;
   metrics::Counter heartbeat_failures;  // closed because the client was silent

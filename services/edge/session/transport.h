@@ -33,6 +33,10 @@ class Transport {
   // Bytes and messages queued and not yet taken by the kernel.
   virtual size_t backlog_bytes() const = 0;
   virtual size_t backlog_messages() const = 0;
+
+  // What frames with RSV1 may be compressed with: a window of so many bits. 0: no such frames,
+  // permessage-deflate was not negotiated.
+  virtual int deflate_window_bits() const { return 0; }
 };
 
 // What a connection tells the layer above. Called on the connection's worker thread only.

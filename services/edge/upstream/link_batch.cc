@@ -18,18 +18,13 @@ Ref<EdgeEvent> LinkCore::Take(const wire::EventView& view, SlotNumber slot) {
     }
   }
   if (!wanted) return {};  // a hash collision, or interest that has just ended
-  Ref<EdgeEvent> event = EdgeEvent::Make(view, slot);
+  Ref<EdgeEvent> event = EdgeEvent::Make(view, slot, variants_.size());
   // Encoded here, once, for everyone who will send it; a worker that meets a variant which nobody
   // wanted a moment ago makes that frame itself.
   for (size_t channel = 0; channel < event->channel_count(); ++channel) {
     const auto interest = interests_.find(event->channel(channel));
     if (interest == interests_.end() || interest->second->workers.empty()) continue;
-    for (size_t variant = 0; variant < variants_.size(); ++variant) {
-      const auto id = static_cast<VariantId>(variant);
-      if (variants_[id].in_use.load(std::memory_order_relaxed) > 0) {
-        variants_.FrameOf(*event, channel, id);
-      }
-    }
+    variants_.EncodeAhead(*event, channel);
   }
   return event;
 }

@@ -1,9 +1,16 @@
 #include "services/edge/upstream/link_core.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 namespace spillway::edge {
+namespace {
+
+// How long a channel's compressed frames are made ahead after a worker asked for one.
+constexpr std::chrono::seconds kForgetWanted{60};
+
+}  // namespace
 
 LinkCore::LinkCore(Options options, VariantTable& variants, LinkCoreSink& sink, uint64_t seed)
     : options_(std::move(options)), variants_(variants), sink_(sink), random_(seed) {}
@@ -145,6 +152,10 @@ void LinkCore::Tick(MonoTime now) {
   CheckMoves(now);
   ExpireInterest(now);
   StartReads(now);
+  if (now >= forget_wanted_) {
+    variants_.ForgetWanted();
+    forget_wanted_ = now + kForgetWanted;
+  }
 }
 
 UpstreamStatus LinkCore::Status(MonoTime now) const {

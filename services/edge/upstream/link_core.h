@@ -141,6 +141,7 @@ class LinkCore {
   std::vector<std::unique_ptr<SlotState>> slots_;  // by SlotNumber; null once dropped
   StringMap<SlotNumber> slot_numbers_;             // by source
   bool catalogue_complete_ = false;
+  MonoTime forget_wanted_;    // when VariantTable::ForgetWanted() is due
   MonoTime first_catalogue_;  // once catalogue_complete_
   bool placed_ = false;       // slots were placed once: from then on without waiting
   size_t expected_links_ = 0;

@@ -87,7 +87,7 @@ void LinkCore::OnReadResponse(uint64_t number, const v1::ReadResponse& response,
   };
   for (const v1::Event& event : response.events()) {
     View(event);
-    call.result.events.push_back(EdgeEvent::Make(scratch_, ours(event.slot())));
+    call.result.events.push_back(EdgeEvent::Make(scratch_, ours(event.slot()), variants_.size()));
   }
   scratch_.Clear();
   if (!response.last()) return;

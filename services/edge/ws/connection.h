@@ -63,7 +63,7 @@ class Connection final : public Transport, private FrameSink {
   // Whether permessage-deflate was negotiated, so that frames with RSV1 may be sent ...
   bool compresses() const { return deflate_window_bits_ != 0; }
   // ... compressed with a window of at most so many bits; 0 without it.
-  int deflate_window_bits() const { return deflate_window_bits_; }
+  int deflate_window_bits() const override { return deflate_window_bits_; }
   bool open() const { return state_ == State::kOpen; }
   size_t held_input_bytes() const { return codec_.held_bytes(); }
 

@@ -1,7 +1,9 @@
 // The price of a delivery: an event costs the same allocations for two hundred clients as for one
-// hundred, and is encoded once. From the batch in a worker's mailbox to the gather write.
+// hundred, and is encoded (and compressed) once. From the batch in a worker's mailbox to the gather
+// write. And the price of a connection: compression adds nothing to it.
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <cstdlib>
 #include <memory>
@@ -19,16 +21,23 @@
 
 namespace {
 size_t allocations = 0;
-}
+size_t live_bytes = 0;
+}  // namespace
 
 // Not inlined: GCC would take the two halves for a mismatch.
 [[gnu::noinline]] void* operator new(size_t size) {
   ++allocations;
-  if (void* memory = std::malloc(size)) return memory;
+  if (void* memory = std::malloc(size)) {
+    live_bytes += ::malloc_usable_size(memory);
+    return memory;
+  }
   throw std::bad_alloc();
 }
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory) noexcept {
+  if (memory != nullptr) live_bytes -= ::malloc_usable_size(memory);
+  std::free(memory);
+}
+[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { operator delete(memory); }
 
 namespace spillway::edge {
 namespace {
@@ -68,18 +77,23 @@ class CountingEncoder final : public EventEncoder {
 constexpr SlotNumber kSlot = 0;
 constexpr char kChannel[] = "price:BTC";
 
+enum class Compression { kNone, kAll };
+
 // One worker with subscribed clients.
 class Worker {
  public:
-  explicit Worker(int clients) {
+  explicit Worker(int clients, Compression compression = Compression::kNone)
+      : compression_(compression) {
     peer_.room = size_t{1} << 60;
     policy_ = std::make_unique<ChannelPolicy>(
         *ChannelPolicy::Compile({}, /*unmatched=*/ChannelAccess::kAnyone));
     EndpointOptions options;
     options.auth.required = false;
     options.subscribe = {kChannel};
+    options.compression.mode = CompressionMode::kAlways;
     endpoint_ = *Endpoint::Create(
-        options, {.dialect = &json_, .variant = variants_.Add(&encoder_), .policy = policy_.get()});
+        options,
+        {.dialect = &json_, .variant = variants_.Add(&encoder_, true), .policy = policy_.get()});
     acceptor_ = *EndpointAcceptor::Create({endpoint_.get()}, {&context_}, gate_);
     auto entry = std::make_shared<SlotEntry>();
     entry->number = kSlot;
@@ -89,6 +103,13 @@ class Worker {
     table->slots = {entry};
     table->complete = true;
     hub_.OnSlots(table, clock_.Now());
+    Connect(clients);
+    hub_.OnInterest(kChannel, kSlot, -1, clock_.Now());
+  }
+
+  void Connect(int clients) {
+    std::optional<ws::DeflateAgreement> deflate;
+    if (compression_ == Compression::kAll) deflate.emplace();
     set_.BeginTurn();
     for (int i = 0; i < clients; ++i) {
       http::Request request;
@@ -96,9 +117,8 @@ class Worker {
       UpgradeDecision decision = acceptor_->OnUpgrade(request, 0);
       auto stream = std::make_unique<ws::FakeStream>(peer_);
       stream->record = false;
-      set_.Add(std::move(stream), std::move(decision.handler), std::nullopt, nullptr, 0);
+      set_.Add(std::move(stream), std::move(decision.handler), deflate, nullptr, 0);
     }
-    hub_.OnInterest(kChannel, kSlot, -1, clock_.Now());
     set_.EndTurn();
   }
 
@@ -108,10 +128,10 @@ class Worker {
     view.channels.push_back(kChannel);
     view.offset = ++offset_;
     view.type = "price";
-    view.payload = R"({"price":64000.5})";
+    view.payload = payload_;
     view.encoding = 1;
     auto batch = std::make_shared<EdgeBatch>();
-    batch->events.push_back(EdgeEvent::Make(view, kSlot));
+    batch->events.push_back(EdgeEvent::Make(view, kSlot, variants_.size()));
     batch->progress.push_back({kSlot, offset_, 0});
     return batch;
   }
@@ -133,8 +153,15 @@ class Worker {
   uint64_t deliveries() const { return hub_.counters().deliveries; }
   uint64_t frames_out() const { return socket_counters_.frames_out.Value(); }
   size_t encoded() const { return encoder_.events; }
+  uint64_t compressed() const { return variants_.counters().compressed.Value(); }
+  uint64_t sent_compressed() const { return counters_.messages_compressed.Value(); }
 
  private:
+  const Compression compression_;
+  const std::string payload_ =
+      R"({"asks":[[64000.5,1.25],[64000.75,0.5],[64001,2.125],[64001.5,1.5],[64002,0.25]],)"
+      R"("bids":[[64000.25,1.75],[64000,0.125],[63999.5,2.5],[63999,1.5],[63998.5,0.75]],)"
+      R"("symbol":"BTC-USD","exchange":"test","sequence":123456789,"timestamp":1769846400250})";
   test::FakeClock clock_;
   TimingWheel wheel_{clock_, std::chrono::milliseconds(100)};
   JsonEncoder json_{*JsonEnvelope::Compile({}), JsonCommandLimits()};
@@ -190,6 +217,43 @@ TEST(DeliveryAllocationTest, AnEventCostsTheSameForAnyNumberOfClients) {
   // The frame, and now and then a block of the ring's.
   EXPECT_GE(cost[0], kEvents);
   EXPECT_LE(cost[0], 2 * kEvents);
+}
+
+TEST(DeliveryAllocationTest, ACompressedEventIsMadeOnceForAll) {
+  size_t cost[2];
+  for (int clients : {100, 200}) {
+    Worker worker(clients, Compression::kAll);
+    worker.Deliver(kWarmUp);
+    const size_t encoded = worker.encoded();
+    const uint64_t compressed = worker.compressed();
+    const uint64_t sent = worker.sent_compressed();
+    cost[clients / 100 - 1] = worker.Deliver(kEvents);
+    EXPECT_EQ(worker.encoded() - encoded, kEvents);
+    EXPECT_EQ(worker.compressed() - compressed, kEvents);
+    EXPECT_EQ(worker.sent_compressed() - sent, kEvents * static_cast<size_t>(clients));
+  }
+  EXPECT_EQ(cost[0], cost[1]);
+  // The plain frame, which nobody keeps, and the compressed one.
+  EXPECT_GE(cost[0], 2 * kEvents);
+  EXPECT_LE(cost[0], 3 * kEvents);
+}
+
+TEST(DeliveryAllocationTest, CompressionAddsNothingToAConnection) {
+  constexpr int kClients = 500;
+  size_t grown[2];
+  for (const Compression compression : {Compression::kNone, Compression::kAll}) {
+    Worker worker(100, compression);
+    worker.Deliver(10);
+    const size_t before = live_bytes;
+    worker.Connect(kClients);
+    grown[static_cast<size_t>(compression)] = live_bytes - before;
+    worker.Deliver(10);
+    EXPECT_EQ(worker.sent_compressed(),
+              compression == Compression::kAll ? 10u * (100 + 100 + kClients) : 0u);
+  }
+  EXPECT_GT(grown[0], kClients * 100u);  // it does measure
+  // The allocator rounds sizes as it happens to: not by a pointer for each connection.
+  EXPECT_NEAR(static_cast<double>(grown[1]), static_cast<double>(grown[0]), kClients * 4.0);
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 
 #include "common/auth/jwt.h"
 #include "services/edge/dialect/json_encoder.h"
+#include "services/edge/frame/deflate.h"
 #include "services/edge/session/endpoint_acceptor.h"
 #include "services/edge/session/session.h"
 #include "tests/support/fake_clock.h"
@@ -25,6 +26,11 @@ class FakeTransport final : public Transport {
     if (closed) return;
     sent_traits.push_back(traits);
     std::string text(frame.payload());
+    if (frame.compressed()) {
+      ++compressed;
+      Inflater inflater;
+      text = inflater.Inflate(frame.payload(), size_t{1} << 20).payload;
+    }
     if (frame.opcode() == Opcode::kPing) text = "<ping>" + text;
     sent.push_back(std::move(text));
   }
@@ -36,6 +42,7 @@ class FakeTransport final : public Transport {
   }
   size_t backlog_bytes() const override { return bytes; }
   size_t backlog_messages() const override { return messages; }
+  int deflate_window_bits() const override { return window_bits; }
 
   // What was sent since the last call.
   std::vector<std::string> Take() { return std::exchange(sent, {}); }
@@ -47,6 +54,8 @@ class FakeTransport final : public Transport {
   std::string close_reason;
   size_t bytes = 0;
   size_t messages = 0;
+  int window_bits = 0;  // agreed to; 0: no compression
+  int compressed = 0;   // frames
 };
 
 class FakeUpstream final : public Upstream {
@@ -75,7 +84,7 @@ class SessionTest : public ::testing::Test {
   void UseEnvelope(const std::map<std::string, std::string, std::less<>>& envelope) {
     encoders_.push_back(
         std::make_unique<JsonEncoder>(*JsonEnvelope::Compile(envelope), JsonCommandLimits{}));
-    variant_ = variants_.Add(encoders_.back().get());
+    variant_ = variants_.Add(encoders_.back().get(), /*compressed=*/true);
   }
 
   // Makes the endpoint; an error is a failure of the test.
@@ -140,8 +149,9 @@ class SessionTest : public ::testing::Test {
            body.substr(start.size(), body.find('"', start.size()) - start.size());
   }
 
-  Client Connect(const http::Request& request) {
+  Client Connect(const http::Request& request, int window_bits = 0) {
     Client client;
+    client.transport->window_bits = window_bits;
     UpgradeDecision decision = acceptor_->OnUpgrade(request, 0);
     EXPECT_FALSE(decision.refusal.has_value());
     if (!decision.refusal.has_value()) {
