@@ -12,6 +12,7 @@
 #include "absl/strings/str_format.h"
 #include "common/app/metric_names.h"
 #include "common/app/probe.h"
+#include "common/base/strings.h"
 #include "common/config/command_line.h"
 #include "common/config/doc.h"
 #include "common/config/environment.h"
@@ -70,7 +71,8 @@ int ServiceMain(int argc, char** argv, const Service& service,
   if (line->action == Action::kCheckConfig) {
     if (service.check) {
       if (const absl::Status status = service.check(*loaded); !status.ok()) {
-        return Fail(service, status);
+        return Fail(service,
+                    absl::InvalidArgumentError(loaded->locations.Locate(Std(status.message()))));
       }
     }
     std::puts("the configuration is good");

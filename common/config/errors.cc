@@ -26,6 +26,12 @@ std::string Locations::Describe(std::string_view path) const {
   }
 }
 
+std::string Locations::Locate(std::string_view message) const {
+  const size_t end = message.find(": ");
+  if (end == std::string_view::npos) return std::string(message);
+  return Describe(message.substr(0, end)) + std::string(message.substr(end));
+}
+
 void Errors::Add(const Location& location, std::string_view path, std::string_view what) {
   lines_.push_back(path.empty()
                        ? absl::StrCat(location.ToString(), ": ", Abs(what))

@@ -24,6 +24,8 @@ class Locations {
   void Set(std::string path, Location location);
   // "file:line: path", with the place of the nearest enclosing key when this one was not given.
   std::string Describe(std::string_view path) const;
+  // "key.path: what" with the key's place in front; as it is when it names no key that was given.
+  std::string Locate(std::string_view message) const;
 
  private:
   std::map<std::string, Location, std::less<>> places_;

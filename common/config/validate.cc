@@ -73,7 +73,8 @@ class Validator {
     Add(path, absl::StrCat("expected host:port, found \"", address, "\""));
   }
 
-  void CheckServerTls(const std::string& path, const v1::TlsConfig& tls) {
+  template <typename Tls>
+  void CheckServerTls(const std::string& path, const Tls& tls) {
     if (tls.cert_file().empty() || tls.key_file().empty()) {
       Add(path, "a listener's TLS needs cert_file and key_file");
     }

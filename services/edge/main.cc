@@ -3,19 +3,23 @@
 #include <string>
 
 #include "common/app/service_main.h"
+#include "common/base/strings.h"
 #include "common/lifecycle/signals.h"
 #include "common/log/log.h"
 #include "services/edge/app/app_endpoints.h"
 #include "services/edge/app/app_options.h"
 #include "services/edge/app/edge_app.h"
 #include "services/edge/app/metric_families.h"
+#include "services/edge/app/public_tls.h"
 
 namespace {
 
 constexpr char kName[] = "spillway-edge";
 
-int Fail(const absl::Status& status) {
-  std::fprintf(stderr, "%s: %s\n", kName, std::string(status.message()).c_str());
+// The key that the message begins with gets its place in the configuration.
+int Fail(const absl::Status& status, const spillway::config::Locations& locations = {}) {
+  const std::string message = locations.Locate(spillway::Std(status.message()));
+  std::fprintf(stderr, "%s: %s\n", kName, message.c_str());
   return absl::IsInvalidArgument(status) ? spillway::app::kExitUsage : spillway::app::kExitFailed;
 }
 
@@ -33,7 +37,7 @@ int Run(const spillway::config::Loaded& loaded) {
   auto signals = spillway::lifecycle::Signals::Install([&](int signal) { stop.set_value(signal); });
   if (!signals.ok()) return Fail(signals.status());
   auto app = spillway::edge::EdgeApp::Start(config, spillway::Clock::Real());
-  if (!app.ok()) return Fail(app.status());
+  if (!app.ok()) return Fail(app.status(), loaded.locations);
   std::printf("%s\n", (*app)->ListeningLine().c_str());
   std::fflush(stdout);
 
@@ -48,8 +52,14 @@ int Run(const spillway::config::Loaded& loaded) {
 }
 
 absl::Status Check(const spillway::config::Loaded& loaded) {
-  if (auto options = spillway::edge::MakeEdgeOptions(loaded.config.edge()); !options.ok()) {
-    return options.status();
+  const auto options = spillway::edge::MakeEdgeOptions(loaded.config.edge());
+  if (!options.ok()) return options.status();
+  if (options->public_tls.enabled()) {
+    const auto tls = spillway::edge::PublicTls::Load(
+        options->public_tls, options->public_tls_options, spillway::Clock::Real());
+    if (!tls.ok()) {
+      return absl::InvalidArgumentError("edge.tls: " + std::string(tls.status().message()));
+    }
   }
   return spillway::edge::EndpointSet::Create(loaded.config.edge(), spillway::Clock::Real())
       .status();

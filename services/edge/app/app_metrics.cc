@@ -39,6 +39,9 @@ void EdgeMetrics::AddSockets(net::IoPool& pool, const ConnectionGate& gate) {
   Add(families_.accept_pauses, of, &C::accept_pauses);
   Add(families_.http_requests, of, &C::http_requests);
   Add(families_.handshake_timeouts, of, &C::handshake_timeouts);
+  Add(families_.tls_handshakes, of, &C::tls_handshakes);
+  Add(families_.tls_resumptions, of, &C::tls_resumptions);
+  Add(families_.tls_failures, of, &C::tls_failures);
   Add(families_.upgrades_refused, of, &C::upgrades_refused);
   Add(families_.bytes_received, of, &C::bytes_in);
   Add(families_.frames_sent, of, &C::frames_out);
@@ -57,6 +60,14 @@ void EdgeMetrics::AddSockets(net::IoPool& pool, const ConnectionGate& gate) {
   }));
   handles_.push_back(registry_.Add(families_.connections_max, {},
                                    [&gate] { return static_cast<double>(gate.max()); }));
+}
+
+void EdgeMetrics::AddTls(PublicTls& tls) {
+  handles_.push_back(registry_.Add(families_.tls_certificate_expiry, {},
+                                   [&tls] { return tls.expires_seconds(); }));
+  handles_.push_back(registry_.Add(families_.tls_reload_failures, {}, [&tls] {
+    return static_cast<double>(tls.reload_failures().Value());
+  }));
 }
 
 void EdgeMetrics::AddSessions(const EdgeWorkers& workers) {

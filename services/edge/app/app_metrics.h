@@ -5,6 +5,7 @@
 #include "common/metrics/metrics.h"
 #include "services/edge/app/edge_workers.h"
 #include "services/edge/app/metric_families.h"
+#include "services/edge/app/public_tls.h"
 #include "services/edge/net/io_pool.h"
 #include "services/edge/session/connection_gate.h"
 #include "services/edge/upstream/link_runtime.h"
@@ -17,6 +18,9 @@ class EdgeMetrics {
  public:
   EdgeMetrics(metrics::Registry& registry, const EdgeFamilies& families, net::IoPool& pool,
               const EdgeWorkers& workers, const ConnectionGate& gate, const LinkRuntime& runtime);
+
+  // The public listener's, when it has TLS.
+  void AddTls(PublicTls& tls);
 
  private:
   template <typename Counters, typename Of, typename T>

@@ -67,9 +67,10 @@ absl::StatusOr<EdgeOptions> MakeEdgeOptions(const v1::EdgeConfig& config) {
   if (!listen.ok()) return listen.status();
   options.listen = *listen;
   if (config.has_tls()) {
-    return absl::InvalidArgumentError(
-        "edge.tls: this version serves clients without TLS; end TLS in front of it and remove the "
-        "section");
+    options.public_tls = {.cert = config.tls().cert_file(),
+                          .key = config.tls().key_file(),
+                          .ca = config.tls().ca_file()};
+    options.public_tls_options.kernel = config.tls().kernel();
   }
   options.has_ops = !config.ops_listen().empty();
   if (options.has_ops) {

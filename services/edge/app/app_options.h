@@ -12,6 +12,7 @@
 #include "services/edge/net/worker_options.h"
 #include "services/edge/session/session_context.h"
 #include "services/edge/upstream/link_runtime.h"
+#include "services/edge/ws/tls_server.h"
 #include "spillway/v1/config_edge.pb.h"
 
 namespace spillway::edge {
@@ -21,6 +22,9 @@ struct EdgeOptions {
   std::string node_id;
   size_t threads = 1;
   ListenAddress listen;
+  // No certificate: the public listener is plain.
+  rpc::TlsFiles public_tls;
+  ws::TlsServer::Options public_tls_options;
   bool has_ops = false;
   ListenAddress ops_listen;
   std::string advertised_address;  // of the admin server; empty: the host's

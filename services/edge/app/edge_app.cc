@@ -57,6 +57,11 @@ absl::Status EdgeApp::Build(const v1::EdgeConfig& config) {
   endpoints_ = *std::move(endpoints);
   for (const std::string& warning : endpoints_->warnings()) log::Warn(warning);
 
+  if (options_.public_tls.enabled()) {
+    auto tls = PublicTls::Load(options_.public_tls, options_.public_tls_options, clock_);
+    if (!tls.ok()) return At("edge.tls", tls.status());
+    tls_ = *std::move(tls);
+  }
   pool_ = std::make_unique<net::IoPool>(options_.threads, options_.worker, clock_);
   workers_ = std::make_unique<EdgeWorkers>(*pool_, clock_);
   upstream_ = std::make_unique<LinkRuntime>(options_.link, endpoints_->variants(), *workers_,
@@ -67,6 +72,7 @@ absl::Status EdgeApp::Build(const v1::EdgeConfig& config) {
   acceptor_ = *std::move(acceptor);
   metrics_ =
       std::make_unique<EdgeMetrics>(registry_, families_, *pool_, *workers_, gate_, *upstream_);
+  if (tls_ != nullptr) metrics_->AddTls(*tls_);
   if (absl::Status status = registry_.SetAliases(app::MetricAliases(config.metrics()));
       !status.ok()) {
     return At("edge.metrics.names", status);
@@ -76,8 +82,8 @@ absl::Status EdgeApp::Build(const v1::EdgeConfig& config) {
   net::HttpRoutes routes;
   routes.Add("GET", "/health", http::HealthHandler(clock_, Info()));
   routes.Add("GET", "/ready", http::ReadyHandler(readiness_));
-  auto port =
-      pool_->Listen(options_.listen.ip, options_.listen.port, std::move(routes), *acceptor_);
+  auto port = pool_->Listen(options_.listen.ip, options_.listen.port, std::move(routes), *acceptor_,
+                            tls_ == nullptr ? nullptr : &tls_->server());
   if (!port.ok()) return At("edge.listen", port.status());
   public_port_ = *port;
   if (absl::Status status = StartOps(); !status.ok()) return status;
@@ -133,7 +139,10 @@ absl::Status EdgeApp::StartAdmin() {
   return absl::OkStatus();
 }
 
-void EdgeApp::Update() { edge_readiness_.Update(upstream_->status()); }
+void EdgeApp::Update() {
+  edge_readiness_.Update(upstream_->status());
+  if (tls_ != nullptr) tls_->Update();
+}
 
 bool EdgeApp::Stop(milliseconds grace) {
   if (std::exchange(stopped_, true)) return true;

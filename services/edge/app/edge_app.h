@@ -18,6 +18,7 @@
 #include "services/edge/app/app_readiness.h"
 #include "services/edge/app/edge_workers.h"
 #include "services/edge/app/metric_families.h"
+#include "services/edge/app/public_tls.h"
 #include "services/edge/control/admin_service.h"
 #include "services/edge/net/io_pool.h"
 #include "services/edge/session/connection_gate.h"
@@ -40,7 +41,7 @@ class EdgeApp {
   static absl::StatusOr<std::unique_ptr<EdgeApp>> Start(const v1::EdgeConfig& config, Clock& clock);
   ~EdgeApp();  // Stop(0)
 
-  // Brings readiness up to date.
+  // Brings readiness up to date, and the certificate.
   void Update();
   // Not ready any more, accepts nobody, ends clients with 1001 after what is queued for them, then
   // the links and the servers. False if that took longer than `grace`. Idempotent.
@@ -75,6 +76,7 @@ class EdgeApp {
   EdgeReadiness edge_readiness_;
   std::unique_ptr<EndpointSet> endpoints_;
   ConnectionGate gate_;
+  std::unique_ptr<PublicTls> tls_;         // null: clients are served without
   std::unique_ptr<net::IoPool> pool_;      // its threads end in Stop(), before all below
   std::unique_ptr<EdgeWorkers> workers_;   // timers in the pool's wheels
   std::unique_ptr<LinkRuntime> upstream_;  // posts to the workers until its Stop()

@@ -20,6 +20,18 @@ struct EdgeFamilies {
                                                      "HTTP requests answered without an upgrade.");
   const metrics::Family& handshake_timeouts = all.Counter(
       "spillway_edge_handshake_timeouts_total", "Connections that sent no request in time.");
+  const metrics::Family& tls_handshakes =
+      all.Counter("spillway_edge_tls_handshakes_total", "TLS handshakes that were done.");
+  const metrics::Family& tls_resumptions = all.Counter(
+      "spillway_edge_tls_resumptions_total", "Of them, those that went on with an older session.");
+  const metrics::Family& tls_failures = all.Counter(
+      "spillway_edge_tls_failures_total",
+      "TLS handshakes that failed: not TLS, no common version, a certificate that is refused.");
+  const metrics::Family& tls_certificate_expiry =
+      all.Gauge("spillway_edge_tls_certificate_expiry_seconds",
+                "When the public listener's certificate ends, seconds since the epoch.");
+  const metrics::Family& tls_reload_failures = all.Counter(
+      "spillway_edge_tls_reload_failures_total", "Times that changed TLS files could not be used.");
   const metrics::Family& upgrades_refused =
       all.Counter("spillway_edge_upgrades_refused_total", "WebSocket upgrades refused.");
   const metrics::Family& bytes_received =

@@ -223,5 +223,14 @@ edge:
               HasSubstr("unknown key; did you mean \"threads\"?"));
 }
 
+TEST(LocationsTest, GiveMessagesTheirPlace) {
+  Locations locations;
+  locations.Set("edge.tls", {.source = "f.yaml", .line = 7});
+  EXPECT_EQ(locations.Locate("edge.tls.key_file: it is no key: really"),
+            "f.yaml:7: edge.tls.key_file: it is no key: really");
+  EXPECT_EQ(locations.Locate("ingest.x: why"), "ingest.x: why");
+  EXPECT_EQ(locations.Locate("no key at all"), "no key at all");
+}
+
 }  // namespace
 }  // namespace spillway::config

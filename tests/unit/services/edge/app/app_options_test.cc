@@ -66,6 +66,17 @@ TEST_F(AppOptionsTest, TakesTheConfigurationOver) {
   EXPECT_EQ(options->link.core.node_id, "e1");
 }
 
+TEST_F(AppOptionsTest, TheListenerMayHaveTls) {
+  EXPECT_FALSE(MakeEdgeOptions(Config(absl::StrCat(kEndpoint, kIngests)))->public_tls.enabled());
+  const auto options = MakeEdgeOptions(Config(absl::StrCat(
+      kEndpoint, kIngests, "  tls: {cert_file: c, key_file: k, ca_file: a, kernel: true}\n")));
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_EQ(options->public_tls.cert, "c");
+  EXPECT_EQ(options->public_tls.key, "k");
+  EXPECT_EQ(options->public_tls.ca, "a");
+  EXPECT_TRUE(options->public_tls_options.kernel);
+}
+
 TEST_F(AppOptionsTest, ListenAddresses) {
   const auto v6 = ParseListenAddress("[::1]:80");
   ASSERT_TRUE(v6.ok());

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "common/base/clock.h"
+#include "common/metrics/metrics.h"
+#include "common/rpc/tls.h"
+#include "services/edge/ws/tls_server.h"
+
+namespace spillway::edge {
+
+// The public listener's TLS and the files it comes from, which may be replaced while the edge runs.
+// For main's thread, but for server() and the metrics.
+class PublicTls {
+ public:
+  // How often the files are looked at.
+  static constexpr std::chrono::minutes kLookInterval{1};
+
+  // InvalidArgument says what is wrong with which file. `clock` outlives this.
+  static absl::StatusOr<std::unique_ptr<PublicTls>> Load(const rpc::TlsFiles& files,
+                                                         const ws::TlsServer::Options& options,
+                                                         const Clock& clock);
+
+  // For the workers.
+  ws::TlsServer& server() { return *server_; }
+
+  // When it is time, and a file is another than before, new clients get what is there now. What is
+  // unfit is logged and looked at again the next time; the old certificate stays.
+  void Update();
+
+  // When the certificate ends, in seconds since the epoch.
+  double expires_seconds();
+  const metrics::Counter& reload_failures() const { return reload_failures_; }
+
+ private:
+  // Of one file: what another content changes.
+  struct Stamp {
+    uint64_t device = 0;
+    uint64_t inode = 0;
+    int64_t size = -1;
+    int64_t changed_ns = 0;
+    bool operator==(const Stamp&) const = default;
+  };
+  using Stamps = std::array<Stamp, 3>;
+
+  PublicTls(const rpc::TlsFiles& files, const Clock& clock) : files_(files), clock_(clock) {}
+  Stamps Look() const;
+  absl::StatusOr<ws::TlsCredentials> Read() const;
+  void WarnIfExpired();
+
+  const rpc::TlsFiles files_;
+  const Clock& clock_;
+  std::unique_ptr<ws::TlsServer> server_;
+  Stamps stamps_;
+  MonoTime looked_;
+  metrics::Counter reload_failures_;
+};
+
+}  // namespace spillway::edge
