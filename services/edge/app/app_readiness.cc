@@ -73,8 +73,15 @@ void EdgeReadiness::UpdateAttachments(const UpstreamStatus& upstream) {
   size_t late = 0;
   size_t unattached = 0;
   std::vector<std::string> names;
+  std::vector<std::string> problems;
   for (const UpstreamStatus::Slot& slot : upstream.slots) {
     if (slot.attached) continue;
+    if (!slot.served) {
+      // Its ingest is away for a moment, or its route goes with it: nothing that another node has.
+      problems.push_back(
+          absl::StrCat(slot.topic, "/", slot.partition, ": no linked ingest serves it"));
+      continue;
+    }
     ++unattached;
     // At the start nobody was served yet, so there is nothing to bridge.
     if (was_attached_ && slot.unattached_ms <= grace_.count()) continue;
@@ -86,7 +93,6 @@ void EdgeReadiness::UpdateAttachments(const UpstreamStatus& upstream) {
                           absl::StrJoin(names, ", "));
   }
   was_attached_ = was_attached_ || unattached == 0;
-  std::vector<std::string> problems;
   for (const auto& [topic, problem] : upstream.problems) {
     problems.push_back(absl::StrCat(topic, ": ", problem));
   }

@@ -9,13 +9,19 @@
 
 namespace spillway::edge {
 
+int64_t LinkCore::RouteAge(const LinkState& link) const {
+  // An ingest of an old configuration that is started again must not look like the newest.
+  const auto seen = route_times_.find(link.route_hash);
+  return seen == route_times_.end() ? link.route_time_us : seen->second;
+}
+
 LinkState* LinkCore::Place(const SlotState& slot, MonoTime now, bool ignore_avoidance) {
   // The newest route configuration goes first. Start times of ingests with the same one mean
   // nothing.
   const LinkState* newest = nullptr;
   for (const auto& [id, link] : links_) {
     if (!link->greeted || !link->numbers.contains(slot.number())) continue;
-    if (newest == nullptr || link->route_time_us > newest->route_time_us) newest = link.get();
+    if (newest == nullptr || RouteAge(*link) > RouteAge(*newest)) newest = link.get();
   }
   // Rendezvous hashing (Thaler, Ravishankar 1998): every edge comes to the same choice by itself,
   // and an ingest that goes takes nobody else's partitions with it.
@@ -78,6 +84,7 @@ void LinkCore::TryAttach(SlotState& slot, MonoTime now) {
 
 void LinkCore::SendAttach(SlotState& slot, LinkState& link, MonoTime now) {
   // The whole interest went out on this link before: with Hello, and every change since.
+  LeaveAttached(slot, now);
   slot.phase = SlotState::Phase::kAttaching;
   slot.link = link.id;
   slot.attach_id = next_attach_id_++;
@@ -99,7 +106,12 @@ void LinkCore::SendAttach(SlotState& slot, LinkState& link, MonoTime now) {
   sink_.Send(link.id, std::move(request));
 }
 
+void LinkCore::LeaveAttached(SlotState& slot, MonoTime now) {
+  if (slot.phase == SlotState::Phase::kAttached) slot.unattached_since = now;
+}
+
 void LinkCore::Unattach(SlotState& slot, MonoTime now) {
+  LeaveAttached(slot, now);
   slot.phase = SlotState::Phase::kUnattached;
   slot.attach_id = 0;
   slot.since = now;
@@ -131,12 +143,14 @@ void LinkCore::OnAttached(LinkState& link, const v1::Attached& attached, MonoTim
   if (slot == nullptr) return;
   slot->phase = SlotState::Phase::kAttached;
   slot->since = now;
-  CoverageKnown(*slot, link, attached.interest_sequence(), attached.after());
+  // The gap goes first: whoever has no position in the slot yet begins after it, and is not told of
+  // what was never promised.
   if (attached.has_gap()) {
     ++counters_.gaps;
     sink_.PostGap(slot->number(), attached.gap().from(), attached.gap().to(),
                   attached.gap().reason());
   }
+  CoverageKnown(*slot, link, attached.interest_sequence(), attached.after());
   if (slot->has_position && attached.after() <= slot->taken) return;
   slot->has_position = true;
   slot->taken = attached.after();
@@ -159,15 +173,18 @@ void LinkCore::OnRefused(LinkState& link, const v1::AttachRefused& refused, Mono
 
 void LinkCore::CheckReaders(MonoTime now) {
   for (auto& slot : slots_) {
-    if (slot == nullptr || slot->phase != SlotState::Phase::kAttached ||
-        slot->reader != v1::READER_STATE_STALLED ||
-        now - slot->stalled_since < options_.stall_timeout) {
+    if (slot == nullptr || slot->phase != SlotState::Phase::kAttached) continue;
+    if (slot->reader != v1::READER_STATE_STALLED) {
+      if (now - slot->since >= options_.move_stability) slot->stall_moves = 0;
       continue;
     }
+    if (now - slot->stalled_since < options_.stall_timeout) continue;
     // Only if another one can read: when Kafka itself is away, moving about helps nobody.
     const LinkId stalled = slot->link;
     const auto [avoided, fresh] = slot->avoid_until.insert({stalled, now});
-    avoided->second = now + options_.avoid;
+    // Where every ingest stalls (the right to read was taken away), moving about must not go on for
+    // ever at the same pace.
+    avoided->second = now + options_.avoid * (1 << std::min<uint32_t>(slot->stall_moves, 6));
     LinkState* other = Place(*slot, now, /*ignore_avoidance=*/false);
     if (other == nullptr || !other->kafka_up) {
       slot->avoid_until.erase(stalled);
@@ -175,6 +192,7 @@ void LinkCore::CheckReaders(MonoTime now) {
     }
     sink_.Report("reader_stalled", slot->entry->source);
     ++counters_.failovers;
+    ++slot->stall_moves;
     if (LinkState* link = FindLink(stalled); link != nullptr) {
       v1::LinkRequest request;
       request.mutable_detach()->set_slot(link->numbers.at(slot->number()));

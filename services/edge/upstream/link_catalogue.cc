@@ -7,6 +7,9 @@
 #include "services/edge/upstream/link_core.h"
 
 namespace spillway::edge {
+namespace {
+constexpr size_t kMaxRouteTimes = 64;  // route configurations remembered; the oldest are forgotten
+}
 
 void LinkCore::OnHello(LinkState& link, const v1::IngestHello& hello, MonoTime now) {
   if (hello.protocol() != 1) {
@@ -28,6 +31,14 @@ void LinkCore::OnHello(LinkState& link, const v1::IngestHello& hello, MonoTime n
   link.node_id = hello.node_id();
   link.route_hash = hello.route_hash();
   link.route_time_us = hello.route_time_us();
+  const auto [known, fresh] = route_times_.insert({link.route_hash, link.route_time_us});
+  known->second = std::min(known->second, link.route_time_us);
+  if (route_times_.size() > kMaxRouteTimes) {
+    route_times_.erase(
+        std::min_element(route_times_.begin(), route_times_.end(),
+                         [](const auto& a, const auto& b) { return a.second < b.second; }));
+  }
+  gone_.erase(link.node_id);
   link.last_beat = now;
   sink_.Report("link_up", link.node_id);
   SendWholeInterest(link);
@@ -81,9 +92,11 @@ void LinkCore::OnCatalogue(LinkState& link, const v1::Catalogue& catalogue, Mono
   for (const v1::CatalogueTopic& topic : catalogue.topics()) {
     for (const v1::CatalogueSlot& slot : topic.slots()) {
       const SlotNumber number = SlotFor(topic, slot, &fresh);
-      if (slots_[number]->phase == SlotState::Phase::kUnattached && fresh) {
+      if (slots_[number]->told_by.empty()) {
         slots_[number]->since = now;
+        slots_[number]->unattached_since = now;
       }
+      slots_[number]->told_by.insert(link.node_id);
       link.slots[slot.slot()] = number;
       link.numbers[number] = slot.slot();
     }
@@ -99,6 +112,10 @@ void LinkCore::OnCatalogue(LinkState& link, const v1::Catalogue& catalogue, Mono
     ++counters_.failovers;
     Unattach(*slot, now);
   }
+  for (auto& slot : slots_) {
+    if (slot != nullptr && !link.numbers.contains(slot->number()))
+      slot->told_by.erase(link.node_id);
+  }
   link.has_catalogue = true;
   const bool first = !std::exchange(catalogue_complete_, true);
   if (first) first_catalogue_ = now;
@@ -108,7 +125,15 @@ void LinkCore::OnCatalogue(LinkState& link, const v1::Catalogue& catalogue, Mono
   AttachAll(now);
 }
 
-void LinkCore::DropUnknownSlots(MonoTime) {
+bool LinkCore::MayComeBack(const SlotState& slot, MonoTime now) const {
+  for (const std::string& node : slot.told_by) {
+    const auto gone = gone_.find(node);
+    if (gone != gone_.end() && now - gone->second < options_.slot_linger) return true;
+  }
+  return false;
+}
+
+void LinkCore::DropUnknownSlots(MonoTime now) {
   bool dropped = false;
   for (auto& slot : slots_) {
     if (slot == nullptr) continue;
@@ -119,7 +144,9 @@ void LinkCore::DropUnknownSlots(MonoTime) {
       heard = true;
       known = known || link->numbers.contains(slot->number());
     }
-    if (!heard || known) continue;
+    // An ingest that is away for a moment, with a route that the others do not have, must find the
+    // slot's place when it comes back: what was dropped begins anew.
+    if (!heard || known || MayComeBack(*slot, now)) continue;
     // Every ingest that has a catalogue says that the topic is gone.
     sink_.Report("slot_gone", slot->entry->source);
     for (auto& [name, channel] : interests_) {

@@ -46,6 +46,7 @@ void LinkCore::OnLinkDown(LinkId id, MonoTime now) {
 
 void LinkCore::DropLink(LinkState& dropped, MonoTime now) {
   const LinkId id = dropped.id;
+  if (!dropped.node_id.empty()) gone_[dropped.node_id] = now;
   links_.erase(id);
   for (auto& slot : slots_) {
     if (slot == nullptr) continue;
@@ -70,6 +71,23 @@ void LinkCore::DropLink(LinkState& dropped, MonoTime now) {
     }
   }
   AttachAll(now);
+}
+
+// Ingests that did not come back: what only they knew is gone with them.
+void LinkCore::ForgetGone(MonoTime now) {
+  bool forgot = false;
+  for (auto node = gone_.begin(); node != gone_.end();) {
+    if (now - node->second < options_.slot_linger) {
+      ++node;
+      continue;
+    }
+    for (auto& slot : slots_) {
+      if (slot != nullptr) slot->told_by.erase(node->first);
+    }
+    gone_.erase(node++);
+    forgot = true;
+  }
+  if (forgot) DropUnknownSlots(now);
 }
 
 void LinkCore::OnMessage(LinkId id, std::string_view message, MonoTime now) {
@@ -147,6 +165,7 @@ void LinkCore::Tick(MonoTime now) {
     sink_.CloseLink(id, "no beat within the timeout");
     DropLink(link, now);
   }
+  ForgetGone(now);
   CheckReaders(now);
   AttachAll(now);
   CheckMoves(now);
@@ -182,9 +201,13 @@ UpstreamStatus LinkCore::Status(MonoTime now) const {
     entry.lag = slot->lag;
     entry.stalled = slot->reader == v1::READER_STATE_STALLED;
     entry.attached = slot->phase == SlotState::Phase::kAttached;
+    entry.served = std::any_of(links_.begin(), links_.end(), [&](const auto& link) {
+      return link.second->numbers.contains(slot->number());
+    });
     if (!entry.attached) {
       entry.unattached_ms =
-          std::chrono::duration_cast<std::chrono::milliseconds>(now - slot->since).count();
+          std::chrono::duration_cast<std::chrono::milliseconds>(now - slot->unattached_since)
+              .count();
     }
     const auto link = links_.find(slot->link);
     if (entry.attached && link != links_.end()) entry.ingest = link->second->node_id;

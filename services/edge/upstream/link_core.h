@@ -50,6 +50,8 @@ class LinkCore {
     // How long the first placement waits, from the first catalogue on, for the ingests that have
     // not told theirs.
     std::chrono::milliseconds first_placement_wait{1'000};
+    // How long a slot is kept that only ingests knew whose links are lost.
+    std::chrono::milliseconds slot_linger{60'000};
   };
 
   LinkCore(Options options, VariantTable& variants, LinkCoreSink& sink, uint64_t seed);
@@ -88,22 +90,26 @@ class LinkCore {
 
   LinkState* FindLink(LinkId link);
   void DropLink(LinkState& link, MonoTime now);
+  void ForgetGone(MonoTime now);
 
   // link_catalogue.cc
   void OnHello(LinkState& link, const v1::IngestHello& hello, MonoTime now);
   void OnCatalogue(LinkState& link, const v1::Catalogue& catalogue, MonoTime now);
   SlotNumber SlotFor(const v1::CatalogueTopic& topic, const v1::CatalogueSlot& slot, bool* fresh);
+  bool MayComeBack(const SlotState& slot, MonoTime now) const;
   void DropUnknownSlots(MonoTime now);
   void PublishSlots();
   void OnBeat(LinkState& link, const v1::Beat& beat, MonoTime now);
 
   // link_attach.cc
+  int64_t RouteAge(const LinkState& link) const;
   LinkState* Place(const SlotState& slot, MonoTime now, bool ignore_avoidance);
   bool MayPlace(MonoTime now);
   void AttachAll(MonoTime now);
   void TryAttach(SlotState& slot, MonoTime now);
   void SendAttach(SlotState& slot, LinkState& link, MonoTime now);
   void Unattach(SlotState& slot, MonoTime now);
+  static void LeaveAttached(SlotState& slot, MonoTime now);
   void OnAttached(LinkState& link, const v1::Attached& attached, MonoTime now);
   void OnRefused(LinkState& link, const v1::AttachRefused& refused, MonoTime now);
   void OnPrepared(LinkState& link, const v1::Prepared& prepared, MonoTime now);
@@ -141,9 +147,11 @@ class LinkCore {
   std::vector<std::unique_ptr<SlotState>> slots_;  // by SlotNumber; null once dropped
   StringMap<SlotNumber> slot_numbers_;             // by source
   bool catalogue_complete_ = false;
-  MonoTime forget_wanted_;    // when VariantTable::ForgetWanted() is due
-  MonoTime first_catalogue_;  // once catalogue_complete_
-  bool placed_ = false;       // slots were placed once: from then on without waiting
+  StringMap<MonoTime> gone_;        // ingests by node id: when the link to them was lost
+  StringMap<int64_t> route_times_;  // by hash of the routes: the earliest time told with it
+  MonoTime forget_wanted_;          // when VariantTable::ForgetWanted() is due
+  MonoTime first_catalogue_;        // once catalogue_complete_
+  bool placed_ = false;             // slots were placed once: from then on without waiting
   size_t expected_links_ = 0;
   Interests interests_;
   std::vector<PendingRead> waiting_reads_;

@@ -48,13 +48,17 @@ struct SlotState {
   LinkId link = 0;
   uint64_t attach_id = 0;
   MonoTime since;             // of the phase
+  MonoTime unattached_since;  // until it is attached, however many attaches fail meanwhile
   bool has_position = false;  // `taken` is valid
   int64_t taken = -1;         // W: everything up to here was taken in
   uint16_t fingerprint = 0;
   bool from_begin = false;  // without a position: at the log's beginning, else at its end
   absl::flat_hash_map<LinkId, MonoTime> avoid_until;
+  // Ingests, by node id, that told of it and have not told a catalogue without it since.
+  StringSet told_by;
   v1::ReaderState reader = v1::READER_STATE_UNSPECIFIED;
   MonoTime stalled_since;
+  uint32_t stall_moves = 0;  // since a reader of it last came on for long
   int64_t lag = -1;
   LinkId moving_to = 0;  // a planned move: Prepare was sent
   MonoTime move_since;
@@ -127,7 +131,8 @@ struct UpstreamStatus {
     int32_t partition = 0;
     std::string ingest;  // node id; empty if unattached
     bool attached = false;
-    int64_t unattached_ms = 0;
+    int64_t unattached_ms = 0;  // since it was last attached, or appeared
+    bool served = true;         // some linked ingest knows it
     bool stalled = false;
     int64_t taken = -1;
     int64_t lag = -1;

@@ -113,6 +113,15 @@ TEST_F(AppReadinessTest, AttachmentsHaveAGraceOnceTheyWereThere) {
   EXPECT_EQ(States(), "not_ready | connected | connected | 1 unattached");
 }
 
+TEST_F(AppReadinessTest, APartitionThatNoLinkedIngestKnowsIsDegraded) {
+  EXPECT_EQ(States(), "ready | connected | connected | attached");
+  upstream_.slots[1].attached = false;
+  upstream_.slots[1].served = false;
+  upstream_.slots[1].unattached_ms = 60'000;
+  EXPECT_EQ(States(), "degraded | connected | connected | attached");
+  EXPECT_EQ(Detail("attachments"), "t/1: no linked ingest serves it");
+}
+
 TEST_F(AppReadinessTest, TopicsThatCannotBeReadAreNamed) {
   upstream_.problems = {{"orders", "unknown topic"}, {"fills", "not authorised"}};
   EXPECT_EQ(States(), "degraded | connected | connected | attached");
