@@ -282,8 +282,11 @@ void IngestApp::Stop(milliseconds grace) {
   if (server_ != nullptr) server_->SetServing(false);
   if (hub_ != nullptr) hub_->Stop();                     // links end: edges attach elsewhere
   if (server_ != nullptr) server_->Shutdown(grace / 2);  // publishes under way are answered
-  prober_.reset();                                       // its callbacks post to the shards
+  // The prober's callbacks post to the shards, and the shards ask it until they end: its thread
+  // first, itself after them.
+  if (prober_ != nullptr) prober_->Stop();
   for (auto& shard : shards_) shard->Stop();
+  prober_.reset();
   if (ops_ != nullptr) ops_->Stop(milliseconds(500));
   metrics_handles_.clear();
 }

@@ -32,7 +32,9 @@ absl::StatusOr<std::unique_ptr<MetadataProber>> MetadataProber::Create(
   return prober;
 }
 
-MetadataProber::~MetadataProber() {
+MetadataProber::~MetadataProber() { Stop(); }
+
+void MetadataProber::Stop() {
   {
     MutexLock lock(mutex_);
     stopping_ = true;
@@ -77,9 +79,12 @@ void MetadataProber::ResolveTime(std::string_view topic, int32_t partition, int6
 }
 
 void MetadataProber::Enqueue(Lookup lookup) {
+  absl::Status refusal = absl::ResourceExhaustedError("too many offset look-ups wait for Kafka");
   {
     MutexLock lock(mutex_);
-    if (pending_ < options_.max_pending && !stopping_) {
+    if (stopping_) {
+      refusal = absl::CancelledError("shutting down");
+    } else if (pending_ < options_.max_pending) {
       ++pending_;
       std::string topic = lookup.topic;
       lookups_[std::move(topic)].push_back(std::move(lookup));
@@ -87,7 +92,7 @@ void MetadataProber::Enqueue(Lookup lookup) {
       return;
     }
   }
-  lookup.Fail(absl::ResourceExhaustedError("too many offset look-ups wait for Kafka"));
+  lookup.Fail(refusal);
 }
 
 void MetadataProber::Lookup::Fail(const absl::Status& status) {

@@ -45,7 +45,7 @@ struct TopicSelection {
 
 // Watches the cluster from a thread of its own with a client of its own: topics that match and
 // their partitions, whether brokers answer, and look-ups of offsets. Everything public may be
-// called from any thread; callbacks run on the prober's thread and must not block.
+// called from any thread, Stop by one; callbacks run on the prober's thread and must not block.
 //
 // An absent, stopped or paused broker is noticed within liveness + request_timeout (4 s), its
 // return within about 2 s.
@@ -67,18 +67,21 @@ class MetadataProber {
                                                                 const Options& options,
                                                                 TopicSelection selection,
                                                                 OnMetadata on_metadata);
-  // Stops the thread; waits for a request under way (at most request_timeout). Look-ups that still
-  // wait are answered CANCELLED.
-  ~MetadataProber();
+  ~MetadataProber();  // Stop()
   MetadataProber(const MetadataProber&) = delete;
   MetadataProber& operator=(const MetadataProber&) = delete;
+
+  // Stops the thread; waits for a request under way (at most request_timeout). Look-ups that still
+  // wait, and those that come later, are answered CANCELLED: others may ask until the destructor.
+  void Stop();
 
   // Replaces the selection and lists at once.
   void Select(TopicSelection selection);
   void RefreshSoon();
 
   // Asks the partition's leader for its bounds; never from a cache. NOT_FOUND: no such topic or
-  // partition; UNAVAILABLE / DEADLINE_EXCEEDED: try again; RESOURCE_EXHAUSTED: too many wait.
+  // partition; UNAVAILABLE / DEADLINE_EXCEEDED: try again; RESOURCE_EXHAUSTED: too many wait;
+  // CANCELLED: stopped. What cannot be asked is answered at once, on the caller's thread.
   void Resolve(std::string_view topic, int32_t partition, BoundsCallback callback);
   // The offset of the first record that is not older than `unix_ms`; the end if there is none. The
   // embedded broker knows no times and always answers the end.

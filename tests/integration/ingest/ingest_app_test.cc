@@ -362,5 +362,19 @@ TEST_F(IngestAppTest, SaysWhenKafkaIsAway) {
       [](const v1::LinkResponse& r) { return r.has_beat() && r.beat().kafka_up(); }));
 }
 
+// A slot that waits for Kafka is looked up twice a second, also while the prober waits for its last
+// answer: the test fails by crashing.
+TEST_F(IngestAppTest, StopsWhileKafkaIsAway) {
+  LinkPeer peer(ingest_->grpc());
+  ASSERT_TRUE(peer.ReadCatalogue(1));
+  broker_->SetDown();
+  ASSERT_TRUE(peer.ReadUntil(
+      [](const v1::LinkResponse& r) { return r.has_beat() && !r.beat().kafka_up(); }));
+  peer.AttachEnd(SlotOf(peer), 1);
+  ASSERT_TRUE(peer.ReadUntil(
+      [](const v1::LinkResponse& r) { return r.has_beat() && r.beat().readers_size() == 1; }));
+  ingest_.reset();
+}
+
 }  // namespace
 }  // namespace spillway::ingest

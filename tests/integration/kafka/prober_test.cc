@@ -182,6 +182,13 @@ TEST_F(ProberTest, StopAnswersWhatWaits) {
   EXPECT_EQ(answers.load(), 10);
 }
 
+// The shards ask until they end, which is after the prober's thread.
+TEST_F(ProberTest, AnswersCancelledOnceStopped) {
+  auto prober = NewProber({});
+  prober->Stop();
+  EXPECT_EQ(Resolve(*prober, "ticks", 0).status().code(), absl::StatusCode::kCancelled);
+}
+
 TEST_F(ProberTest, LagCommitsOnlyGoForward) {
   settings_.group_id = "lag";
   WriteNumbers("ticks", 0, 5);
