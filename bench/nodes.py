@@ -1,4 +1,4 @@
-"""The processes of a measurement: Kafka, one ingest, one edge."""
+"""The processes of a measurement: Kafka, ingest, edges, and the load tool, each on its cores."""
 
 import ctypes
 import json
@@ -18,20 +18,46 @@ class BenchError(Exception):
     """It cannot be measured; the message says why."""
 
 
-def die_with_parent():
-    """For a child between fork and exec: it ends with this program, however that ends."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+class Cores:
+    """Which cores are whose: the first for what is measured, the others for what measures it."""
+
+    def __init__(self, server=None, load=None, pin=True):
+        there = sorted(os.sched_getaffinity(0))
+        pin = pin and len(there) > 1
+        self.server = set(server or (there[:1] if pin else there))
+        self.load = set(load or (there[1:] if pin else there))
+        self.pinned = pin
+
+    def of(self, whose):
+        return self.server if whose == "server" else self.load
+
+    def __str__(self):
+        if not self.pinned:
+            return "nothing pinned"
+        return f"measured on core {_list(self.server)}, load on {_list(self.load)}"
+
+
+def _list(numbers):
+    return ",".join(map(str, sorted(numbers)))
+
+
+def _child(cpus):
+    """For a child between fork and exec: it ends with this program, however that ends, and stays on its cores."""
+    def prepare():
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        os.sched_setaffinity(0, cpus)
+    return prepare
 
 
 class Node:
     """A running ingest or edge."""
 
-    def __init__(self, name, command, env, log):
+    def __init__(self, name, command, env, log, cpus):
         self.name, self.log = name, log
         with open(log, "wb") as stream:
             self.popen = subprocess.Popen([str(part) for part in command], env={**os.environ, **env},
                                           stdin=subprocess.DEVNULL, stdout=stream, stderr=stream,
-                                          preexec_fn=die_with_parent)
+                                          preexec_fn=_child(cpus))
         self.pid = self.popen.pid
         self.addresses = self.wait(self._listening, "to listen")
 
@@ -83,21 +109,27 @@ class Node:
 
 
 class Kafka:
-    """A real one where there is one to be had, else None for `cluster`: then ingest brings its own."""
+    """A real one where it is asked for and there is one to be had, else the broker inside ingest."""
 
-    def __init__(self, root, folder, wish):
-        sys.path.insert(0, str(root / "tools" / "kafka"))
-        import kafka
-        self.cluster, self.why = None, ""
-        if wish == "embedded":
-            self.why = "asked for"
+    def __init__(self, root, folder, cores, wish="auto"):
+        self.root, self.folder, self.cores, self.wish = root, folder, cores, wish
+        self.cluster, self.why = None, "asked for"
+
+    def start(self):
+        """Starts a real one, once; nothing where only the embedded one is left."""
+        if self.cluster or self.wish == "embedded":
             return
+        sys.path.insert(0, str(self.root / "tools" / "kafka"))
+        import kafka
         self.why = kafka.missing() or self._missing_package()
-        if self.why and wish == "real":
+        if self.why and self.wish == "real":
             raise BenchError(f"no real Kafka: {self.why}")
         if not self.why:
-            kafka.Cluster(folder).stop(wipe=True)
-            self.cluster = kafka.Cluster(folder).start(owned=True)
+            kafka.Cluster(self.folder).stop(wipe=True)
+            self.cluster = kafka.Cluster(self.folder).start(owned=True)
+            for pid in self.pids.values():
+                for thread in os.listdir(f"/proc/{pid}/task"):
+                    os.sched_setaffinity(int(thread), self.cores.load)
 
     @staticmethod
     def _missing_package():
@@ -111,7 +143,7 @@ class Kafka:
     def name(self):
         if self.cluster:
             return "Apache Kafka, one broker on this machine"
-        return f"the broker inside ingest ({self.why}): latency and CPU of ingest are not those of a real Kafka"
+        return f"the broker inside ingest ({self.why}): its latency is up to 10 ms, its CPU is ingest's"
 
     @property
     def pids(self):
@@ -120,71 +152,103 @@ class Kafka:
     def stop(self):
         if self.cluster:
             self.cluster.stop(wipe=True)
+            self.cluster = None
+
+
+class Context:
+    """What all measurements share."""
+
+    def __init__(self, root, build, out, cores, kafka, workers):
+        self.root, self.build, self.out, self.cores, self.kafka, self.workers = root, build, out, cores, kafka, workers
+        self.number = 0  # of stacks, for names that are used once
+
+    def binary(self, *path):
+        return self.build.joinpath(*path)
 
 
 class Stack:
-    """One ingest and one edge over some topics; a context manager.
+    """One ingest and some edges; a context manager.
 
-    Records are {"c": NAME, ...} and go to the channel load:NAME.
+    `topics`: {name: {"partitions": N, "channel": TEMPLATE}}; a record's member "c" is its channel's number.
+    `real_kafka`: records are published; else the broker inside ingest only has to be there.
+    `ingest_on`, `edge_on`: "server" or "load", whose cores they get.
+    `edge`, `ingest`, `endpoint`: settings that are laid over the ordinary ones.
     """
 
-    def __init__(self, root, build, logs, kafka, topics):
-        self.kafka = kafka
-        self.nodes = []
-        binaries = {tier: build / "services" / tier / f"spillway-{tier}" for tier in ("ingest", "edge")}
-        if kafka.cluster:
-            for name, partitions in topics.items():
-                kafka.cluster.create_topic(name, partitions)
-        config = {
-            "ingest": {
-                "node_id": "ingest", "listen": "127.0.0.1:0", "ops_listen": "127.0.0.1:0",
-                "advertised_address": "", "log": {"level": "warn"},
-                "kafka": {"brokers": kafka.cluster.bootstrap if kafka.cluster else "127.0.0.1:1"},
-                "embedded_broker": {"enabled": not kafka.cluster, "topics": [
-                    {"name": name, "partitions": partitions} for name, partitions in topics.items()]},
-                "routes": [{"name": "load", "topics": list(topics), "emit": [
-                    {"channels": ["load:{/c}"], "type": "load"}]}]},
-            "edge": {
-                "node_id": "edge", "listen": "127.0.0.1:0", "ops_listen": "127.0.0.1:0",
-                "ingests": {"addresses": ["127.0.0.1:1"]},  # known later
-                "admin": {"listen": ""}, "log": {"level": "warn"}, "shutdown_grace": "1s",
-                "endpoints": [{"path": "/ws", "auth": {"secret": "${JWT_SECRET}"}}]}}
+    def __init__(self, context, topics=None, edges=1, real_kafka=False, ingest_on="load", edge_on="server", edge=None,
+                 ingest=None, endpoint=None):
+        self.context, self.nodes = context, []
+        context.number += 1
+        self.suffix = f"-{os.getpid()}-{context.number}"
+        self.topics = topics or {"load": {"partitions": 1, "channel": "load:{/c}"}}
+        if real_kafka:
+            context.kafka.start()
+        self.cluster = context.kafka.cluster if real_kafka else None
+        if self.cluster:
+            for name, topic in self.topics.items():
+                self.cluster.create_topic(self.topic(name), topic["partitions"])
+        logs = context.out / "logs" / str(context.number)
         logs.mkdir(parents=True, exist_ok=True)
         file = logs / "config.yaml"
+        self.endpoint = {"path": "/ws", "auth": {"secret": "${JWT_SECRET}"}, **(endpoint or {})}
+        config = {"ingest": _laid_over(self._ingest(), ingest), "edge": _laid_over(self._edge(), edge)}
         file.write_text(json.dumps(config, indent=1), encoding="utf-8")  # JSON is YAML
-        env = {"JWT_SECRET": secrets.token_hex(32)}
-        common = ["--config", file]
+        self.env = {"JWT_SECRET": secrets.token_hex(32)}
         try:
-            self.ingest = self._start("ingest", [binaries["ingest"], *common], env, logs)
+            self.ingest = self._start("ingest", ["--config", file], logs, ingest_on)
             self.ingest.wait_ready()
-            self.edge = self._start("edge", [
-                binaries["edge"], *common, "--set",
-                f"edge.ingests.addresses=[{self.ingest.addresses['grpc']}]"], env, logs)
-            self.edge.wait_ready()
+            self.edges = []
+            for number in range(edges):
+                name = "edge" if edges == 1 else f"edge{number}"
+                self.edges.append(self._start(name, [
+                    "--config", file, "--set", f"edge.node_id={name}", "--set",
+                    f"edge.ingests.addresses=[{self.ingest.addresses['grpc']}]"], logs, edge_on))
+            for node in self.edges:
+                node.wait_ready()
         except BaseException:
             self.stop()
             raise
-        self.bootstrap = kafka.cluster.bootstrap if kafka.cluster else self.ingest.addresses["kafka"]
-        self.token = subprocess.run(
-            [build / "tools" / "token" / "spillway-token", "--sub", "bench"], env={**os.environ, **env}, check=True,
-            text=True, stdout=subprocess.PIPE).stdout.strip()
-        self.load_tool = build / "tools" / "load" / "spillway-load"
+        self.edge = self.edges[0]
+        self.bootstrap = self.cluster.bootstrap if self.cluster else self.ingest.addresses["kafka"]
 
-    def _start(self, name, command, env, logs):
-        self.nodes.append(Node(name, command, env, logs / f"{name}.log"))
-        return self.nodes[-1]
+    def topic(self, name):
+        """A topic's name on the broker: every stack has its own."""
+        return name + self.suffix
 
-    def load(self, **flags):
+    def _ingest(self):
+        topics = [{"name": self.topic(name), "partitions": topic["partitions"]} for name, topic in self.topics.items()]
+        return {
+            "node_id": "ingest", "listen": "127.0.0.1:0", "ops_listen": "127.0.0.1:0", "advertised_address": "",
+            "shards": self.context.workers, "log": {"level": "warn"},
+            "kafka": {"brokers": self.cluster.bootstrap if self.cluster else "127.0.0.1:1"},
+            "embedded_broker": {"enabled": not self.cluster, "topics": topics},
+            "routes": [{"name": name, "topics": [self.topic(name)], **topic.get("route", {}),
+                        "emit": [{"channels": [topic["channel"]], "type": "load", **topic.get("emit", {})}]}
+                       for name, topic in self.topics.items()]}
+
+    def _edge(self):
+        return {
+            "listen": "127.0.0.1:0", "ops_listen": "127.0.0.1:0", "threads": self.context.workers,
+            "ingests": {"addresses": ["127.0.0.1:1"]},  # known later
+            "admin": {"listen": ""}, "log": {"level": "warn"}, "shutdown_grace": "1s", "endpoints": [self.endpoint]}
+
+    def _start(self, name, arguments, logs, whose):
+        tier = "ingest" if name == "ingest" else "edge"
+        binary = self.context.binary("services", tier, f"spillway-{tier}")
+        node = Node(name, [binary, *arguments], self.env, logs / f"{name}.log", self.context.cores.of(whose))
+        self.nodes.append(node)
+        return node
+
+    @property
+    def pids(self):
+        return {node.name: node.pid for node in self.nodes}
+
+    def load(self, scheme="ws", **flags):
         """Runs spillway-load with these flags; its report."""
-        pids = {"edge": self.edge.pid, "ingest": self.ingest.pid, **self.kafka.pids}
-        command = [self.load_tool, f"--edge={self.edge.addresses['public']}", f"--target=/ws?token={self.token}",
-                   f"--brokers={self.bootstrap}", f"--pids={','.join(f'{k}={v}' for k, v in pids.items())}",
-                   *(f"--{name}={value}" for name, value in flags.items())]
-        run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False,
-                             timeout=120, preexec_fn=die_with_parent)
-        if run.returncode:
-            raise BenchError(f"spillway-load ended with {run.returncode}: {run.stderr.strip()}")
-        return json.loads(run.stdout)
+        urls = [f"{scheme}://{edge.addresses['public']}{self.endpoint['path']}?token={{token}}" for edge in self.edges]
+        pids = {**self.pids, **(self.context.kafka.pids if self.cluster else {})}
+        return run_load(self.context, urls, pids, env=self.env, jwt_secret_env="JWT_SECRET", brokers=self.bootstrap,
+                        ingest=self.ingest.addresses["grpc"], **flags)
 
     def stop(self):
         for node in reversed(self.nodes):
@@ -195,3 +259,29 @@ class Stack:
 
     def __exit__(self, *_):
         self.stop()
+
+
+def _laid_over(base, over):
+    """`over` wins; mappings merge key by key."""
+    if not over:
+        return base
+    merged = dict(base)
+    for key, value in over.items():
+        merged[key] = _laid_over(base[key], value) if isinstance(value, dict) and key in base else value
+    return merged
+
+
+def run_load(context, urls, pids, env=None, **flags):
+    """Runs spillway-load against any server; its report."""
+    command = [context.binary("tools", "load", "spillway-load"), f"--url={','.join(urls)}",
+               f"--pids={','.join(f'{name}={pid}' for name, pid in pids.items())}",
+               *(f"--{name}={value}" for name, value in flags.items())]
+    bound = 120 + sum(float(flags.get(name, 0)) for name in ("seconds", "warmup", "idle"))
+    try:
+        run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False,
+                             env={**os.environ, **(env or {})}, timeout=bound, preexec_fn=_child(context.cores.load))
+    except subprocess.TimeoutExpired as error:
+        raise BenchError(f"spillway-load did not end within {bound:.0f} s") from error
+    if run.returncode:
+        raise BenchError(f"spillway-load ended with {run.returncode}: {run.stderr.strip()}")
+    return json.loads(run.stdout)

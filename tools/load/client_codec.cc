@@ -2,14 +2,43 @@
 
 #include <array>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "common/base/strings.h"
 
 namespace spillway::load {
 
-std::string UpgradeRequest(std::string_view host, std::string_view target) {
-  return absl::StrCat("GET ", std::string(target), " HTTP/1.1\r\nHost: ", std::string(host),
+std::string UpgradeRequest(std::string_view host, std::string_view path, bool deflate) {
+  return absl::StrCat("GET ", Abs(path), " HTTP/1.1\r\nHost: ", Abs(host),
                       "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13"
-                      "\r\nSec-WebSocket-Key: c3BpbGx3YXktbG9hZC10bw==\r\n\r\n");
+                      "\r\nSec-WebSocket-Key: c3BpbGx3YXktbG9hZC10bw==\r\n",
+                      deflate ? "Sec-WebSocket-Extensions: permessage-deflate; "
+                                "server_no_context_takeover; client_no_context_takeover\r\n"
+                              : "",
+                      "\r\n");
+}
+
+UpgradeAnswer ReadUpgradeAnswer(std::string_view bytes) {
+  constexpr std::string_view kEnd = "\r\n\r\n";
+  constexpr std::string_view kAccepted = "HTTP/1.1 101 ";
+  constexpr std::string_view kExtensions = "sec-websocket-extensions:";
+  UpgradeAnswer answer;
+  const size_t end = bytes.find(kEnd);
+  if (end == std::string_view::npos) return answer;
+  answer.size = end + kEnd.size();
+  answer.status = UpgradeAnswer::Status::kRefused;
+  if (!bytes.starts_with(kAccepted)) return answer;
+  answer.status = UpgradeAnswer::Status::kAccepted;
+  for (const absl::string_view line : absl::StrSplit(Abs(bytes.substr(0, end)), "\r\n")) {
+    if (!absl::StartsWithIgnoreCase(line, Abs(kExtensions))) continue;
+    answer.deflate = absl::StrContains(line, "permessage-deflate");
+    if (answer.deflate && !absl::StrContains(line, "server_no_context_takeover")) {
+      answer.status = UpgradeAnswer::Status::kUnusable;
+    }
+  }
+  return answer;
 }
 
 void AppendMaskedFrame(WsOpcode opcode, std::string_view payload, uint32_t mask, std::string* out) {
@@ -30,27 +59,6 @@ void AppendMaskedFrame(WsOpcode opcode, std::string_view payload, uint32_t mask,
   for (size_t i = 0; i < key.size(); ++i) key[i] = static_cast<char>(mask >> (8 * i));
   out->append(key.data(), key.size());
   for (size_t i = 0; i < size; ++i) out->push_back(static_cast<char>(payload[i] ^ key[i % 4]));
-}
-
-ServerFrames::Header ServerFrames::ReadHeader(std::string_view bytes, WsOpcode* opcode,
-                                              size_t* header, size_t* size) {
-  constexpr uint64_t kLargest = 64 << 20;
-  const auto byte = [&](size_t i) { return static_cast<uint8_t>(bytes[i]); };
-  if (bytes.size() < 2) return Header::kIncomplete;
-  if ((byte(0) & 0xF0) != 0x80 || (byte(1) & 0x80) != 0) return Header::kMalformed;
-  *opcode = static_cast<WsOpcode>(byte(0) & 0x0F);
-  uint64_t length = byte(1);
-  *header = 2;
-  const size_t length_bytes = length == 126 ? 2 : length == 127 ? 8 : 0;
-  if (length_bytes > 0) {
-    *header += length_bytes;
-    if (bytes.size() < *header) return Header::kIncomplete;
-    length = 0;
-    for (size_t i = 0; i < length_bytes; ++i) length = length << 8 | byte(2 + i);
-  }
-  if (length > kLargest) return Header::kMalformed;
-  *size = static_cast<size_t>(length);
-  return Header::kComplete;
 }
 
 }  // namespace spillway::load

@@ -12,6 +12,13 @@ uint64_t LatencyHistogram::LargestIn(size_t bucket) {
   return ((top + 1) << shift) - 1;
 }
 
+void LatencyHistogram::Add(const LatencyHistogram& other) {
+  for (size_t bucket = 0; bucket < kBuckets; ++bucket) buckets_[bucket] += other.buckets_[bucket];
+  count_ += other.count_;
+  sum_ += other.sum_;
+  max_ = std::max(max_, other.max_);
+}
+
 uint64_t LatencyHistogram::Percentile(double share) const {
   if (count_ == 0) return 0;
   const auto rank = static_cast<uint64_t>(std::ceil(share * static_cast<double>(count_)));

@@ -20,6 +20,8 @@ class LatencyHistogram {
     if (value > max_) max_ = value;
   }
 
+  void Add(const LatencyHistogram& other);
+
   uint64_t count() const { return count_; }
   uint64_t max() const { return max_; }
   double Mean() const { return count_ == 0 ? 0 : sum_ / static_cast<double>(count_); }

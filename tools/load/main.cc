@@ -1,9 +1,14 @@
-// spillway-load: many WebSocket clients and a Kafka publisher in one process, which measures what
-// arrives and what it costs others. One JSON object on standard output.
+// spillway-load: many WebSocket clients and a publisher in one program, which measures what arrives
+// and what it costs the server. One JSON object on standard output. docs/load-tool.md is its
+// manual.
+#include <arpa/inet.h>
+#include <signal.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -11,105 +16,245 @@
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "tools/load/load_clock.h"
 #include "tools/load/load_run.h"
 
-ABSL_FLAG(std::string, edge, "127.0.0.1:8080", "IPv4 address and port of the edge");
-ABSL_FLAG(std::string, target, "/ws", "path and query of the upgrade, with the token");
-ABSL_FLAG(uint32_t, clients, 1, "WebSocket connections");
-ABSL_FLAG(double, connect_rate, 2000, "connections to open a second");
-ABSL_FLAG(std::vector<std::string>, subscribe, {},
-          "channels that each client subscribes to; {i} in a name is its number modulo --spread");
-ABSL_FLAG(uint32_t, spread, 1, "see --subscribe");
-ABSL_FLAG(double, idle, 0, "seconds to wait before memory is read a second time");
+ABSL_FLAG(std::vector<std::string>, url, {"ws://127.0.0.1:8080/ws"},
+          "where clients connect to, in turn; {i} is the client's number, {token} its token");
+ABSL_FLAG(std::string, dialect, "json", "client protocol: json, assessment, centrifugo, raw");
+ABSL_FLAG(uint32_t, clients, 1, "connections");
+ABSL_FLAG(double, connect_rate, 2000,
+          "connections to open a second; 0: as fast as --unfinished lets");
+ABSL_FLAG(uint32_t, unfinished, 256, "handshakes under way at a time");
+ABSL_FLAG(std::vector<std::string>, sources, {},
+          "IPv4 addresses to connect from, in turn; empty: of 127.0.0.x as many as loopback needs");
+ABSL_FLAG(uint32_t, workers, 1, "threads that the clients are divided among");
+ABSL_FLAG(uint32_t, processes, 0,
+          "processes that these are divided among; 0: as descriptors need it");
+ABSL_FLAG(
+    std::string, stream, "",
+    "channels and what is published to them: KEY=VALUE,...; several separated by ';'; the manual "
+    "lists the keys");
+ABSL_FLAG(double, connect_timeout, 60, "seconds to wait for all clients");
+ABSL_FLAG(double, idle, 0, "seconds to wait, connected, before memory is read");
+ABSL_FLAG(double, warmup, 2, "seconds of publishing before CPU and latency count");
+ABSL_FLAG(double, seconds, 10, "seconds of publishing in which they do");
+ABSL_FLAG(double, silence, 2, "seconds without an event after which no more is waited for");
 
-ABSL_FLAG(std::string, brokers, "", "Kafka's bootstrap addresses");
-ABSL_FLAG(std::string, topic, "", "topic to publish to");
-ABSL_FLAG(int32_t, partitions, 1, "partitions of the topic to publish to, in turn");
-ABSL_FLAG(uint64_t, records, 0, "records to publish; 0: none");
-ABSL_FLAG(double, rate, 0, "records a second; 0: as fast as Kafka takes them");
-ABSL_FLAG(uint64_t, bytes, 128, "bytes of a record's value");
-ABSL_FLAG(uint64_t, every, 1, "every n-th record is for --channel, the others for --other_channel");
-ABSL_FLAG(std::string, channel, "c", "member \"c\" of records for the clients");
-ABSL_FLAG(std::string, other_channel, "x", "member \"c\" of the others");
-ABSL_FLAG(int32_t, linger_ms, 0, "how long the publisher gathers records for a batch");
-ABSL_FLAG(double, warmup, 0, "seconds of publishing before CPU and latency count");
+ABSL_FLAG(std::string, deflate, "off",
+          "permessage-deflate: off; count (compressed messages are not looked into); inflate");
+ABSL_FLAG(std::string, tls_ca, "", "file with certificates to trust; empty: the system's");
+ABSL_FLAG(bool, tls_insecure, false, "take any certificate");
+ABSL_FLAG(bool, tls_resume, true, "offer the server its last session");
+ABSL_FLAG(std::string, jwt_secret_env, "",
+          "environment variable with an HS256 secret, for {token}");
+ABSL_FLAG(std::string, jwt_claims, R"({"sub":"u{i}"})", "claims of tokens; `exp` is added");
+
+ABSL_FLAG(double, slow_share, 0, "share of the clients that stop reading for a time (0.01: 1 %)");
+ABSL_FLAG(double, slow_after, 0, "seconds of publishing before they do");
+ABSL_FLAG(double, slow_for, 0, "seconds that they do");
+ABSL_FLAG(int32_t, slow_buffer, 0, "bytes of their receive buffers; 0: as the system has it");
+ABSL_FLAG(double, churn, 0, "connections a second to close and open again while publishing");
+ABSL_FLAG(double, reconnect, 0,
+          "a lost connection is opened again within so many seconds; 0: never");
+
+ABSL_FLAG(std::string, brokers, "", "Kafka's bootstrap addresses, for via=kafka");
+ABSL_FLAG(std::vector<std::string>, kafka, {}, "further properties of librdkafka: NAME=VALUE,...");
+ABSL_FLAG(std::string, ingest, "", "host:port of the publish API, for via=durable and ephemeral");
+ABSL_FLAG(std::string, ingest_token_env, "", "environment variable with the publish API's token");
+
+ABSL_FLAG(std::vector<std::string>, pids, {}, "NAME=PID of processes to account for");
 ABSL_FLAG(std::string, hold, "",
-          "name of --pids: this process is stopped until all records are with Kafka");
-ABSL_FLAG(std::vector<std::string>, pids, {}, "name=PID of processes to account for");
+          "name of --pids: this process is stopped until everything is published, so that it finds "
+          "a backlog");
+ABSL_FLAG(std::string, clock, "monotonic",
+          "clock of due times: monotonic, or realtime for publishers on other machines");
+ABSL_FLAG(std::string, progress, "auto",
+          "a line a second on standard error: auto (if it is a terminal), on, off");
+ABSL_FLAG(bool, strict, false,
+          "exit with 3 if anything was lost, doubled, out of order or refused");
 
 namespace spillway::load {
 namespace {
 
-int Usage(const char* problem) {
-  std::fprintf(stderr, "spillway-load: %s (see --help)\n", problem);
+constexpr size_t kReserve = 500;                // descriptors for everything but clients
+constexpr size_t kClientsOfAnAddress = 20'000;  // of about 28,000 ports
+
+int Usage(const std::string& problem) {
+  std::fprintf(stderr, "spillway-load: %s (see --help)\n", problem.c_str());
   return 2;
 }
 
-void RaiseDescriptorLimit() {
+// The most descriptors that this process may have, which it has from then on.
+size_t RaiseDescriptorLimit() {
   rlimit limit;
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1024;
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
+  return static_cast<size_t>(limit.rlim_max);
+}
+
+absl::Status Bad(const std::string& problem) { return absl::InvalidArgumentError(problem); }
+
+absl::StatusOr<std::vector<std::pair<std::string, std::string>>> Pairs(
+    const std::vector<std::string>& items) {
+  std::vector<std::pair<std::string, std::string>> pairs;
+  for (const std::string& item : items) {
+    if (item.find('=') == std::string::npos) return Bad(absl::StrCat(item, " is not NAME=VALUE"));
+    pairs.push_back(absl::StrSplit(item, absl::MaxSplits('=', 1)));
+  }
+  return pairs;
+}
+
+absl::Status ReadSources(ClientOptions* clients) {
+  for (const std::string& text : absl::GetFlag(FLAGS_sources)) {
+    in_addr address;
+    if (inet_pton(AF_INET, text.c_str(), &address) != 1) return Bad("--sources are IPv4 addresses");
+    clients->sources.push_back(ntohl(address.s_addr));
+  }
+  if (!clients->sources.empty()) return absl::OkStatus();
+  for (const Target& target : clients->targets) {
+    if (!target.is_loopback()) return absl::OkStatus();
+  }
+  const size_t needed =
+      (clients->clients / clients->targets.size() + kClientsOfAnAddress - 1) / kClientsOfAnAddress;
+  if (needed <= 1) return absl::OkStatus();
+  for (size_t i = 0; i < needed; ++i) {
+    clients->sources.push_back(INADDR_LOOPBACK + static_cast<uint32_t>(i));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadProcesses(ClientOptions* clients) {
+  clients->workers = std::max<size_t>(1, absl::GetFlag(FLAGS_workers));
+  clients->processes = absl::GetFlag(FLAGS_processes);
+  const size_t most = RaiseDescriptorLimit();
+  if (most <= kReserve + 1) return Bad("too few descriptors (ulimit -n)");
+  const size_t needed = (clients->clients + most - kReserve - 1) / (most - kReserve);
+  if (clients->processes == 0) clients->processes = needed;
+  if (clients->processes < needed) {
+    return Bad(absl::StrCat(clients->clients, " clients need ", needed, " processes of ", most,
+                            " descriptors (--processes, ulimit -n)"));
+  }
+  clients->workers = std::max(clients->workers, clients->processes);
+  return absl::OkStatus();
+}
+
+absl::Status ReadClients(ClientOptions* clients) {
+  for (const std::string& url : absl::GetFlag(FLAGS_url)) {
+    absl::StatusOr<Target> target = ParseTarget(url);
+    if (!target.ok()) return target.status();
+    clients->targets.push_back(*std::move(target));
+  }
+  if (clients->targets.empty()) return Bad("--url is empty");
+  clients->dialect = absl::GetFlag(FLAGS_dialect);
+  clients->clients = absl::GetFlag(FLAGS_clients);
+  clients->connect_rate = absl::GetFlag(FLAGS_connect_rate);
+  clients->max_unfinished = absl::GetFlag(FLAGS_unfinished);
+  const std::string deflate = absl::GetFlag(FLAGS_deflate);
+  if (deflate == "count") {
+    clients->deflate = DeflateMode::kCount;
+  } else if (deflate == "inflate") {
+    clients->deflate = DeflateMode::kInflate;
+  } else if (deflate != "off") {
+    return Bad("--deflate is off, count or inflate");
+  }
+  clients->tls_ca = absl::GetFlag(FLAGS_tls_ca);
+  clients->tls_insecure = absl::GetFlag(FLAGS_tls_insecure);
+  clients->tls_resume = absl::GetFlag(FLAGS_tls_resume);
+  if (const std::string name = absl::GetFlag(FLAGS_jwt_secret_env); !name.empty()) {
+    const char* secret = std::getenv(name.c_str());
+    if (secret == nullptr || *secret == '\0') return Bad(absl::StrCat(name, " is not set"));
+    clients->jwt_secret = secret;
+  }
+  clients->jwt_claims = absl::GetFlag(FLAGS_jwt_claims);
+  clients->slow_share = absl::GetFlag(FLAGS_slow_share);
+  clients->slow_after = absl::GetFlag(FLAGS_slow_after);
+  clients->slow_for = absl::GetFlag(FLAGS_slow_for);
+  clients->slow_buffer = absl::GetFlag(FLAGS_slow_buffer);
+  clients->churn = absl::GetFlag(FLAGS_churn);
+  clients->reconnect = absl::GetFlag(FLAGS_reconnect);
+  absl::StatusOr<std::vector<StreamOptions>> streams = ParseStreams(absl::GetFlag(FLAGS_stream));
+  if (!streams.ok()) return streams.status();
+  clients->streams = *std::move(streams);
+  if (const absl::Status status = ReadSources(clients); !status.ok()) return status;
+  return ReadProcesses(clients);
+}
+
+absl::Status ReadPublisher(RunOptions* options) {
+  const auto kafka = Pairs(absl::GetFlag(FLAGS_kafka));
+  if (!kafka.ok()) return kafka.status();
+  options->publisher.kafka = {kafka->begin(), kafka->end()};
+  options->publisher.kafka["bootstrap.servers"] = absl::GetFlag(FLAGS_brokers);
+  options->publisher.ingest = absl::GetFlag(FLAGS_ingest);
+  if (const std::string name = absl::GetFlag(FLAGS_ingest_token_env); !name.empty()) {
+    const char* token = std::getenv(name.c_str());
+    if (token == nullptr) return Bad(absl::StrCat(name, " is not set"));
+    options->publisher.ingest_token = token;
+  }
+  for (const StreamOptions& stream : options->clients.streams) {
+    if (stream.via == Via::kKafka && absl::GetFlag(FLAGS_brokers).empty()) {
+      return Bad("via=kafka needs --brokers");
+    }
+    if ((stream.via == Via::kDurable || stream.via == Via::kEphemeral) &&
+        options->publisher.ingest.empty()) {
+      return Bad("via=durable and via=ephemeral need --ingest");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadRun(RunOptions* options) {
+  if (absl::Status status = ReadClients(&options->clients); !status.ok()) return status;
+  if (absl::Status status = ReadPublisher(options); !status.ok()) return status;
+  options->connect_timeout = absl::GetFlag(FLAGS_connect_timeout);
+  options->idle = absl::GetFlag(FLAGS_idle);
+  options->warmup = absl::GetFlag(FLAGS_warmup);
+  options->seconds = absl::GetFlag(FLAGS_seconds);
+  options->silence = absl::GetFlag(FLAGS_silence);
+  const std::string progress = absl::GetFlag(FLAGS_progress);
+  options->progress = progress == "on" || (progress == "auto" && isatty(STDERR_FILENO) == 1);
+  const auto pids = Pairs(absl::GetFlag(FLAGS_pids));
+  if (!pids.ok()) return pids.status();
+  for (const auto& [name, text] : *pids) {
+    pid_t pid = 0;
+    if (!absl::SimpleAtoi(text, &pid)) return Bad("--pids is NAME=PID,...");
+    options->pids.emplace_back(name, pid);
+    if (name == absl::GetFlag(FLAGS_hold)) options->hold = pid;
+  }
+  if (!absl::GetFlag(FLAGS_hold).empty() && options->hold == 0) {
+    return Bad("--hold is a name that --pids has");
+  }
+  const std::string clock = absl::GetFlag(FLAGS_clock);
+  if (clock != "monotonic" && clock != "realtime") return Bad("--clock is monotonic or realtime");
+  UseClock(clock == "realtime" ? ClockKind::kRealtime : ClockKind::kMonotonic);
+  return absl::OkStatus();
 }
 
 int Main() {
-  LoadRun::Options options;
-  const std::pair<std::string, std::string> edge = absl::StrSplit(absl::GetFlag(FLAGS_edge), ':');
-  uint32_t port = 0;
-  if (!absl::SimpleAtoi(edge.second, &port) || port == 0 || port > UINT16_MAX) {
-    return Usage("--edge is HOST:PORT");
+  RunOptions options;
+  if (const absl::Status status = ReadRun(&options); !status.ok()) {
+    return Usage(std::string(status.message()));
   }
-  options.swarm.host = edge.first;
-  options.swarm.port = static_cast<uint16_t>(port);
-  options.swarm.target = absl::GetFlag(FLAGS_target);
-  options.swarm.clients = absl::GetFlag(FLAGS_clients);
-  options.swarm.connect_rate = absl::GetFlag(FLAGS_connect_rate);
-  options.swarm.channels = absl::GetFlag(FLAGS_subscribe);
-  options.swarm.spread = absl::GetFlag(FLAGS_spread);
-  if (options.swarm.spread == 0 || !(options.swarm.connect_rate > 0)) {
-    return Usage("--spread and --connect_rate must be above 0");
-  }
-
-  options.publisher.brokers = absl::GetFlag(FLAGS_brokers);
-  options.publisher.topic = absl::GetFlag(FLAGS_topic);
-  options.publisher.partitions = absl::GetFlag(FLAGS_partitions);
-  options.publisher.records = absl::GetFlag(FLAGS_records);
-  options.publisher.rate = absl::GetFlag(FLAGS_rate);
-  options.publisher.bytes = absl::GetFlag(FLAGS_bytes);
-  options.publisher.every = absl::GetFlag(FLAGS_every);
-  options.publisher.channel = absl::GetFlag(FLAGS_channel);
-  options.publisher.other_channel = absl::GetFlag(FLAGS_other_channel);
-  options.publisher.linger_ms = absl::GetFlag(FLAGS_linger_ms);
-  if (options.publisher.records > 0 &&
-      (options.publisher.brokers.empty() || options.publisher.topic.empty())) {
-    return Usage("--records needs --brokers and --topic");
-  }
-  if (options.publisher.partitions <= 0 || options.publisher.every == 0) {
-    return Usage("--partitions and --every must be above 0");
-  }
-
-  options.idle = absl::GetFlag(FLAGS_idle);
-  options.warmup = absl::GetFlag(FLAGS_warmup);
-  for (const std::string& item : absl::GetFlag(FLAGS_pids)) {
-    const std::pair<std::string, std::string> pair = absl::StrSplit(item, '=');
-    pid_t pid = 0;
-    if (!absl::SimpleAtoi(pair.second, &pid)) return Usage("--pids is NAME=PID,...");
-    options.pids.emplace_back(pair.first, pid);
-    if (pair.first == absl::GetFlag(FLAGS_hold)) options.hold = pid;
-  }
-  if (!absl::GetFlag(FLAGS_hold).empty() && options.hold == 0) {
-    return Usage("--hold is a name that --pids has");
-  }
-
-  RaiseDescriptorLimit();
-  const absl::StatusOr<JsonReport> report = LoadRun(std::move(options)).Run();
+  const absl::StatusOr<std::unique_ptr<Dialect>> dialect = MakeDialect(options.clients.dialect);
+  if (!dialect.ok()) return Usage(std::string(dialect.status().message()));
+  absl::StatusOr<std::unique_ptr<RunState>> state =
+      RunState::Create(options.clients.workers, options.clients.streams);
+  if (!state.ok()) return Usage(std::string(state.status().message()));
+  signal(SIGPIPE, SIG_IGN);  // OpenSSL writes to sockets without MSG_NOSIGNAL
+  LoadRun run(options, **dialect, **state);
+  const absl::StatusOr<JsonReport> report = run.Run();
   if (!report.ok()) {
     std::fprintf(stderr, "spillway-load: %s\n", std::string(report.status().message()).c_str());
     return 1;
   }
   std::printf("%s\n", report->text().c_str());
-  return 0;
+  for (const std::string& warning : run.warnings()) {
+    std::fprintf(stderr, "spillway-load: warning: %s\n", warning.c_str());
+  }
+  return absl::GetFlag(FLAGS_strict) && !run.flawless() ? 3 : 0;
 }
 
 }  // namespace
@@ -117,9 +262,11 @@ int Main() {
 
 int main(int argc, char** argv) {
   absl::SetProgramUsageMessage(
-      "WebSocket clients (dialect json.v1) and a Kafka publisher that measure Spillway.\n"
-      "spillway-load --edge HOST:PORT --target '/ws?token=...' --clients N --subscribe CHANNEL\n"
-      "              [--brokers HOST:PORT --topic T --records N --rate N] [--pids edge=PID]");
+      "WebSocket clients and a publisher that measure a server; the manual is docs/load-tool.md.\n"
+      "spillway-load --url 'ws://HOST:PORT/ws?token=...' --clients 1000\n"
+      "  --stream 'channel=load:{n},channels=10,via=kafka,topic=load,rate=100' --brokers "
+      "HOST:PORT\n"
+      "  --pids edge=PID");
   absl::ParseCommandLine(argc, argv);
   return spillway::load::Main();
 }

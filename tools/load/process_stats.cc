@@ -28,17 +28,36 @@ double NumberIn(const std::vector<std::string>& fields, size_t index) {
   return number;
 }
 
+// Of the thread whose folder this is: nanoseconds on a core and waiting for one.
+CpuTimes ReadSchedstat(const std::string& task) {
+  const std::vector<std::string> fields = absl::StrSplit(ReadFile(task + "/schedstat"), ' ');
+  CpuTimes times;
+  times.total = NumberIn(fields, 0) / 1e9;
+  times.waited = NumberIn(fields, 1) / 1e9;
+  return times;
+}
+
 }  // namespace
 
-CpuTimes ReadCpuTimes(pid_t pid) {
-  CpuTimes times;
+CpuTimes ReadThreadTime(pid_t pid, pid_t thread) {
+  return ReadSchedstat(absl::StrCat("/proc/", pid, "/task/", thread));
+}
+
+std::map<std::string, CpuTimes> ReadThreadTimes(pid_t pid) {
+  std::map<std::string, CpuTimes> threads;
   std::error_code error;
   for (const auto& task :
        std::filesystem::directory_iterator(absl::StrCat("/proc/", pid, "/task"), error)) {
-    const std::vector<std::string> fields =
-        absl::StrSplit(ReadFile(task.path().string() + "/schedstat"), ' ');
-    times.total += NumberIn(fields, 0) / 1e9;
+    std::string name = ReadFile(task.path().string() + "/comm");
+    if (!name.empty() && name.back() == '\n') name.pop_back();
+    threads[name] += ReadSchedstat(task.path().string());
   }
+  return threads;
+}
+
+CpuTimes ReadCpuTimes(pid_t pid) {
+  CpuTimes times;
+  for (const auto& [name, of_thread] : ReadThreadTimes(pid)) times += of_thread;
   const std::string stat = ReadFile(absl::StrCat("/proc/", pid, "/stat"));
   // The name, field 2, is in parentheses and may hold anything; what follows begins with field 3.
   const size_t name_end = stat.rfind(')');
@@ -62,6 +81,24 @@ CpuTimes ReadMachineTimes() {
   times.system = (NumberIn(fields, 3) + NumberIn(fields, 6) + NumberIn(fields, 7)) / tick;
   times.total = times.user + times.system;
   return times;
+}
+
+KernelMemory ReadKernelMemory() {
+  KernelMemory memory;
+  for (const std::string& line :
+       std::vector<std::string>(absl::StrSplit(ReadFile("/proc/meminfo"), '\n'))) {
+    const std::vector<std::string> fields = absl::StrSplit(line, ' ', absl::SkipEmpty());
+    if (fields.empty() || fields[0] != "Slab:") continue;
+    memory.slab_bytes = static_cast<int64_t>(NumberIn(fields, 1)) * 1024;
+  }
+  // TCP: inuse N orphan N tw N alloc N mem PAGES
+  for (const std::string& line :
+       std::vector<std::string>(absl::StrSplit(ReadFile("/proc/net/sockstat"), '\n'))) {
+    const std::vector<std::string> fields = absl::StrSplit(line, ' ', absl::SkipEmpty());
+    if (fields.empty() || fields[0] != "TCP:") continue;
+    memory.tcp_bytes = static_cast<int64_t>(NumberIn(fields, 10)) * sysconf(_SC_PAGESIZE);
+  }
+  return memory;
 }
 
 Memory ReadMemory(pid_t pid) {

@@ -1,28 +1,84 @@
 #include "tools/load/publisher.h"
 
+#include <sys/prctl.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
 #include <chrono>
 
 #include "absl/strings/str_cat.h"
-#include "tools/load/server_message.h"
+#include "tools/load/grpc_sink.h"
+#include "tools/load/kafka_sink.h"
+#include "tools/load/load_clock.h"
+#include "tools/load/payload.h"
+#include "tools/load/schedule.h"
+#include "tools/load/socket_sink.h"
 
 namespace spillway::load {
 namespace {
 
-int64_t NowNs() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
+constexpr int64_t kLongestSleepNs = 100'000'000;  // after which it looks whether to stop
+constexpr std::chrono::seconds kPatience{30};
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Publisher>> Publisher::Create(const Options& options) {
-  std::unique_ptr<Publisher> publisher(new Publisher(options));
-  ingest::KafkaSettings settings;
-  settings.brokers = options.brokers;
-  settings.client_id = "spillway-load";
-  settings.properties["linger.ms"] = absl::StrCat(options.linger_ms);
-  ingest::Producer::Options bounds;
-  bounds.delivery_timeout = std::chrono::seconds(30);
-  auto producer = ingest::Producer::Create(settings, bounds);
-  if (!producer.ok()) return producer.status();
-  publisher->producer_ = *std::move(producer);
+struct Publisher::Source {
+  Source(const StreamOptions& stream, size_t stream_index, double seconds, Sink* to)
+      : options(stream),
+        index(stream_index),
+        sink(to),
+        schedule(stream, seconds),
+        picker(stream),
+        payload(stream),
+        numbers(stream.channels),
+        next_due(schedule.Due(0)) {
+    const size_t at = stream.channel.find("{n}");
+    before = stream.channel.substr(0, at);
+    if (at != std::string::npos) after = stream.channel.substr(at + 3);
+  }
+
+  const StreamOptions& options;
+  size_t index;
+  Sink* sink;
+  Schedule schedule;
+  ChannelPicker picker;
+  PayloadWriter payload;
+  std::vector<uint32_t> numbers;  // the last of each channel
+  uint64_t count = 0;
+  std::optional<int64_t> next_due;  // after the beginning
+  std::string before, after;        // the channel's number in its name
+  std::string name;
+  std::string key;
+};
+
+Publisher::Publisher(const Options& options, const ClientOptions& clients, RunState& run)
+    : options_(options), clients_(clients), run_(run) {}
+
+absl::StatusOr<std::unique_ptr<Publisher>> Publisher::Create(const Options& options,
+                                                             const ClientOptions& clients,
+                                                             const Dialect& dialect,
+                                                             RunState& run) {
+  std::unique_ptr<Publisher> publisher(new Publisher(options, clients, run));
+  for (const StreamOptions& stream : clients.streams) {
+    publisher->streams_.push_back(std::make_unique<Stream>());
+    std::unique_ptr<Sink>& sink =
+        publisher->sinks_[stream.via == Via::kDurable ? Via::kEphemeral : stream.via];
+    if (sink != nullptr || stream.via == Via::kNone) continue;
+    absl::Status status;
+    const auto take = [&](auto made) {
+      status = made.status();
+      if (made.ok()) sink = *std::move(made);
+    };
+    if (stream.via == Via::kKafka) {
+      take(KafkaSink::Create(options.kafka, clients.streams));
+    } else if (stream.via == Via::kSocket) {
+      take(SocketSink::Create(clients, dialect));
+    } else {
+      take(GrpcSink::Create(options.ingest, options.ingest_token, clients.streams));
+    }
+    if (!status.ok()) return status;
+  }
   return publisher;
 }
 
@@ -31,77 +87,129 @@ Publisher::~Publisher() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Publisher::Start() {
-  thread_ = std::thread([this] { Run(); });
+void Publisher::Start(int64_t begin_ns) {
+  thread_ = std::thread([this, begin_ns] { Run(begin_ns); });
 }
 
-bool Publisher::IsForChannel(uint64_t number) const {
-  return number % options_.every == 0 ||
-         number + static_cast<uint64_t>(options_.partitions) >= options_.records;
+void Publisher::CountFrom(int64_t ns) {
+  count_from_ns_.store(ns, std::memory_order_relaxed);
+  for (auto& [via, sink] : sinks_) {
+    if (sink != nullptr) sink->CountConfirmationsFrom(ns);
+  }
 }
 
-void Publisher::Compose(uint64_t number, int64_t due_ns, std::string* value) const {
-  value->clear();
-  absl::StrAppend(value, "{\"c\":\"",
-                  IsForChannel(number) ? options_.channel : options_.other_channel, "\",");
-  value->append(kDueMember);
-  absl::StrAppend(value, due_ns, ",\"n\":", number, ",\"pad\":\"");
-  constexpr size_t kEnd = 2;  // of "}
-  if (value->size() + kEnd < options_.bytes) value->resize(options_.bytes - kEnd, 'x');
-  value->append("\"}");
+const Sink* Publisher::sink(Via via) const {
+  const auto found = sinks_.find(via == Via::kDurable ? Via::kEphemeral : via);
+  return found == sinks_.end() ? nullptr : found->second.get();
 }
 
-void Publisher::Produce(uint64_t number, int64_t due_ns, std::string* value) {
-  Compose(number, due_ns, value);
-  ingest::ProduceRequest request;
-  request.topic = options_.topic;
-  request.partition = static_cast<int32_t>(number % static_cast<uint64_t>(options_.partitions));
-  request.value = *value;
-  const bool for_channel = IsForChannel(number);
-  const auto on_answer = [this, for_channel,
-                          due_ns](const absl::StatusOr<ingest::ProducedAt>& answer) {
-    if (answer.ok() && due_ns >= count_due_from_ns_.load(std::memory_order_relaxed)) {
-      confirmations_.Record(NowNs() - due_ns);
-    }
-    if (answer.ok() && for_channel) for_channel_.fetch_add(1, std::memory_order_relaxed);
-    // Last, and after everything else is written: done() follows from it.
-    (answer.ok() ? confirmed_ : failed_).fetch_add(1, std::memory_order_release);
-  };
+uint64_t Publisher::published() const {
+  uint64_t sum = 0;
+  for (const auto& stream : streams_) sum += stream->published.load(std::memory_order_relaxed);
+  return sum;
+}
+
+uint64_t Publisher::confirmed() const {
+  uint64_t sum = 0;
+  for (const auto& [via, sink] : sinks_) {
+    if (sink != nullptr) sum += sink->counters().confirmed.load(std::memory_order_relaxed);
+  }
+  return sum;
+}
+
+uint64_t Publisher::failed() const {
+  uint64_t sum = 0;
+  for (const auto& [via, sink] : sinks_) {
+    if (sink != nullptr) sum += sink->counters().failed.load(std::memory_order_relaxed);
+  }
+  return sum;
+}
+
+Publisher::Source* Publisher::Next(std::vector<Source>& sources) {
+  Source* next = nullptr;
+  for (Source& source : sources) {
+    if (source.next_due && (next == nullptr || *source.next_due < *next->next_due)) next = &source;
+  }
+  return next;
+}
+
+void Publisher::Run(int64_t begin_ns) {
+  // The kernel may else wake a sleeper 50 us late.
+  prctl(PR_SET_TIMERSLACK, 1);
+  std::vector<Source> sources;
+  sources.reserve(clients_.streams.size());
+  for (size_t i = 0; i < clients_.streams.size(); ++i) {
+    const StreamOptions& stream = clients_.streams[i];
+    if (stream.via == Via::kNone) continue;
+    const auto& sink = sinks_[stream.via == Via::kDurable ? Via::kEphemeral : stream.via];
+    sources.emplace_back(stream, i, options_.seconds, sink.get());
+  }
   while (!stop_.load(std::memory_order_relaxed)) {
-    const absl::Status status = producer_->Produce(request, on_answer);
-    if (status.ok()) {
-      sent_.fetch_add(1, std::memory_order_relaxed);
-      return;
+    Source* const source = Next(sources);
+    if (source == nullptr) break;
+    int64_t now = NowNs();
+    const int64_t due =
+        source->options.rate > 0 ? begin_ns + *source->next_due : std::max(now, begin_ns);
+    if (now < due) {
+      for (Source& other : sources) other.sink->Flush();
+      while (now < due && !stop_.load(std::memory_order_relaxed)) {
+        SleepUntil(std::min(due, now + kLongestSleepNs));
+        now = NowNs();
+      }
     }
-    if (!absl::IsResourceExhausted(status)) {
-      failed_.fetch_add(1, std::memory_order_relaxed);
-      return;
-    }
-    std::this_thread::sleep_for(std::chrono::microseconds(200));
+    const int64_t late = std::max<int64_t>(0, now - due);
+    Stream& stream = *streams_[source->index];
+    if (due >= count_from_ns_.load(std::memory_order_relaxed)) stream.late.Record(late);
+    if (late > stream.max_late_ns.load(std::memory_order_relaxed)) stream.max_late_ns.store(late);
+    source->next_due = source->schedule.Due(++source->count);
+    const Source* const next = Next(sources);
+    const bool more =
+        next != nullptr && (next->options.rate <= 0 || begin_ns + *next->next_due <= now);
+    Send(*source, due, more);
+    stream.published.store(source->count, std::memory_order_relaxed);
   }
-}
-
-void Publisher::Run() {
-  std::string value;
-  const int64_t start = NowNs();
-  for (uint64_t n = 0; n < options_.records && !stop_.load(std::memory_order_relaxed); ++n) {
-    int64_t due = NowNs();
-    if (options_.rate > 0) {
-      due = start + static_cast<int64_t>(static_cast<double>(n) / options_.rate * 1e9);
-      const int64_t now = NowNs();
-      if (now < due) std::this_thread::sleep_for(std::chrono::nanoseconds(due - now));
-      const int64_t late = NowNs() - due;
-      if (late > max_late_ns_.load(std::memory_order_relaxed)) max_late_ns_.store(late);
-    }
-    Produce(n, due, &value);
-  }
-  // Every record that was accepted is answered within the delivery timeout.
-  while (confirmed_.load(std::memory_order_acquire) + failed_.load(std::memory_order_acquire) <
-             sent() &&
-         !stop_.load(std::memory_order_relaxed)) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  for (auto& [via, sink] : sinks_) {
+    if (sink == nullptr) continue;
+    sink->Flush();
+    sink->Finish(stop_.load(std::memory_order_relaxed) ? std::chrono::seconds(0) : kPatience);
   }
   done_.store(true, std::memory_order_release);
+}
+
+void Publisher::Send(Source& source, int64_t due_ns, bool more) {
+  Stamp stamp;
+  stamp.stream = static_cast<uint8_t>(source.index);
+  stamp.channel = source.picker.Next();
+  stamp.sequence = ++source.numbers[stamp.channel];
+  stamp.due_ns = due_ns;
+  std::array<char, 12> digits;
+  const auto write = [&digits](uint32_t number) {
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
+    return std::string_view(digits.data(), static_cast<size_t>(end - digits.data()));
+  };
+  const std::string_view number = write(stamp.channel);
+  source.name.assign(source.before).append(number).append(source.after);
+  if (source.options.channel.size() == source.before.size()) source.name = source.before;
+  source.key.assign(number);
+  std::string_view key;
+  if (source.options.keys > 0) {
+    const size_t at = source.key.append(".").size();
+    source.key.append(write(stamp.sequence % source.options.keys));
+    key = std::string_view(source.key).substr(at);
+  }
+  Publication publication;
+  publication.stream = source.index;
+  publication.channel = stamp.channel;
+  publication.channel_name = source.name;
+  publication.key = source.key;
+  publication.payload = source.payload.Write(stamp, key);
+  publication.due_ns = due_ns;
+  publication.more = more;
+  // Before it leaves: a receiver that compares must not find more than was published.
+  run_.last_number(source.index, stamp.channel).store(stamp.sequence, std::memory_order_relaxed);
+  while (!source.sink->Publish(publication) && !stop_.load(std::memory_order_relaxed)) {
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
+  }
 }
 
 }  // namespace spillway::load

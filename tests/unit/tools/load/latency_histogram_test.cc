@@ -31,6 +31,19 @@ TEST(LatencyHistogramTest, APercentileIsNeverBelowTheTruthAndHardlyAbove) {
   }
 }
 
+TEST(LatencyHistogramTest, AddsAnother) {
+  LatencyHistogram one;
+  LatencyHistogram other;
+  one.Record(1);
+  other.Record(3);
+  other.Record(2);
+  one.Add(other);
+  EXPECT_EQ(one.count(), 3u);
+  EXPECT_EQ(one.max(), 3u);
+  EXPECT_EQ(one.Percentile(0.5), 2u);
+  EXPECT_EQ(one.Mean(), 2);
+}
+
 TEST(LatencyHistogramTest, TakesTheExtremes) {
   LatencyHistogram histogram;
   histogram.Record(-5);

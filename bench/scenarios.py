@@ -1,0 +1,153 @@
+"""The scenarios of bench/run: what is started, what is published, what is read from the reports.
+
+Each scenario is a function of a Context and yields (case, figures, report) for each of its cases; one call is one
+run, with processes of its own.
+"""
+
+import resource
+
+import figures as fig
+from nodes import Stack
+
+SCENARIOS = {}
+SECONDS = {"warmup": 2, "seconds": 8}
+
+
+def scenario(title):
+    """Registers a scenario under its function's name, with '-' for '_'."""
+    def register(function):
+        function.title = title
+        SCENARIOS[function.__name__.replace("_", "-")] = function
+        return function
+    return register
+
+
+def most_connections(wish):
+    """As many as one process may have descriptors for."""
+    return min(wish, resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 1000)
+
+
+def stream(**keys):
+    return ",".join(f"{key}={value}" for key, value in keys.items())
+
+
+def _timed(stack, **flags):
+    report = stack.load(**{**SECONDS, "connect_rate": 4000, **flags})
+    return fig.timed(report), report
+
+
+@scenario("15,000 clients, each with a token and a channel of its own, and no events")
+def idle(context):
+    clients = most_connections(15_000)
+    with Stack(context) as stack:
+        report = stack.load(clients=clients, connect_rate=3000, idle=5, warmup=0, seconds=0, silence=0,
+                            stream=stream(channel="load:{n}", channels=clients))
+        fig.connected(report)
+        used = report["idle"]["cpu"]
+        yield "", {**fig.connecting(report),
+                   "edge_idle_cpu": fig.tier(used, "edge")["percent"],
+                   "ingest_idle_cpu": fig.tier(used, "ingest")["percent"]}, report
+
+
+@scenario("connect storm: 15,000 clients as fast as they can, each with a token, on one of 100 channels")
+def storm(context):
+    clients = most_connections(15_000)
+    with Stack(context) as stack:
+        report = stack.load(clients=clients, connect_rate=0, unfinished=1000, warmup=0, seconds=1, silence=0.5,
+                            stream=stream(channel="load:{n}", channels=100))
+        fig.connected(report)
+        yield "", {**fig.connecting(report), **fig.checks(report)}, report
+
+
+@scenario("fan-out: 1,000 clients on one channel, payloads of 128 B, ephemeral")
+def fan_out(context):
+    for rate in (50, 200):
+        with Stack(context) as stack:
+            yield f"{rate * 1000:,} deliveries/s", *_timed(
+                stack, clients=1000, stream=stream(channel="load:0", via="ephemeral", rate=rate))
+
+
+@scenario("fan-out, overloaded: one channel, payloads of 128 B, more published than one core can deliver")
+def fan_out_most(context):
+    for clients, rate in ((1000, 6000), (5000, 1000), (most_connections(15_000), 250)):
+        with Stack(context) as stack:
+            report = stack.load(clients=clients, connect_rate=4000, warmup=2, seconds=5, silence=1,
+                                stream=stream(channel="load:0", via="ephemeral", rate=rate))
+            fig.connected(report)
+            yield f"{clients:,} clients", {**fig.window(report), **fig.checks(report)}, report
+
+
+@scenario("many channels: 15,000 clients with 5 of 1,000 channels each, 128 B, ephemeral")
+def channels(context):
+    clients = most_connections(15_000)
+    for deliveries in (75_000, 150_000):
+        with Stack(context) as stack:
+            rate = deliveries / (clients * 5 / 1000)
+            yield f"{deliveries:,} deliveries/s", *_timed(
+                stack, clients=clients,
+                stream=stream(channel="load:{n}", channels=1000, per_client=5, via="ephemeral", rate=round(rate)))
+
+
+@scenario("a private channel for each of 1,000 clients, records of 300 B in Kafka")
+def private(context):
+    for rate in (10_000, 50_000):
+        with Stack(context, {"load": {"partitions": 4, "channel": "load:{/c}"}}, real_kafka=True,
+                   ingest_on="server") as stack:
+            yield f"{rate:,} records/s", *_timed(stack, clients=1000, kafka="linger.ms=1", stream=stream(
+                channel="load:{n}", channels=1000, via="kafka", topic=stack.topic("load"), partitions=4, bytes=300,
+                rate=rate))
+
+
+@scenario("Kafka to 1,000 clients on 100 channels, records of 128 B; ingest and edge on one core")
+def kafka(context):
+    for deliveries in (20_000, 50_000):
+        with Stack(context, {"load": {"partitions": 4, "channel": "load:{/c}"}}, real_kafka=True,
+                   ingest_on="server") as stack:
+            yield f"{deliveries:,} deliveries/s", *_timed(stack, clients=1000, stream=stream(
+                channel="load:{n}", channels=100, via="kafka", topic=stack.topic("load"), partitions=4,
+                rate=deliveries // 10))
+
+
+@scenario("a backlog in Kafka: 1,000,000 records of 300 B, 4 partitions, 1 in 1,000 for the one client; ingest on its own core")
+def backlog(context):
+    with Stack(context, {"load": {"partitions": 4, "channel": "load:{/c}"}}, real_kafka=True, ingest_on="server",
+               edge_on="load") as stack:
+        # The broker inside ingest keeps 5 MiB of a partition, and stands still with ingest.
+        count = 1_000_000 if stack.cluster else 50_000
+        report = stack.load(clients=1, warmup=0, kafka="linger.ms=5", silence=5, stream=stream(
+            channel="load:{n}", channels=1000, via="kafka", topic=stack.topic("load"), partitions=4, bytes=300,
+            count=count), **({"hold": "ingest"} if stack.cluster else {}))
+        fig.connected(report)
+        window = report["window"]
+        cpu = {name: fig.tier(window["cpu"], name)["seconds"] / count * 1e6 for name in ("ingest", "edge")}
+        yield "", {
+            "records_per_second": count / window["seconds"],
+            "ingest_cpu_per_record": cpu["ingest"], "edge_cpu_per_record": cpu["edge"],
+            **{name: value for name, value in fig.window(report).items() if name.endswith("_cpu")},
+            **fig.checks(report)}, report
+
+
+@scenario("light load: one event at a time to one of 100 clients, ephemeral by gRPC")
+def light(context):
+    with Stack(context) as stack:
+        yield "500 events/s", *_timed(stack, clients=100, stream=stream(
+            channel="load:{n}", channels=100, via="ephemeral", rate=500))
+
+
+@scenario("several edges on one machine: 4,000 clients on one channel in all, 100,000 deliveries/s")
+def edges(context):
+    for count in (1, 2, 4, 8):
+        with Stack(context, edges=count) as stack:
+            figures, report = _timed(stack, clients=4000, stream=stream(channel="load:0", via="ephemeral", rate=25))
+            yield f"{count} edge{'s' if count > 1 else ''}", {
+                **figures, "ingest_cpu_per_event_and_edge": figures["ingest_cpu_per_event"] / count}, report
+
+
+@scenario("a crowd: 100,000 clients on 100 channels, six edges, 20,000 deliveries/s")
+def crowd(context):
+    count = -(-100_000 // most_connections(17_000))
+    with Stack(context, edges=count) as stack:
+        report = stack.load(clients=100_000, connect_rate=5000, connect_timeout=120, idle=3, **SECONDS, stream=stream(
+            channel="load:{n}", channels=100, via="ephemeral", rate=20))
+        fig.connected(report)
+        yield f"{count} edges", {**fig.timed(report), **fig.connecting(report)}, report
