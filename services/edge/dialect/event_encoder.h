@@ -17,7 +17,7 @@ namespace spillway::edge {
 // A place in a subscription's history, for one slot.
 struct PositionEntry {
   SlotNumber slot = kNoSlot;
-  std::string_view source;   // "topic/partition@incarnation"; lives as long as the process
+  std::string_view source;   // "topic/partition@incarnation"; valid during the call only
   bool pending = false;      // the partition is not attached: its offset is not known yet
   int64_t offset = -1;       // everything up to here was sent or told as a gap
   uint16_t fingerprint = 0;  // 0: unknown

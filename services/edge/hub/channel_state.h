@@ -31,8 +31,8 @@ struct JoinSlot {
 
 // A subscription on its way to being live.
 struct Join {
-  bool wants_snapshot = false;
-  bool announced = false;  // OnSubscribed was called
+  bool wants_snapshot = false;  // and its reads were not begun yet
+  bool announced = false;       // OnSubscribed was called
   MonoTime begun;
   std::vector<JoinSlot> slots;
   std::deque<Ref<EdgeEvent>> snapshot;  // read and not yet sent
@@ -41,6 +41,7 @@ struct Join {
   size_t reading = 0;                   // slots that a snapshot read still owes
   bool snapshot_failed = false;         // for one of its slots: then for all of them
   std::deque<Ref<EdgeEvent>> replay;    // history, read and not yet sent
+  uint64_t ring_next = 0;               // entries before this one were looked at
 };
 
 struct Subscription {
@@ -88,6 +89,7 @@ struct ChannelState {
   std::vector<Subscription> live;
   std::vector<Subscription> joining;
   std::deque<RingEntry> ring;
+  uint64_t ring_first = 0;  // the number of the entry at the ring's front
   MonoTime last_checkpoint;
 
   size_t size() const { return live.size() + joining.size(); }

@@ -8,6 +8,7 @@
 namespace spillway::edge {
 
 void HubShard::OnSlots(std::shared_ptr<const SlotTable> slots, MonoTime now) {
+  if (slots->complete && (slots_ == nullptr || !slots_->complete)) complete_since_ = now;
   slots_ = std::move(slots);
   if (taken_.size() < slots_->slots.size()) {
     taken_.resize(slots_->slots.size(), -1);
@@ -97,6 +98,7 @@ void HubShard::EvictFront(ChannelState& channel) {
   }
   ring_bytes_ -= front.cost();
   channel.ring.pop_front();
+  ++channel.ring_first;
 }
 
 void HubShard::TrimRing(ChannelState& channel) {

@@ -48,12 +48,11 @@ bool HubShard::Advance(ChannelState& channel, Subscription& subscription, MonoTi
   });
 
   if (!join.announced && !AwaitCoverage(channel, subscription, now)) return false;
-  PlacePending(channel, subscription);
+  if (!PlacePending(channel, subscription, now)) return false;
   if (join.reading > 0) return false;
   if (join.snapshot_open && !SendSnapshot(subscription)) return false;
   if (!SendReplay(channel, subscription)) return false;
   if (!CatchUp(channel, subscription)) return false;
-  // Before the catalogue is known, what feeds the channel is not: its snapshot is still to come.
   if (slots_ == nullptr || !slots_->complete) return false;
   // Live once this worker has taken in all that the subscription was already given: what comes from
   // now on is then new to both.
@@ -82,15 +81,30 @@ bool HubShard::AwaitCoverage(ChannelState& channel, Subscription& subscription, 
   return true;
 }
 
-void HubShard::PlacePending(ChannelState& channel, Subscription& subscription) {
+bool HubShard::AwaitSnapshot(const ChannelState& channel, const Join& join, MonoTime now) const {
+  // Before the catalogue is known, what feeds the channel is not: its snapshot is still to come.
+  if (slots_ == nullptr || !slots_->complete) return true;
+  return now - std::max(join.begun, complete_since_) < options_.snapshot_wait &&
+         std::any_of(channel.slots.begin(), channel.slots.end(),
+                     [](const ChannelSlot& slot) { return slot.snapshot && !slot.known; });
+}
+
+bool HubShard::PlacePending(ChannelState& channel, Subscription& subscription, MonoTime now) {
   Join& join = *subscription.join;
+  if (join.wants_snapshot && AwaitSnapshot(channel, join, now)) return false;
+  // What comes into being after a snapshot was asked for is not in it, and needs none: it is live
+  // from its beginning.
+  const bool snapshot = std::exchange(join.wants_snapshot, false);
+  const bool whole =
+      std::all_of(channel.slots.begin(), channel.slots.end(),
+                  [](const ChannelSlot& slot) { return slot.known || !slot.snapshot; });
   std::vector<std::pair<SlotNumber, int64_t>> to_read;
   for (JoinSlot& place : join.slots) {
     if (place.phase != JoinSlot::Phase::kPending) continue;
     const ChannelSlot* slot = channel.FindSlot(place.slot);
     if (!slot->known) continue;
     const int64_t held_after = std::max(slot->base, slot->floor);
-    if (join.wants_snapshot && slot->snapshot) {
+    if (snapshot && slot->snapshot && whole) {
       // As fresh as this worker: then the ring need not reach far back.
       to_read.emplace_back(place.slot, std::max(held_after, worker_at(place.slot)));
       place.phase = JoinSlot::Phase::kReading;
@@ -98,6 +112,7 @@ void HubShard::PlacePending(ChannelState& channel, Subscription& subscription) {
     }
     place.phase = JoinSlot::Phase::kCursor;
     place.at = held_after;
+    join.ring_next = 0;
     const Ref<Frame> frame = variants_[subscription.variant].encoder->EncodeJoined(
         channel.name, EntryOf(place.slot, false, place.at));
     if (!frame) continue;
@@ -108,6 +123,10 @@ void HubShard::PlacePending(ChannelState& channel, Subscription& subscription) {
     join.reading += to_read.size();
     RequestRead(channel, subscription, /*history=*/false, std::move(to_read));
   }
+  if (snapshot && !whole) {
+    subscription.subscriber->OnSnapshotFailed(channel.name, PositionOf(channel, subscription));
+  }
+  return true;
 }
 
 void HubShard::RequestRead(ChannelState& channel, Subscription& subscription, bool history,
@@ -152,6 +171,7 @@ void HubShard::TakeSnapshot(ChannelState& channel, Subscription& subscription,
     if (place == nullptr || place->phase != JoinSlot::Phase::kReading) continue;
     place->phase = JoinSlot::Phase::kCursor;
     place->at = as_of.upto;
+    join.ring_next = 0;
     join.reading -= std::min<size_t>(join.reading, 1);
     if (result.failed) {
       // No snapshot of this slot: from what this worker has taken in by now.
@@ -200,6 +220,12 @@ bool HubShard::SendSnapshot(Subscription& subscription) {
   if (!subscription.subscriber->CanPull()) return false;
   join.summary.events.assign(join.snapshot.begin(), join.snapshot.end());
   join.summary.last = true;
+  // Read some turns ago: a topic may be gone since, and its name with it.
+  std::erase_if(join.summary.position, [this](PositionEntry& entry) {
+    const SlotEntry* known = slots_->Find(entry.slot);
+    if (known != nullptr) entry.source = known->source;
+    return known == nullptr;
+  });
   subscription.subscriber->OnSnapshot(join.summary);
   join.snapshot.clear();
   join.summary = SnapshotPiece();
@@ -226,6 +252,7 @@ void HubShard::TakeHistory(ChannelState& channel, Subscription& subscription,
     JoinSlot* place = FindPlace(join, as_of.slot);
     if (place == nullptr || place->phase != JoinSlot::Phase::kReading) continue;
     place->phase = JoinSlot::Phase::kCursor;
+    join.ring_next = 0;
     if (result.failed) {
       const ChannelSlot* slot = channel.FindSlot(as_of.slot);
       const int64_t held_after = slot == nullptr ? place->at : std::max(slot->base, slot->floor);
@@ -270,7 +297,11 @@ bool HubShard::CatchUp(ChannelState& channel, Subscription& subscription) {
     return false;
   }
   if (reading) return false;
-  for (const RingEntry& entry : channel.ring) {
+  // What was looked at before is behind the cursors, or of slots that have none yet.
+  const uint64_t first = std::max(join.ring_next, channel.ring_first) - channel.ring_first;
+  for (size_t i = first; i < channel.ring.size(); ++i) {
+    const RingEntry& entry = channel.ring[i];
+    join.ring_next = channel.ring_first + i;
     JoinSlot* place = FindPlace(join, entry.slot());
     if (place == nullptr || place->phase != JoinSlot::Phase::kCursor ||
         entry.last_offset() <= place->at) {
@@ -287,6 +318,7 @@ bool HubShard::CatchUp(ChannelState& channel, Subscription& subscription) {
     }
     place->at = entry.last_offset();
   }
+  join.ring_next = channel.ring_first + channel.ring.size();
   for (JoinSlot& place : join.slots) {
     if (place.phase == JoinSlot::Phase::kCursor) {
       place.at = std::max(place.at, worker_at(place.slot));

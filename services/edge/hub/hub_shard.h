@@ -37,6 +37,8 @@ class HubShard {
     size_t snapshot_piece_events = 100;  // events in one piece of a snapshot
     std::chrono::milliseconds join_wait{
         1'000};  // how long a join waits for partitions not attached
+    // How long a snapshot waits for partitions that are not attached: half of one is not sent.
+    std::chrono::milliseconds snapshot_wait{5'000};
     std::chrono::milliseconds checkpoint_interval{10'000};
     // Of a channel that is opened; null: every channel has the default.
     std::function<ChannelSettings(std::string_view channel)> settings_of;
@@ -122,7 +124,8 @@ class HubShard {
   void AdvanceAll(ChannelState& channel, MonoTime now);
   bool Advance(ChannelState& channel, Subscription& subscription, MonoTime now);
   bool AwaitCoverage(ChannelState& channel, Subscription& subscription, MonoTime now);
-  void PlacePending(ChannelState& channel, Subscription& subscription);
+  bool AwaitSnapshot(const ChannelState& channel, const Join& join, MonoTime now) const;
+  bool PlacePending(ChannelState& channel, Subscription& subscription, MonoTime now);
   void RequestRead(ChannelState& channel, Subscription& subscription, bool history,
                    std::vector<std::pair<SlotNumber, int64_t>> from);
   bool SendSnapshot(Subscription& subscription);
@@ -150,6 +153,7 @@ class HubShard {
   VariantTable& variants_;
   Upstream& upstream_;
   std::shared_ptr<const SlotTable> slots_;
+  MonoTime complete_since_;             // when slots_ became complete
   std::vector<int64_t> taken_;          // W of this worker, by slot number
   std::vector<uint16_t> fingerprints_;  // of the last record at or before it
   absl::flat_hash_map<std::string, std::unique_ptr<ChannelState>, Hash, std::equal_to<>> channels_;

@@ -69,6 +69,10 @@ void World::CheckClient(const Subscribed& subscribed, std::vector<std::string>* 
   if (options_.truncate) return;  // a state that retention took away cannot be in a snapshot
   for (const ModelClient::Snapshot& snapshot : client.snapshots) {
     if (!snapshot.complete) continue;
+    for (const SlotNumber slot : snapshot.fed_by) {
+      if (snapshot.as_of.contains(slot)) continue;
+      broken->push_back(absl::StrCat(who, "a complete snapshot is not of slot ", slot));
+    }
     std::set<std::string> expected;
     for (const auto& [p, as_of] : snapshot.as_of) {
       std::map<std::string, const ModelRecord*> latest;

@@ -58,6 +58,7 @@ class ModelClient final : public edge::Subscriber {
   struct Snapshot {
     std::set<std::string> events;  // "slot:offset"
     std::map<SlotNumber, int64_t> as_of;
+    std::set<SlotNumber> fed_by;  // as `subscribed` told it
     bool complete = false;
   };
 
@@ -85,6 +86,7 @@ class ModelClient final : public edge::Subscriber {
     if (subscribed) broken.push_back("subscribed twice");
     subscribed = true;
     for (const auto& entry : position) {
+      fed_by_.insert(entry.slot);
       if (!entry.pending) Begin(entry.slot, entry.offset);
     }
   }
@@ -103,6 +105,7 @@ class ModelClient final : public edge::Subscriber {
     if (!piece.last) return;
     open_ = false;
     snapshots.back().complete = piece.complete;
+    snapshots.back().fed_by = fed_by_;
     for (const auto& entry : piece.position) {
       Begin(entry.slot, entry.offset);
       snapshots.back().as_of[entry.slot] = entry.offset;
@@ -156,6 +159,7 @@ class ModelClient final : public edge::Subscriber {
   std::vector<Checkpoint> checkpoints;
 
  private:
+  std::set<SlotNumber> fed_by_;
   bool open_ = false;
 };
 

@@ -216,6 +216,77 @@ TEST_F(HubJoin, HalfASnapshotIsNone) {
   }
 }
 
+TEST_F(HubJoin, ASnapshotWaitsForPartitionsThatNobodyServesYet) {
+  Slots(2, {0, 1});
+  Progress(0, 9);
+  Progress(1, 9);
+  Subscribe(client_, /*snapshot=*/true);
+  Interest(9, 0);
+  Pass(milliseconds(1'000));
+  EXPECT_THAT(client_.Take(), ElementsAre("subscribed c snapshot 0:pending 1:pending"));
+  EXPECT_THAT(upstream_.Take(), ElementsAre("add c"));  // half of one would look whole
+  Events({10}, 0);
+  Interest(9, 1);
+  EXPECT_THAT(upstream_.Take(), ElementsAre("snapshot 1 c 0:10 1:9"));
+  Answer(1, 0, {10}, 10);
+  Answer(1, 1, {3}, 9);
+  EXPECT_THAT(client_.Take(), ElementsAre("snapshot 0:10 1:3 as of 0:10 1:9 complete"));
+}
+
+TEST_F(HubJoin, ASnapshotDoesNotWaitForThemForEver) {
+  Slots(2, {0, 1});
+  Progress(0, 9);
+  Subscribe(client_, /*snapshot=*/true);
+  Interest(9, 0);
+  Pass(milliseconds(1'000));
+  client_.Take();
+  Events({10}, 0);
+  Pass(milliseconds(3'999));
+  EXPECT_THAT(client_.Take(), IsEmpty());
+  Pass(milliseconds(1));
+  EXPECT_THAT(client_.Take(), ElementsAre("joined 0:9", "snapshot failed 0:9 1:pending", "0:10"));
+  Events({11}, 0);
+  Interest(9, 1);
+  EXPECT_THAT(client_.Take(), ElementsAre("0:11", "joined 1:9"));
+  Events({12}, 1);
+  EXPECT_THAT(client_.Take(), ElementsAre("1:12"));
+  EXPECT_THAT(upstream_.Take(), ElementsAre("add c"));
+}
+
+// Events of a slot may pass before this worker was told from where on it has all of them: then the
+// joiner gets them from the ring.
+TEST_F(HubJoin, EventsBeforeTheCoverageIsKnownAreNotLost) {
+  Slots(2);
+  Progress(0, 9);
+  Subscribe(client_);
+  Interest(9, 0);
+  Events({41}, 1);
+  Pass(milliseconds(1'000));
+  client_.Take();
+  Interest(40, 1);
+  EXPECT_THAT(client_.Take(), ElementsAre("joined 1:40", "1:41"));
+}
+
+TEST_F(HubJoin, ASnapshotLeavesOutTheSourcesOfTopicsThatAreGone) {
+  HubShard::Options options;
+  options.snapshot_piece_events = 1;
+  Build(options);
+  Slots(2, {0, 1});
+  Progress(0, 9);
+  Progress(1, 9);
+  Subscribe(client_, /*snapshot=*/true);
+  Interest(9, 0);
+  Interest(9, 1);
+  client_.can_pull = false;
+  Answer(1, 0, {1}, 9);
+  Answer(1, 1, {2}, 9);
+  Slots(1, {0});  // the table with slot 1 goes, and the name of its source with it
+  client_.Take();
+  client_.can_pull = true;
+  hub_->OnWritable(&client_, now_);
+  EXPECT_THAT(client_.Take(), ElementsAre("snapshot 0:1", "snapshot 1:2 as of 0:9 complete"));
+}
+
 TEST_F(HubJoin, ALongSnapshotComesInPieces) {
   HubShard::Options options;
   options.snapshot_piece_events = 2;
