@@ -99,6 +99,7 @@ void Worker::Turn(int events) {
   RunMailbox();
   AdvanceTimers();
   connections_.EndTurn();
+  tasks_.clear();  // only now: the frames that they hold have left
   ended_http_sessions_.clear();
 }
 
@@ -122,7 +123,6 @@ void Worker::RunMailbox() {
     if (stopping_) break;
     task();
   }
-  tasks_.clear();
 }
 
 void Worker::AdvanceTimers() {

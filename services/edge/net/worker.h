@@ -54,7 +54,7 @@ class Worker final : private ws::EventLoop {
   void Stop();
 
   // Runs `task` on this worker, in the order posted; a burst is one turn. What it sends leaves at
-  // its end.
+  // its end, and what it holds lives until then.
   void Post(Mailbox::Task task);
 
   size_t index() const { return index_; }

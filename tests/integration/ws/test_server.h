@@ -71,6 +71,7 @@ class TestServer final : public edge::Acceptor {
   }
 
   std::atomic<int> upgrades_by_worker[8] = {};
+  std::atomic<edge::ws::Connection*> last_opened{nullptr};
 
  private:
   class Handler final : public edge::TransportHandler {
@@ -78,6 +79,7 @@ class TestServer final : public edge::Acceptor {
     explicit Handler(TestServer& server) : server_(server) {}
     void OnOpen(edge::Transport* transport) override {
       connection_ = static_cast<edge::ws::Connection*>(transport);
+      server_.last_opened = connection_;
     }
     void OnMessage(std::string_view payload, bool text) override {
       if (payload == "close me") return connection_->Close(4009, "as you wish");

@@ -152,6 +152,33 @@ TEST(WsServerTest, PostedTasksRunOnTheirWorkerInOrder) {
   EXPECT_TRUE(std::is_sorted(result.begin(), result.end()));
 }
 
+// What is sent is written at the end of the turn: until then the frame must be there.
+TEST(WsServerTest, WhatATaskHoldsLivesToTheEndOfItsTurn) {
+  TestServer server({}, 1);
+  BeastClient client;
+  ASSERT_TRUE(client.Connect(server.port()));
+  ASSERT_TRUE(client.Send("x"));
+  EXPECT_EQ(client.Receive().payload, "x");
+
+  // How many frames are written from when it is sent to when it ends.
+  struct Held {
+    explicit Held(const edge::ws::WorkerCounters& worker) : counters(worker) {}
+    ~Held() { written.set_value(counters.frames_out.Value() - before); }
+    const edge::ws::WorkerCounters& counters;
+    Ref<edge::Frame> frame = edge::Frame::Make(edge::Opcode::kText, "held", false);
+    uint64_t before = 0;
+    std::promise<uint64_t> written;
+  };
+  auto held = std::make_shared<Held>(server.pool().worker(0).counters());
+  std::future<uint64_t> written = held->written.get_future();
+  server.pool().worker(0).Post([connection = server.last_opened.load(), held = std::move(held)] {
+    held->before = held->counters.frames_out.Value();
+    connection->Send(*held->frame, nullptr);
+  });
+  EXPECT_EQ(client.Receive().payload, "held");
+  EXPECT_EQ(written.get(), 1u);
+}
+
 TEST(WsServerTest, TimersFireOnTheWorker) {
   TestServer server;
   std::promise<void> fired;
