@@ -15,7 +15,7 @@ using simdjson::dom::element_type;
 
 Claim ToClaim(element value) {
   Claim claim;
-  claim.json = simdjson::minify(value);
+  if (!value.is_string()) claim.json = simdjson::minify(value);
   switch (value.type()) {
     case element_type::STRING:
       claim.type = Claim::Type::kString;
@@ -98,7 +98,7 @@ std::vector<std::string> Claim::AsList() const {
 }
 
 absl::StatusOr<Claims> Claims::Parse(std::string_view json) {
-  simdjson::dom::parser parser;
+  thread_local simdjson::dom::parser parser;  // keeps its buffers, which a token's size bounds
   simdjson::dom::object object;
   if (parser.parse(json.data(), json.size()).get(object) != simdjson::SUCCESS) {
     return absl::InvalidArgumentError("the payload is not a JSON object");

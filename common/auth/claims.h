@@ -21,7 +21,7 @@ struct Claim {
   double double_value = 0;  // also set for kInt
   std::string string_value;
   std::vector<std::string> list;  // kList: its strings, and its numbers and booleans as text
-  std::string json;               // the value as JSON text, whatever its type
+  std::string json;               // the value as JSON text; empty for a string
 
   // A string, number or boolean as text ("u1", "42", "true"); nothing for the other types.
   std::optional<std::string> AsText() const;

@@ -3,11 +3,13 @@
 #include <cjose/cjose.h>
 
 #include <algorithm>
-#include <cstdlib>
+#include <array>
+#include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "common/auth/hmac_sha256.h"
 
 namespace spillway::auth {
 namespace {
@@ -38,20 +40,78 @@ JwtResult Refuse(JwtError error, std::string detail) {
   return result;
 }
 
-// Three parts of base64url text. libcjose takes more than that (padding, the other alphabet,
-// embedded NULs), and one token must have one spelling.
-bool IsCompactForm(std::string_view token) {
-  size_t dots = 0;
-  for (const char c : token) {
-    const bool base64url = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                           (c >= '0' && c <= '9') || c == '-' || c == '_';
-    if (c == '.') {
-      ++dots;
-    } else if (!base64url) {
-      return false;
-    }
+// A token in compact form, its parts still encoded.
+struct Parts {
+  std::string_view header;
+  std::string_view payload;
+  std::string_view signature;
+  std::string_view signed_text;  // header and payload, with the dot
+};
+
+std::optional<Parts> Split(std::string_view token) {
+  const size_t first = token.find('.');
+  if (first == std::string_view::npos) return std::nullopt;
+  const size_t second = token.find('.', first + 1);
+  if (second == std::string_view::npos) return std::nullopt;
+  return Parts{.header = token.substr(0, first),
+               .payload = token.substr(first + 1, second - first - 1),
+               .signature = token.substr(second + 1),
+               .signed_text = token.substr(0, second)};
+}
+
+// The value of each character of base64url (RFC 4648, section 5); 64 for all others.
+constexpr std::array<uint8_t, 256> kValues = [] {
+  std::array<uint8_t, 256> values{};
+  values.fill(64);
+  constexpr std::string_view kAlphabet =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  for (size_t i = 0; i < kAlphabet.size(); ++i) {
+    values[static_cast<uint8_t>(kAlphabet[i])] = static_cast<uint8_t>(i);
   }
-  return dots == 2;
+  return values;
+}();
+
+// Only what an encoder makes of something: no padding, no other alphabet, no spare bits. One token
+// must have one spelling.
+bool DecodeBase64Url(std::string_view text, std::string* out) {
+  out->clear();
+  out->reserve(text.size() * 3 / 4);
+  uint32_t bits = 0;
+  int count = 0;
+  for (const char c : text) {
+    const uint8_t value = kValues[static_cast<uint8_t>(c)];
+    if (value == 64) return false;
+    bits = bits << 6 | value;
+    count += 6;
+    if (count < 8) continue;
+    count -= 8;
+    out->push_back(static_cast<char>(bits >> count));
+  }
+  return count < 6 && (bits & ((1U << count) - 1)) == 0;
+}
+
+// The headers that nearly all tokens have, encoded: {"alg":"HS256","typ":"JWT"} and the other
+// order.
+constexpr std::string_view kUsualHeaders[] = {"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9",
+                                              "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9"};
+
+// What the header says against the token; kNone: nothing.
+JwtResult CheckHeader(std::string_view encoded) {
+  if (encoded == kUsualHeaders[0] || encoded == kUsualHeaders[1]) return JwtResult();
+  std::string json;
+  if (!DecodeBase64Url(encoded, &json)) {
+    return Refuse(JwtError::kMalformed, "not three base64url parts");
+  }
+  const absl::StatusOr<Claims> header = Claims::Parse(json);  // an object without repetitions
+  if (!header.ok()) return Refuse(JwtError::kMalformed, "the header is no JSON object");
+  const Claim* algorithm = header->Find("alg");
+  if (algorithm == nullptr || algorithm->type != Claim::Type::kString ||
+      algorithm->string_value != "HS256") {
+    return Refuse(JwtError::kBadSignature, "the algorithm is not HS256");
+  }
+  // RFC 7515, section 4.1.11: extensions that must be understood, and none is.
+  if (header->Find("crit") != nullptr) return Refuse(JwtError::kMalformed, "the header has 'crit'");
+  return JwtResult();
 }
 
 }  // namespace
@@ -103,7 +163,7 @@ std::string_view JwtErrorMessage(JwtError error) {
 }
 
 struct JwtVerifier::Keys {
-  std::vector<Jwk> list;
+  std::vector<std::unique_ptr<HmacSha256>> list;
 };
 
 absl::StatusOr<std::unique_ptr<JwtVerifier>> JwtVerifier::Create(const JwtOptions& options,
@@ -114,7 +174,7 @@ absl::StatusOr<std::unique_ptr<JwtVerifier>> JwtVerifier::Create(const JwtOption
   auto keys = std::make_unique<Keys>();
   for (const std::string& secret : options.secrets) {
     if (secret.empty()) return absl::InvalidArgumentError("a JWT secret is empty");
-    Jwk key = MakeKey(secret);
+    auto key = HmacSha256::Create(secret);
     if (key == nullptr) return absl::InvalidArgumentError("a JWT secret cannot be used as a key");
     keys->list.push_back(std::move(key));
   }
@@ -137,35 +197,20 @@ JwtVerifier::~JwtVerifier() = default;
 JwtResult JwtVerifier::Verify(std::string_view token) const {
   if (token.empty()) return Refuse(JwtError::kMissing, "empty");
   if (token.size() > kMaxTokenBytes) return Refuse(JwtError::kMalformed, "above the size limit");
-  if (!IsCompactForm(token)) return Refuse(JwtError::kMalformed, "not three base64url parts");
-  cjose_err error{};
-  const Jws jws(cjose_jws_import(token.data(), token.size(), &error));
-  if (jws == nullptr) return Refuse(JwtError::kMalformed, "not a signed token");
-
-  cjose_header_t* header = cjose_jws_get_protected(jws.get());  // the token's own
-  const char* algorithm = cjose_header_get(header, CJOSE_HDR_ALG, &error);
-  if (algorithm == nullptr || std::string_view(algorithm) != CJOSE_HDR_ALG_HS256) {
-    return Refuse(JwtError::kBadSignature, "the algorithm is not HS256");
+  const std::optional<Parts> parts = Split(token);
+  if (!parts) return Refuse(JwtError::kMalformed, "not three base64url parts");
+  std::string payload;
+  std::string signature;
+  if (!DecodeBase64Url(parts->payload, &payload) ||
+      !DecodeBase64Url(parts->signature, &signature)) {
+    return Refuse(JwtError::kMalformed, "not three base64url parts");
   }
-  // RFC 7515, section 4.1.11: extensions that must be understood, and none is.
-  if (char* critical = cjose_header_get_raw(header, "crit", &error)) {
-    free(critical);
-    return Refuse(JwtError::kMalformed, "the header has 'crit'");
-  }
+  if (JwtResult bad = CheckHeader(parts->header); !bad.ok()) return bad;
   const bool signed_by_one =
-      std::any_of(keys_->list.begin(), keys_->list.end(), [&jws](const Jwk& key) {
-        cjose_err ignored{};
-        return cjose_jws_verify(jws.get(), key.get(), &ignored);
-      });
+      std::any_of(keys_->list.begin(), keys_->list.end(),
+                  [&](const auto& key) { return key->Matches(parts->signed_text, signature); });
   if (!signed_by_one) return Refuse(JwtError::kBadSignature, "signed with another key");
-
-  uint8_t* payload = nullptr;  // the token's own
-  size_t payload_size = 0;
-  if (!cjose_jws_get_plaintext(jws.get(), &payload, &payload_size, &error)) {
-    return Refuse(JwtError::kMalformed, "no payload");
-  }
-  auto claims =
-      Claims::Parse(std::string_view(reinterpret_cast<const char*>(payload), payload_size));
+  auto claims = Claims::Parse(payload);
   if (!claims.ok()) {
     return Refuse(JwtError::kMalformed, std::string(claims.status().message()));
   }

@@ -52,9 +52,9 @@ struct JwtOptions {
 };
 
 // Verifies signed tokens (RFC 7519 in the compact form of RFC 7515) with HS256 (RFC 7518,
-// section 3.2). The signature is checked, in constant time, by libcjose. Only HS256: "none" and all
-// others are refused. Immutable after Create: any thread may call Verify. Owned by the composition
-// root.
+// section 3.2). The signature is checked in constant time, before anything of the payload is read.
+// Only HS256: "none" and all others are refused. Immutable after Create: any thread may call
+// Verify. Owned by the composition root.
 class JwtVerifier {
  public:
   static constexpr size_t kMaxTokenBytes = 8 * 1024;

@@ -3,8 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
 
 #include "tests/support/fake_clock.h"
 #include "tests/support/jwt_factory.h"
@@ -106,15 +110,49 @@ TEST_F(JwtTest, RefusesOtherAlgorithms) {
 TEST_F(JwtTest, RefusesEveryChangedByte) {
   const std::string good = UserToken(kSecret, "u1", Now() + 60);
   ASSERT_TRUE(Verify(good).ok());
-  // The last character of a part carries spare bits that base64 decoders may ignore; all others
-  // count.
-  for (size_t i = 0; i + 1 < good.size(); ++i) {
-    if (good[i] == '.' || good[i + 1] == '.') continue;
-    std::string bad = good;
-    bad[i] = bad[i] == 'A' ? 'B' : 'A';
-    EXPECT_FALSE(Verify(bad).ok()) << i;
+  // Also where the last character of a part carries spare bits, which base64 decoders may ignore.
+  constexpr std::string_view kAlphabet =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=+/. ";
+  for (size_t i = 0; i < good.size(); ++i) {
+    for (const char c : kAlphabet) {
+      if (good[i] == c) continue;
+      std::string bad = good;
+      bad[i] = c;
+      ASSERT_FALSE(Verify(bad).ok()) << i << c;
+    }
   }
   EXPECT_EQ(Verify(UserToken("another secret", "u1", Now() + 60)).error, JwtError::kBadSignature);
+}
+
+TEST_F(JwtTest, ManyThreadsMayVerifyAtOnce) {
+  const auto verifier = JwtVerifier::Create(options_, clock_);
+  ASSERT_TRUE(verifier.ok());
+  const std::string good = UserToken(kSecret, "u1", Now() + 60);
+  const std::string other = UserToken("another secret", "u1", Now() + 60);
+  std::atomic<int> wrong = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 500; ++i) {
+        wrong += (*verifier)->Verify(good).ok() ? 0 : 1;
+        wrong += (*verifier)->Verify(other).ok() ? 1 : 0;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST_F(JwtTest, AnyFormOfTheHeaderWillDo) {
+  const std::string payload = R"({"sub":"u1"})";
+  for (const char* header : {R"({"alg":"HS256","typ":"JWT"})", R"({"typ":"JWT","alg":"HS256"})",
+                             R"({"alg":"HS256"})", R"({ "kid" : "1", "alg" : "HS256" })"}) {
+    EXPECT_TRUE(Verify(RawToken(kSecret, header, payload)).ok()) << header;
+  }
+  EXPECT_EQ(Verify(RawToken(kSecret, R"({"alg":"HS256","alg":"none"})", payload)).error,
+            JwtError::kMalformed);
+  EXPECT_EQ(Verify(RawToken(kSecret, "nonsense", payload)).error, JwtError::kMalformed);
+  EXPECT_EQ(Verify(RawToken(kSecret, R"({"alg":256})", payload)).error, JwtError::kBadSignature);
 }
 
 TEST_F(JwtTest, AnySecretOfTheListIsEnough) {
