@@ -2,12 +2,14 @@
 #include <benchmark/benchmark.h>
 
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/channel/channel_hash.h"
 #include "common/wire/event_wire.h"
 #include "services/ingest/history/partition_log.h"
 #include "services/ingest/link/edge_feed.h"
+#include "services/ingest/link/shard_core.h"
 
 namespace spillway::ingest {
 namespace {
@@ -90,6 +92,73 @@ void BM_BuildBatch(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * kRecords);
 }
 BENCHMARK(BM_BuildBatch)->Arg(1)->Arg(10)->Arg(1000);
+
+class NoSource final : public RecordSource {
+ public:
+  void Resolve(SlotId) override {}
+  void StartLive(SlotId, int64_t) override {}
+  void StopLive(SlotId) override {}
+  void StartScan(SlotId, int64_t, int64_t) override {}
+  void StopScan(SlotId) override {}
+};
+
+class CountingSink final : public LinkSink {
+ public:
+  uint64_t bytes = 0;
+  void SendBatch(LinkId, size_t, std::string batch) override { bytes += batch.size(); }
+  void SendAnswer(LinkId, v1::LinkResponse) override {}
+  void SetReaderStates(LinkId, size_t, std::vector<v1::ReaderBeat>) override {}
+  void Cut(LinkId, std::string_view) override {}
+  void ReadDone(uint64_t, size_t, ReadResult) override {}
+};
+
+// What an ingest's shard does behind the normaliser, without Kafka and sockets: records into the
+// log, a batch for every edge every 100. range(0): edges; range(1): of how many records each edge
+// wants one. An item is a record; the growth from one edge to the next is the cost of an edge.
+void BM_ShardWithEdges(benchmark::State& state) {
+  const std::string payload(300, 'x');
+  std::vector<NormalisedRecord> records;
+  for (int i = 0; i < 100; ++i) {
+    records.push_back(
+        {.record = MakeRecord(i, i % state.range(1) == 0 ? "wanted" : "other", payload),
+         .latest = {}});
+  }
+  NoSource source;
+  CountingSink sink;
+  ShardCore::Options options;
+  options.log.max_bytes = 4 << 20;
+  ShardCore core(options, source, sink);
+  core.AddSlot({.id = kSlot, .topic = "t"});
+  const MonoTime now;
+  const auto edges = static_cast<LinkId>(state.range(0));
+  for (LinkId link = 1; link <= edges; ++link) {
+    core.OpenLink(link);
+    v1::Interest interest;
+    interest.set_sequence(1);
+    interest.set_full(true);
+    interest.add_add("wanted");
+    for (int i = 0; i < 1'000; ++i) interest.add_add(absl::StrCat("others:", i));
+    core.OnInterest(link, interest);
+    v1::Attach attach;
+    attach.set_slot(kSlot);
+    attach.set_attach_id(link);
+    attach.set_end(true);
+    core.OnAttach(link, attach, now);
+  }
+  core.OnResolved(kSlot, 0, 0, now);
+  int64_t offset = -1;
+  for (auto _ : state) {
+    for (NormalisedRecord& record : records) {
+      record.record.offset = ++offset;
+      core.OnLiveRecord(kSlot, record, now);
+    }
+    core.Pump(now);
+    for (LinkId link = 1; link <= edges; ++link) core.OnBatchTaken(link);
+  }
+  if (sink.bytes == 0 || core.counters().cuts != 0) state.SkipWithError("not everything was sent");
+  state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(records.size()));
+}
+BENCHMARK(BM_ShardWithEdges)->ArgsProduct({{1, 2, 4, 8}, {1, 10, 100}});
 
 }  // namespace
 }  // namespace spillway::ingest

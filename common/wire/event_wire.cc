@@ -1,5 +1,8 @@
 #include "common/wire/event_wire.h"
 
+#include <bit>
+#include <cstring>
+
 namespace spillway::wire {
 namespace {
 
@@ -35,21 +38,9 @@ constexpr uint32_t kBatchProgress = 1;
 constexpr uint32_t kBatchEvents = 2;
 constexpr uint32_t kLinkResponseBatch = 3;
 
+// Seven bits a byte, one byte for 0.
 size_t VarintSize(uint64_t value) {
-  size_t size = 1;
-  while (value >= 0x80) {
-    value >>= 7;
-    ++size;
-  }
-  return size;
-}
-
-void PutVarint(uint64_t value, std::string* out) {
-  while (value >= 0x80) {
-    out->push_back(static_cast<char>(value | 0x80));
-    value >>= 7;
-  }
-  out->push_back(static_cast<char>(value));
+  return (static_cast<size_t>(std::bit_width(value | 1)) * 9 + 64) / 64;
 }
 
 constexpr uint64_t Tag(uint32_t field, uint32_t type) { return (field << 3) | type; }
@@ -64,23 +55,50 @@ size_t OptionalBytesSize(uint32_t field, std::string_view value) {
   return value.empty() ? 0 : BytesFieldSize(field, value.size());
 }
 
-void PutVarintField(uint32_t field, uint64_t value, std::string* out) {
-  if (value == 0) return;  // proto3: the default is not on the wire
-  PutVarint(Tag(field, kVarint), out);
-  PutVarint(value, out);
-}
-void PutBytesField(uint32_t field, std::string_view value, std::string* out) {
-  PutVarint(Tag(field, kLength), out);
-  PutVarint(value.size(), out);
-  out->append(value);
-}
-void PutOptionalBytes(uint32_t field, std::string_view value, std::string* out) {
-  if (!value.empty()) PutBytesField(field, value, out);
+// Writes to where the sizes above have made room.
+class Writer {
+ public:
+  explicit Writer(char* at) : at_(at) {}
+
+  void Varint(uint64_t value) {
+    while (value >= 0x80) {
+      *at_++ = static_cast<char>(value | 0x80);
+      value >>= 7;
+    }
+    *at_++ = static_cast<char>(value);
+  }
+  void Head(uint32_t field, size_t size) {
+    Varint(Tag(field, kLength));
+    Varint(size);
+  }
+  void VarintField(uint32_t field, uint64_t value) {
+    if (value == 0) return;  // proto3: the default is not on the wire
+    Varint(Tag(field, kVarint));
+    Varint(value);
+  }
+  void BytesField(uint32_t field, std::string_view value) {
+    Head(field, value.size());
+    if (!value.empty()) std::memcpy(at_, value.data(), value.size());
+    at_ += value.size();
+  }
+  void OptionalBytes(uint32_t field, std::string_view value) {
+    if (!value.empty()) BytesField(field, value);
+  }
+
+ private:
+  char* at_;
+};
+
+// Makes `size` bytes of room at the end of `out`.
+Writer Room(size_t size, std::string* out) {
+  const size_t before = out->size();
+  out->resize(before + size);
+  return Writer(out->data() + before);
 }
 
-size_t EventSize(const EventView& event) {
-  size_t size = VarintFieldSize(kSlot, event.slot) +
-                VarintFieldSize(kOffset, static_cast<uint64_t>(event.offset)) +
+size_t EventSize(const EventView& event, uint32_t slot, int64_t offset) {
+  size_t size = VarintFieldSize(kSlot, slot) +
+                VarintFieldSize(kOffset, static_cast<uint64_t>(offset)) +
                 OptionalBytesSize(kType, event.type) + OptionalBytesSize(kKey, event.key) +
                 VarintFieldSize(kEventTime, static_cast<uint64_t>(event.event_time_us)) +
                 OptionalBytesSize(kPayload, event.payload) +
@@ -95,9 +113,9 @@ size_t EventSize(const EventView& event) {
 // Reads fields one after the other; every Get fails for good at the first malformed byte.
 class Fields {
  public:
-  explicit Fields(std::string_view bytes) : rest_(bytes) {}
+  explicit Fields(std::string_view bytes) : at_(bytes.data()), end_(bytes.data() + bytes.size()) {}
 
-  bool Done() const { return rest_.empty(); }
+  bool Done() const { return at_ == end_; }
 
   bool Next(uint32_t* field, uint32_t* type) {
     uint64_t tag = 0;
@@ -107,24 +125,20 @@ class Fields {
     return *field != 0;
   }
   bool Varint(uint64_t* value) {
-    uint64_t result = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
-      if (rest_.empty()) return false;
-      const auto byte = static_cast<uint8_t>(rest_.front());
-      rest_.remove_prefix(1);
-      result |= static_cast<uint64_t>(byte & 0x7F) << shift;
-      if (byte < 0x80) {
-        *value = result;
-        return true;
-      }
+    if (at_ == end_) return false;
+    const auto first = static_cast<uint8_t>(*at_);
+    if (first < 0x80) {  // tags and most sizes
+      *value = first;
+      ++at_;
+      return true;
     }
-    return false;
+    return LongVarint(value);
   }
   bool Bytes(std::string_view* value) {
     uint64_t size = 0;
-    if (!Varint(&size) || size > rest_.size()) return false;
-    *value = rest_.substr(0, size);
-    rest_.remove_prefix(size);
+    if (!Varint(&size) || size > static_cast<uint64_t>(end_ - at_)) return false;
+    *value = {at_, static_cast<size_t>(size)};
+    at_ += size;
     return true;
   }
   bool Skip(uint32_t type) {
@@ -138,18 +152,32 @@ class Fields {
       case kFixed64:
       case kFixed32: {
         const size_t size = type == kFixed64 ? 8 : 4;
-        if (rest_.size() < size) return false;
-        rest_.remove_prefix(size);
+        if (static_cast<size_t>(end_ - at_) < size) return false;
+        at_ += size;
         return true;
       }
       default:
         return false;  // groups are not used
     }
   }
-  std::string_view rest() const { return rest_; }
+  std::string_view rest() const { return {at_, static_cast<size_t>(end_ - at_)}; }
 
  private:
-  std::string_view rest_;
+  bool LongVarint(uint64_t* value) {
+    uint64_t result = 0;
+    for (unsigned shift = 0; shift < 64 && at_ != end_; shift += 7) {
+      const auto byte = static_cast<uint8_t>(*at_++);
+      result |= static_cast<uint64_t>(byte & 0x7F) << shift;
+      if (byte < 0x80) {
+        *value = result;
+        return true;
+      }
+    }
+    return false;
+  }
+
+  const char* at_;
+  const char* const end_;
 };
 
 bool ParseProgress(std::string_view bytes, ProgressView* progress) {
@@ -203,21 +231,24 @@ void EventView::Clear() {
 }
 
 void AppendBatchEvent(const EventView& event, std::string* out) {
-  const size_t size = EventSize(event);
-  out->reserve(out->size() + BytesFieldSize(kBatchEvents, size));
-  PutVarint(Tag(kBatchEvents, kLength), out);
-  PutVarint(size, out);
-  PutVarintField(kSlot, event.slot, out);
-  PutVarintField(kOffset, static_cast<uint64_t>(event.offset), out);
-  for (std::string_view channel : event.channels) PutBytesField(kChannels, channel, out);
-  PutOptionalBytes(kType, event.type, out);
-  PutOptionalBytes(kKey, event.key, out);
-  PutVarintField(kEventTime, static_cast<uint64_t>(event.event_time_us), out);
-  PutOptionalBytes(kPayload, event.payload, out);
-  PutVarintField(kEncoding, static_cast<uint64_t>(event.encoding), out);
-  PutVarintField(kPriority, static_cast<uint64_t>(event.priority), out);
-  PutOptionalBytes(kTraceId, event.trace_id, out);
-  PutVarintField(kTombstone, event.tombstone ? 1 : 0, out);
+  AppendBatchEvent(event, event.slot, event.offset, out);
+}
+
+void AppendBatchEvent(const EventView& event, uint32_t slot, int64_t offset, std::string* out) {
+  const size_t size = EventSize(event, slot, offset);
+  Writer writer = Room(BytesFieldSize(kBatchEvents, size), out);
+  writer.Head(kBatchEvents, size);
+  writer.VarintField(kSlot, slot);
+  writer.VarintField(kOffset, static_cast<uint64_t>(offset));
+  for (std::string_view channel : event.channels) writer.BytesField(kChannels, channel);
+  writer.OptionalBytes(kType, event.type);
+  writer.OptionalBytes(kKey, event.key);
+  writer.VarintField(kEventTime, static_cast<uint64_t>(event.event_time_us));
+  writer.OptionalBytes(kPayload, event.payload);
+  writer.VarintField(kEncoding, static_cast<uint64_t>(event.encoding));
+  writer.VarintField(kPriority, static_cast<uint64_t>(event.priority));
+  writer.OptionalBytes(kTraceId, event.trace_id);
+  writer.VarintField(kTombstone, event.tombstone ? 1 : 0);
 }
 
 void AppendBatchProgress(const ProgressView& progress, std::string* out) {
@@ -228,20 +259,20 @@ void AppendBatchProgress(const ProgressView& progress, std::string* out) {
       VarintFieldSize(kFingerprint, progress.fingerprint) +
       VarintFieldSize(kInterestSequence, progress.interest_sequence) +
       VarintFieldSize(kInterestAfter, static_cast<uint64_t>(progress.interest_after));
-  PutVarint(Tag(kBatchProgress, kLength), out);
-  PutVarint(size, out);
-  PutVarintField(kProgressSlot, progress.slot, out);
-  PutVarintField(kAttachId, progress.attach_id, out);
-  PutVarintField(kUpto, static_cast<uint64_t>(progress.upto), out);
-  PutVarintField(kFingerprint, progress.fingerprint, out);
-  PutVarintField(kInterestSequence, progress.interest_sequence, out);
-  PutVarintField(kInterestAfter, static_cast<uint64_t>(progress.interest_after), out);
+  Writer writer = Room(BytesFieldSize(kBatchProgress, size), out);
+  writer.Head(kBatchProgress, size);
+  writer.VarintField(kProgressSlot, progress.slot);
+  writer.VarintField(kAttachId, progress.attach_id);
+  writer.VarintField(kUpto, static_cast<uint64_t>(progress.upto));
+  writer.VarintField(kFingerprint, progress.fingerprint);
+  writer.VarintField(kInterestSequence, progress.interest_sequence);
+  writer.VarintField(kInterestAfter, static_cast<uint64_t>(progress.interest_after));
 }
 
 std::string LinkBatchHeader(size_t batch_size) {
   std::string header;
-  PutVarint(Tag(kLinkResponseBatch, kLength), &header);
-  PutVarint(batch_size, &header);
+  Room(VarintSize(Tag(kLinkResponseBatch, kLength)) + VarintSize(batch_size), &header)
+      .Head(kLinkResponseBatch, batch_size);
   return header;
 }
 

@@ -45,6 +45,8 @@ struct ProgressView {
 
 // Appends `event` as one element of Batch.events: tag, length, Event.
 void AppendBatchEvent(const EventView& event, std::string* out);
+// The same with these in place of the event's own.
+void AppendBatchEvent(const EventView& event, uint32_t slot, int64_t offset, std::string* out);
 // Appends one element of Batch.progress.
 void AppendBatchProgress(const ProgressView& progress, std::string* out);
 

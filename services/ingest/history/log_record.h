@@ -19,6 +19,20 @@ struct LogEvent {
   absl::InlinedVector<uint64_t, 2> channels;
 };
 
+// A record as a log keeps it. Plain data.
+struct KeptRecord {
+  int64_t offset = 0;
+  int64_t time_us = 0;          // as in LogRecord
+  const char* bytes = nullptr;  // the log's
+  uint32_t size = 0;
+  uint16_t fingerprint = 0;
+  absl::InlinedVector<LogEvent, 1> events;
+
+  std::string_view EventBytes(const LogEvent& event) const {
+    return {bytes + event.begin, event.size};
+  }
+};
+
 // What one Kafka record yielded: the unit that the log keeps and the link sends. Plain data.
 struct LogRecord {
   int64_t offset = 0;
@@ -32,9 +46,17 @@ struct LogRecord {
   std::string_view EventBytes(const LogEvent& event) const {
     return std::string_view(bytes).substr(event.begin, event.size);
   }
-  // What it counts for in a byte budget.
-  size_t cost() const {
-    return bytes.size() + sizeof(LogRecord) + events.size() * sizeof(LogEvent);
+  // What it counts for in a log's byte budget.
+  size_t cost() const { return CostOf(bytes.size(), events.size()); }
+  static size_t CostOf(size_t bytes, size_t events) {
+    return bytes + sizeof(KeptRecord) + events * sizeof(LogEvent);
+  }
+  // Empty again; its memory is kept for the next one.
+  void Clear() {
+    offset = time_us = 0;
+    fingerprint = 0;
+    bytes.clear();
+    events.clear();
   }
 };
 

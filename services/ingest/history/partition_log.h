@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <memory>
+#include <string_view>
 
 #include "services/ingest/history/log_record.h"
 
@@ -16,7 +18,10 @@ namespace spillway::ingest {
 // taken everything up to `floor` or beyond misses nothing by reading the log.
 //
 // Records are numbered by an ever-growing sequence, so that a reader keeps its place while the
-// front is evicted. Owned by a shard; its thread only.
+// front is evicted. Their bytes lie one after the other in blocks, so that a record costs no
+// allocation; a block goes when its last record does, and one is kept for use again. So memory is
+// up to two blocks (64 KiB each, less for a small log) above the byte bound. Owned by a shard; its
+// thread only.
 class PartitionLog {
  public:
   struct Bounds {
@@ -29,7 +34,7 @@ class PartitionLog {
 
   // Adds a record beyond head; evicts from the front what passes the byte bound. The newest record
   // always stays, so one larger than the bound is still delivered.
-  void Append(LogRecord record);
+  void Append(const LogRecord& record);
   // Everything up to `offset` was read: records that yielded nothing, holes, or the end of the
   // partition.
   void AdvanceHead(int64_t offset, uint16_t fingerprint);
@@ -47,15 +52,27 @@ class PartitionLog {
   uint64_t first_sequence() const { return first_sequence_; }
   uint64_t end_sequence() const { return first_sequence_ + records_.size(); }
   // `sequence` in [first_sequence, end_sequence).
-  const LogRecord& At(uint64_t sequence) const { return records_[sequence - first_sequence_]; }
+  const KeptRecord& At(uint64_t sequence) const { return records_[sequence - first_sequence_]; }
   // The first record after `offset`; end_sequence() if there is none.
   uint64_t SequenceAfter(int64_t offset) const;
 
  private:
+  struct Block {
+    std::unique_ptr<char[]> bytes;
+    size_t capacity = 0;
+    size_t used = 0;
+    size_t records = 0;  // that are in the log still
+  };
+
   void PopFront();
+  // A copy of the bytes in a block.
+  const char* Keep(std::string_view bytes);
+  void AddBlock(size_t at_least);
 
   const Bounds bounds_;
-  std::deque<LogRecord> records_;
+  std::deque<KeptRecord> records_;
+  std::deque<Block> blocks_;  // of records_, in their order
+  Block spare_;
   uint64_t first_sequence_ = 0;
   int64_t floor_;
   int64_t head_;

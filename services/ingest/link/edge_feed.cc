@@ -47,7 +47,7 @@ bool EdgeFeed::Wanted(const LogEvent& event) const { return interest_.ContainsAn
 bool EdgeFeed::AppendRecords(const PartitionLog& log, Attachment& attachment, std::string* batch) {
   const uint64_t end = log.end_sequence();
   for (; attachment.next_sequence < end; ++attachment.next_sequence) {
-    const LogRecord& record = log.At(attachment.next_sequence);
+    const KeptRecord& record = log.At(attachment.next_sequence);
     if (record.offset <= attachment.cursor) continue;
     size_t size = 0;
     for (const LogEvent& event : record.events) {
@@ -55,6 +55,8 @@ bool EdgeFeed::AppendRecords(const PartitionLog& log, Attachment& attachment, st
     }
     if (size > 0) {
       if (!batch->empty() && batch->size() + size > max_batch_bytes_) return false;
+      // As much as it will need: growing step by step would copy it several times.
+      if (batch->empty()) batch->reserve(std::max(size, expected_bytes_));
       for (const LogEvent& event : record.events) {
         if (Wanted(event)) batch->append(record.EventBytes(event));
       }
@@ -107,6 +109,7 @@ std::string EdgeFeed::BuildBatch(const Logs& logs, bool all_progress, bool* behi
     attachment.told = attachment.cursor;
     wire::AppendBatchProgress(progress, &batch);
   }
+  if (has_events) expected_bytes_ = batch.size() + batch.size() / 4;
   return batch;
 }
 

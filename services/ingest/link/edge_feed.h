@@ -74,6 +74,7 @@ class EdgeFeed {
   uint64_t interest_sequence_ = 0;
   std::vector<Attachment> attachments_;
   size_t next_attachment_ = 0;
+  size_t expected_bytes_ = 0;  // of the next batch with events
 };
 
 }  // namespace spillway::ingest

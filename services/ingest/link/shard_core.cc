@@ -130,14 +130,14 @@ void ShardCore::OnBatchTaken(LinkId link) {
   }
 }
 
-void ShardCore::OnLiveRecord(SlotId id, NormalisedRecord record, MonoTime now) {
+void ShardCore::OnLiveRecord(SlotId id, const NormalisedRecord& record, MonoTime now) {
   Slot* slot = FindSlot(id);
   if (slot == nullptr || slot->phase != Slot::Phase::kReading) return;
   ++counters_.records;
   counters_.events += record.record.events.size();
   if (slot->state != v1::READER_STATE_FLOWING) SetState(*slot, v1::READER_STATE_FLOWING, now);
   if (slot->latest != nullptr) slot->latest->Apply(record);
-  slot->log->Append(std::move(record.record));
+  slot->log->Append(record.record);
   moved_ = true;
 }
 

@@ -85,12 +85,12 @@ class ShardCore final : private EdgeFeed::Logs {
   // From the source.
   void OnResolved(SlotId slot, int64_t begin, int64_t end, MonoTime now);
   void OnResolveFailed(SlotId slot, std::string_view error, MonoTime now);
-  void OnLiveRecord(SlotId slot, NormalisedRecord record, MonoTime now);
+  void OnLiveRecord(SlotId slot, const NormalisedRecord& record, MonoTime now);
   // Everything before `next_offset` was read.
   void OnLiveEnd(SlotId slot, int64_t next_offset, MonoTime now);
   // `lost_position`: the reader's offset is out of range, it must begin anew.
   void OnLiveError(SlotId slot, bool lost_position, std::string_view error, MonoTime now);
-  void OnScanRecord(SlotId slot, NormalisedRecord record, MonoTime now);
+  void OnScanRecord(SlotId slot, const NormalisedRecord& record, MonoTime now);
   void OnScanEnd(SlotId slot, int64_t next_offset, MonoTime now);
   void OnScanError(SlotId slot, std::string_view error, MonoTime now);
   // False while the windows of running scans are full: the source is then not asked for scan

@@ -263,11 +263,11 @@ void ShardCore::StopScan(Slot& slot) {
   slot.window.reset();
 }
 
-void ShardCore::OnScanRecord(SlotId id, NormalisedRecord record, MonoTime) {
+void ShardCore::OnScanRecord(SlotId id, const NormalisedRecord& record, MonoTime) {
   Slot* slot = FindSlot(id);
   if (slot == nullptr || slot->scan == Slot::Scan::kNone) return;
   if (slot->scan == Slot::Scan::kCatchUp) {
-    slot->window->Append(std::move(record.record));
+    slot->window->Append(record.record);
     moved_ = true;
     return;
   }

@@ -110,7 +110,7 @@ void ShardCore::FillHistory(const PendingRead& read, ReadResult* result) {
     size_t bytes = 0;
     uint64_t n = begin;
     for (; n < end && (n == begin || bytes < options_.history_bytes / slots); ++n) {
-      const LogRecord& record = log.At(n);
+      const KeptRecord& record = log.At(n);
       for (const LogEvent& event : record.events) {
         if (std::find(event.channels.begin(), event.channels.end(), hash) != event.channels.end()) {
           result->events.push_back(std::make_shared<const std::string>(record.EventBytes(event)));
@@ -119,7 +119,7 @@ void ShardCore::FillHistory(const PendingRead& read, ReadResult* result) {
       }
     }
     if (n < log.end_sequence()) {
-      const LogRecord& last = log.At(n - 1);
+      const KeptRecord& last = log.At(n - 1);
       as_of.set_offset(last.offset);
       as_of.set_fingerprint(last.fingerprint);
     } else {

@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kTick{100};
 constexpr std::chrono::milliseconds kReport{1'000};
+constexpr size_t kKeptBytes = 1 << 20;
 
 }  // namespace
 
@@ -229,20 +230,20 @@ void Shard::OnEvent(const PartitionEvent& event, bool live, MonoTime now) {
 }
 
 void Shard::OnRecord(Partition& partition, const RecordView& record, bool live, MonoTime now) {
-  NormalisedRecord normalised = Normalise(partition, record, live);
+  Normalise(partition, record, live);
   const SlotId id = partition.slot.info.id;
   if (live) {
     metrics_.records.Add();
     metrics_.bytes.Add((record.value ? record.value->size() : 0) +
                        (record.key ? record.key->size() : 0));
-    metrics_.events.Add(normalised.record.events.size());
-    core_.OnLiveRecord(id, std::move(normalised), now);
+    metrics_.events.Add(normalised_.record.events.size());
+    core_.OnLiveRecord(id, normalised_, now);
   } else {
-    core_.OnScanRecord(id, std::move(normalised), now);
+    core_.OnScanRecord(id, normalised_, now);
   }
 }
 
-NormalisedRecord Shard::Normalise(const Partition& partition, const RecordView& record, bool live) {
+void Shard::Normalise(const Partition& partition, const RecordView& record, bool live) {
   const SlotInfo& info = partition.slot.info;
   const CompiledRoute& route = *partition.slot.route;
   RecordInput input;
@@ -257,7 +258,10 @@ NormalisedRecord Shard::Normalise(const Partition& partition, const RecordView& 
     }
     input.headers = header_views_;
   }
-  NormalisedRecord out;
+  NormalisedRecord& out = normalised_;
+  if (out.record.bytes.capacity() > kKeptBytes) std::string().swap(out.record.bytes);
+  out.record.Clear();
+  out.latest.clear();
   out.record.offset = record.offset;
   out.record.time_us = wall_us_;
   out.record.fingerprint =
@@ -266,7 +270,7 @@ NormalisedRecord Shard::Normalise(const Partition& partition, const RecordView& 
   const NormaliseResult result = normaliser_.Normalise(route, input);
   if (result.rejected.has_value()) {
     // A scan meets the same records again: only the live reader speaks of them.
-    if (!live) return out;
+    if (!live) return;
     {
       MutexLock lock(rejected_mutex_);
       ++rejected_[{info.topic, std::string(RejectCode(*result.rejected))}];
@@ -278,36 +282,23 @@ NormalisedRecord Shard::Normalise(const Partition& partition, const RecordView& 
                    {"offset", record.offset},
                    {"reason", reason}});
     if (dead_letter_ != nullptr) dead_letter_->Send(info.topic, info.partition, record, reason);
-    return out;
+    return;
   }
   out.record.events.reserve(result.events.size());
   for (const NormalisedEvent& event : result.events) {
-    view_.Clear();
-    view_.channels = event.event.channels;
-    view_.type = event.event.type;
-    view_.key = event.event.key;
-    view_.event_time_us = event.event.event_time_us;
-    view_.payload = event.event.payload;
-    view_.encoding = event.event.encoding;
-    view_.priority = event.event.priority;
-    view_.trace_id = event.event.trace_id;
-    view_.tombstone = event.event.tombstone;
-    view_.slot = info.id;
-    view_.offset = record.offset;
     LogEvent& logged = out.record.events.emplace_back();
     logged.begin = static_cast<uint32_t>(out.record.bytes.size());
-    wire::AppendBatchEvent(view_, &out.record.bytes);
+    wire::AppendBatchEvent(event.event, info.id, record.offset, &out.record.bytes);
     logged.size = static_cast<uint32_t>(out.record.bytes.size()) - logged.begin;
-    for (std::string_view channel : view_.channels) {
+    for (std::string_view channel : event.event.channels) {
       logged.channels.push_back(ChannelHash(channel));
       if (event.snapshot == SnapshotMode::kNone) continue;
       out.latest.push_back(
           {std::string(channel),
-           event.snapshot == SnapshotMode::kByKey ? std::string(view_.key) : std::string(),
-           static_cast<uint32_t>(out.record.events.size() - 1), view_.tombstone});
+           event.snapshot == SnapshotMode::kByKey ? std::string(event.event.key) : std::string(),
+           static_cast<uint32_t>(out.record.events.size() - 1), event.event.tombstone});
     }
   }
-  return out;
 }
 
 Shard::Rejected Shard::rejected() const {

@@ -96,7 +96,8 @@ class Shard final : private RecordSource {
   bool PollReader(ShardReader& reader, bool live, MonoTime now);
   void OnEvent(const PartitionEvent& event, bool live, MonoTime now);
   void OnRecord(Partition& partition, const RecordView& record, bool live, MonoTime now);
-  NormalisedRecord Normalise(const Partition& partition, const RecordView& record, bool live);
+  // What the record yields, into normalised_.
+  void Normalise(const Partition& partition, const RecordView& record, bool live);
   void UpdateMetrics();
 
   const Options options_;
@@ -110,7 +111,7 @@ class Shard final : private RecordSource {
   Normaliser normaliser_;
   std::vector<RecordHeader> headers_;
   std::vector<HeaderView> header_views_;
-  wire::EventView view_;
+  NormalisedRecord normalised_;  // used again and again: a record allocates nothing
   log::RateLimited rejects_;
   absl::flat_hash_map<SlotId, Partition> partitions_;
   absl::flat_hash_map<uint64_t, SlotId> by_cookie_;

@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <deque>
+#include <random>
+#include <string>
+
 #include "tests/unit/services/ingest/history/history_fakes.h"
 
 namespace spillway::ingest {
@@ -76,6 +81,29 @@ TEST(PartitionLog, ARecordLargerThanTheBoundStays) {
   log.Append(EventRecord(2));
   EXPECT_EQ(log.size(), 1u);
   EXPECT_EQ(log.floor(), 1);
+}
+
+// Bytes lie in blocks that come and go with the records: of every size, they stay what they were.
+TEST(PartitionLog, KeepsTheBytesOfEveryRecordItHolds) {
+  std::mt19937 random(7);
+  PartitionLog log({.max_bytes = 300 << 10}, -1);
+  std::deque<std::string> expected;
+  for (int64_t offset = 0; offset < 3'000; ++offset) {
+    const size_t size = offset % 97 == 0 ? random() % (200 << 10) : random() % 2'000;
+    LogRecord record =
+        EventRecord(offset, "c", std::string(size, static_cast<char>('a' + offset % 26)));
+    log.Append(record);
+    expected.push_back(record.bytes);
+    record.bytes.assign(record.bytes.size(), '!');  // the log has a copy
+    if (offset % 501 == 0) log.EvictBefore(log.end_sequence());
+    while (expected.size() > log.size()) expected.pop_front();
+    for (size_t n = 0; n < expected.size(); ++n) {
+      const KeptRecord& kept = log.At(log.first_sequence() + n);
+      ASSERT_EQ(kept.EventBytes(kept.events[0]), expected[n]) << kept.offset << " at " << offset;
+      if (n == 2 && offset % 50 != 0) n = std::max<size_t>(n, expected.size() - 3);
+    }
+  }
+  EXPECT_GT(log.size(), 1u);
 }
 
 TEST(PartitionLog, EvictsByAge) {
