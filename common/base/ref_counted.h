@@ -6,7 +6,7 @@
 
 namespace spillway {
 
-// Intrusive, atomic reference count: one pointer wide, so that an outbox or a ring holds shared
+// Intrusive, atomic reference count: one pointer wide, so that a backlog or a ring holds shared
 // bytes without a control block of its own. T derives from RefCounted<T> and is created with
 // MakeRef<T>. Thread-safe in the manner of shared_ptr: the count may be changed from any thread,
 // the object is T's affair.

@@ -46,7 +46,7 @@ class ChecksTest(unittest.TestCase):
         for source, include, reason in [
                 ("services/edge/frame/frame.h", '"services/edge/hub/hub.h"', "no layer above"),
                 ("services/edge/hub/hub.cc", '"services/edge/session/client.h"', "no layer above"),
-                ("services/edge/ws/outbox.cc", '"services/edge/main.h"', "no layer above"),
+                ("services/edge/ws/backlog.cc", '"services/edge/main.h"', "no layer above"),
                 ("services/edge/hub/hub.cc", '"services/ingest/link/link.h"', "meet only in proto/"),
                 ("services/ingest/history/log.cc", '"services/ingest/kafka/x.h"', "no layer above"),
                 ("services/edge/new/x.cc", '"services/edge/frame/frame.h"', "in no layer"),

@@ -99,8 +99,8 @@ int Run(const Flags& flags) {
 
   net::WorkerOptions options;
   options.connection.max_message_bytes = kMaxMessage;
-  options.connection.max_backlog_bytes = 4 * kMaxMessage;
-  options.connection.max_backlog_messages = 1 << 20;
+  options.connection.backlog.bytes = 4 * kMaxMessage;
+  options.connection.backlog.messages = 1 << 20;
   options.deflate = flags.compress;
   EchoAcceptor acceptor;
   net::IoPool pool(flags.workers, options, Clock::Real());

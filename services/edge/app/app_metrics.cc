@@ -14,6 +14,7 @@ EdgeMetrics::EdgeMetrics(metrics::Registry& registry, const EdgeFamilies& famili
                          const LinkRuntime& runtime)
     : registry_(registry), families_(families), workers_(pool.size()) {
   AddSockets(pool, gate);
+  AddBacklogs(pool);
   AddSessions(workers);
   AddHubs(workers);
   AddUpstream(runtime);
@@ -49,15 +50,8 @@ void EdgeMetrics::AddSockets(net::IoPool& pool, const ConnectionGate& gate) {
   Add(families_.writes, of, &C::writes);
   Add(families_.write_stalls, of, &C::write_stalls);
   Add(families_.slow_consumer_closes, of, &C::slow_closes);
+  Add(families_.write_timeouts, of, &C::write_timeouts);
   Add(families_.protocol_errors, of, &C::protocol_errors);
-  handles_.push_back(registry_.Add(families_.outbox_bytes, {}, [count = workers_, of] {
-    double sum = 0;
-    for (size_t i = 0; i < count; ++i) {
-      const uint64_t out = of(i).bytes_unqueued.Value();  // first: the difference is never negative
-      sum += static_cast<double>(of(i).bytes_queued.Value() - out);
-    }
-    return sum;
-  }));
   handles_.push_back(registry_.Add(families_.connections_max, {},
                                    [&gate] { return static_cast<double>(gate.max()); }));
 }
@@ -68,6 +62,19 @@ void EdgeMetrics::AddTls(PublicTls& tls) {
   handles_.push_back(registry_.Add(families_.tls_reload_failures, {}, [&tls] {
     return static_cast<double>(tls.reload_failures().Value());
   }));
+}
+
+void EdgeMetrics::AddBacklogs(net::IoPool& pool) {
+  using C = ws::BacklogCounters;
+  const auto of = [&pool](size_t i) -> const C& { return pool.worker(i).counters().backlog; };
+  Add(families_.frames_queued, of, &C::queued);
+  Add(families_.outbox_bytes, of, &C::bytes);
+  Add(families_.outbox_messages, of, &C::messages);
+  Add(families_.slow_events, of, &C::conflated, {{"outcome", "conflated"}});
+  Add(families_.slow_events, of, &C::dropped_oldest, {{"outcome", "dropped_oldest"}});
+  Add(families_.slow_events, of, &C::dropped_newest, {{"outcome", "dropped_newest"}});
+  Add(families_.slow_events, of, &C::dropped_yielding, {{"outcome", "gave_way"}});
+  Add(families_.slow_gaps, of, &C::gaps);
 }
 
 void EdgeMetrics::AddSessions(const EdgeWorkers& workers) {

@@ -26,6 +26,7 @@ class EdgeMetrics {
   template <typename Counters, typename Of, typename T>
   void Add(const metrics::Family& family, Of of, T Counters::*member, metrics::Labels labels = {});
   void AddSockets(net::IoPool& pool, const ConnectionGate& gate);
+  void AddBacklogs(net::IoPool& pool);
   void AddSessions(const EdgeWorkers& workers);
   void AddHubs(const EdgeWorkers& workers);
   void AddUpstream(const LinkRuntime& runtime);

@@ -34,12 +34,12 @@ absl::StatusOr<ListenAddress> Parse(const char* key, const std::string& text) {
 void SetLimits(const v1::EdgeLimitsConfig& limits, EdgeOptions* options) {
   ws::ConnectionOptions& connection = options->worker.connection;
   connection.max_message_bytes = static_cast<size_t>(limits.max_message_bytes());
-  connection.max_backlog_bytes = static_cast<size_t>(limits.outbox_bytes());
-  connection.max_backlog_messages = static_cast<size_t>(limits.outbox_messages());
+  connection.backlog.bytes = static_cast<size_t>(limits.outbox_bytes());
+  connection.backlog.messages = static_cast<size_t>(limits.outbox_messages());
   options->worker.handshake_timeout = milliseconds(limits.handshake_timeout());
   options->limits.max_subscriptions = static_cast<size_t>(limits.max_subscriptions());
-  options->limits.low_backlog_bytes = connection.max_backlog_bytes / 2;
-  options->limits.low_backlog_messages = connection.max_backlog_messages / 2;
+  options->limits.low_backlog_bytes = connection.backlog.bytes / 2;
+  options->limits.low_backlog_messages = connection.backlog.messages / 2;
   options->max_connections = limits.max_connections();
 }
 

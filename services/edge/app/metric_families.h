@@ -46,11 +46,23 @@ struct EdgeFamilies {
       "spillway_edge_write_stalls_total", "Writes that the kernel took in part or not at all.");
   const metrics::Family& slow_consumer_closes =
       all.Counter("spillway_edge_slow_consumer_closes_total",
-                  "Connections closed because their backlog passed its bound.");
+                  "Connections closed because they did not read fast enough.");
   const metrics::Family& protocol_errors = all.Counter(
       "spillway_edge_protocol_errors_total", "Connections closed because of malformed frames.");
+  const metrics::Family& write_timeouts =
+      all.Counter("spillway_edge_write_timeouts_total",
+                  "Of slow_consumer_closes: nothing was taken for too long.");
+  const metrics::Family& frames_queued =
+      all.Counter("spillway_edge_frames_queued_total",
+                  "WebSocket frames that the kernel did not take at once.");
   const metrics::Family& outbox_bytes =
       all.Gauge("spillway_edge_outbox_bytes", "Bytes that wait for slow clients.");
+  const metrics::Family& outbox_messages =
+      all.Gauge("spillway_edge_outbox_messages", "Messages that wait for slow clients.");
+  const metrics::Family& slow_events = all.Counter(
+      "spillway_edge_slow_events_total", "Events that slow clients were not sent.", {"outcome"});
+  const metrics::Family& slow_gaps =
+      all.Counter("spillway_edge_slow_gaps_total", "Gaps told to clients that were too slow.");
   const metrics::Family& connections_max =
       all.Gauge("spillway_edge_connections_max", "Connections that this node takes.");
 

@@ -21,8 +21,8 @@ class Transport {
   // after Close() or once the peer is gone. A connection whose backlog passes its bound is closed
   // as a slow consumer (close_codes.h), which the handler learns by OnClosed in a later turn. The
   // caller keeps `frame` and `traits` alive until the end of the turn; what could not leave by then
-  // is referenced by the outbox. `traits` are those of the channel that the frame belongs to; null:
-  // it belongs to none.
+  // is referenced by the backlog. `traits` are those of the channel that the frame belongs to;
+  // null: it belongs to none.
   virtual void Send(const Frame& frame, const ChannelTraits* traits) = 0;
 
   // Sends what is queued, then a close frame (RFC 6455, section 5.5.1), and ends the connection
@@ -39,6 +39,14 @@ class Transport {
   virtual int deflate_window_bits() const { return 0; }
 };
 
+// Events of one channel that a connection did not send, because its peer read too slowly.
+struct LostEvents {
+  uint32_t slot = 0;  // SlotNumber; kNoSlot: they never were in Kafka
+  int64_t from = 0;   // offsets, both included; of a slot only
+  int64_t to = 0;
+  uint32_t count = 0;  // of the events
+};
+
 // What a connection tells the layer above. Called on the connection's worker thread only.
 class TransportHandler {
  public:
@@ -50,6 +58,13 @@ class TransportHandler {
   virtual void OnMessage(std::string_view payload, bool text) = 0;
   // A protocol-level pong (RFC 6455, section 5.5.3). Pings are answered below.
   virtual void OnPong() = 0;
+  // The frame that tells of them, in their place. Asked for where frames were sent under traits of
+  // a policy that drops; null: there is none.
+  virtual Ref<Frame> EncodeGap(const ChannelTraits& channel, const LostEvents& lost) {
+    static_cast<void>(channel);
+    static_cast<void>(lost);
+    return {};
+  }
   // The backlog fell below its low watermark (half of the bound) after having been above it.
   virtual void OnWritable() = 0;
   // Last call: the connection is gone. `code` is the peer's close code, ours, or 1006 without a

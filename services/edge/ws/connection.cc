@@ -8,6 +8,12 @@
 #include "services/edge/ws/utf8.h"
 
 namespace spillway::edge::ws {
+namespace {
+
+constexpr std::string_view kTooSlow = "too slow: read faster, or subscribe to less";
+constexpr std::string_view kTookNothing = "too slow: nothing was read for too long";
+
+}  // namespace
 
 Connection::Connection(ConnectionSet& set, uint64_t id, std::unique_ptr<ByteStream> stream,
                        std::unique_ptr<TransportHandler> handler, const ConnectionOptions& options,
@@ -20,7 +26,10 @@ Connection::Connection(ConnectionSet& set, uint64_t id, std::unique_ptr<ByteStre
       codec_(options.max_message_bytes, deflate.has_value()),
       deflate_window_bits_(static_cast<uint8_t>(deflate ? deflate->server_window_bits : 0)) {}
 
-Connection::~Connection() { handler_.reset(); }  // while all of this is there still
+Connection::~Connection() {
+  handler_.reset();  // while all of this is there still
+  backlog_.Clear(set_.backlog_pool_);
+}
 
 void Connection::Open(char* leftover, size_t size) {
   handler_->OnOpen(this);
@@ -79,27 +88,26 @@ void Connection::OnClose(uint16_t code, std::string_view reason) {
 
 // --- Output
 
-bool Connection::OverBound(size_t more) const {
-  return backlog_messages() > 0 && (backlog_bytes() + more > options_.max_backlog_bytes ||
-                                    backlog_messages() + 1 > options_.max_backlog_messages);
+bool Connection::ScratchIsFull(size_t more) const {
+  return scratch_messages_ > 0 && (scratch_bytes_ + more > options_.backlog.bytes ||
+                                   scratch_messages_ + 1 > options_.backlog.messages);
 }
 
 void Connection::Send(const Frame& frame, const ChannelTraits* traits) {
   if (state_ != State::kOpen) return;
-  const size_t size = frame.bytes().size();
-  if (OverBound(size)) [[unlikely]] {
-    // A burst within one turn is no slowness: see what the kernel takes first.
-    if (!blocked_) FlushScratch();
+  // A burst within one turn is no slowness: see what the kernel takes first.
+  if (!blocked_ && ScratchIsFull(frame.bytes().size())) [[unlikely]] {
+    FlushScratch();
     if (state_ != State::kOpen) return;
-    if (OverBound(size)) return FailSlow();
   }
   Queue(frame, traits);
 }
 
 void Connection::Queue(const Frame& frame, const ChannelTraits* traits) {
   if (blocked_) {
-    set_.counters_.bytes_queued.Add(frame.bytes().size());
-    outbox_.Push(Ref<Frame>(const_cast<Frame*>(&frame)));
+    if (!backlog_.Push(set_.backlog_pool_, options_.backlog, frame, traits)) {
+      return FailSlow(kTooSlow);
+    }
   } else {
     if (set_.scratch_.full()) [[unlikely]]
       set_.FlushAll();
@@ -121,8 +129,12 @@ void Connection::QueueClose(uint16_t code, std::string_view reason) {
     payload += CutUtf8(reason, kMaxControlPayload - 2);
   }
   Ref<Frame> frame = Frame::Make(Opcode::kClose, payload);
-  Queue(*frame, nullptr);
-  set_.Keep(std::move(frame));
+  if (blocked_) {
+    backlog_.PushLast(set_.backlog_pool_, *frame);
+  } else {
+    Queue(*frame, nullptr);
+    set_.Keep(std::move(frame));
+  }
 }
 
 void Connection::Flush() {
@@ -150,8 +162,8 @@ void Connection::FlushScratch() {
     }
     CountWrite(result);
     if (result.bytes < size) {
-      KeepRest(first, result.bytes);
       SetBlocked(true);
+      KeepRest(first, result.bytes);
       break;
     }
     set_.counters_.frames_out.Add(count);
@@ -159,27 +171,37 @@ void Connection::FlushScratch() {
   ForgetScratch();
 }
 
-// Moves what was not taken, of the frames from `node` on, into the outbox.
+// Moves what was not taken, of the frames from `node` on, into the backlog.
 void Connection::KeepRest(uint32_t node, size_t sent) {
+  // What could not leave is no burst of this turn any more.
+  scratch_bytes_ = scratch_messages_ = 0;
+  bool given_up = false;
   for (; node != SendScratch::kNone; node = set_.scratch_.next(node)) {
     const Frame& frame = set_.scratch_.frame(node);
     const size_t size = frame.bytes().size();
     if (sent >= size) {
       sent -= size;
       set_.counters_.frames_out.Add();
-      continue;
+    } else if (backlog_.empty()) {
+      // The stream may have begun it, also if it says that it took nothing of it.
+      backlog_.PushStarted(set_.backlog_pool_, frame, std::exchange(sent, 0));
+    } else if (frame.opcode() == Opcode::kClose) {
+      backlog_.PushLast(set_.backlog_pool_, frame);
+    } else if (!given_up && !backlog_.Push(set_.backlog_pool_, options_.backlog, frame,
+                                           set_.scratch_.traits(node))) {
+      if (state_ == State::kOpen) return FailSlow(kTooSlow);
+      given_up = true;  // it ends anyway: the close frame alone is left to say
+      backlog_.DropUnstarted(set_.backlog_pool_);
     }
-    set_.counters_.bytes_queued.Add(size - sent);
-    outbox_.Push(Ref<Frame>(const_cast<Frame*>(&frame)), sent);
-    sent = 0;
   }
+  was_high_ |= AboveLowWatermark();
 }
 
 void Connection::HandleWritable() {
   if (state_ == State::kEnded) return;
   iovec pieces[kMaxPieces];
-  while (!outbox_.empty()) {
-    const size_t count = outbox_.Gather(pieces, kMaxPieces);
+  while (const size_t count =
+             backlog_.Gather(set_.backlog_pool_, options_.backlog, *this, pieces, kMaxPieces)) {
     size_t size = 0;
     for (size_t i = 0; i < count; ++i) size += pieces[i].iov_len;
     const IoResult result = stream_->Write(pieces, count);
@@ -187,11 +209,12 @@ void Connection::HandleWritable() {
       return Lose();
     }
     CountWrite(result);
-    set_.counters_.bytes_unqueued.Add(result.bytes);
-    set_.counters_.frames_out.Add(outbox_.Consume(result.bytes));
-    if (result.bytes < size) break;
+    const bool partly = result.bytes < size;
+    set_.counters_.frames_out.Add(backlog_.Consume(set_.backlog_pool_, result.bytes, partly));
+    if (result.bytes > 0 && state_ == State::kOpen) SetWriteTimeout();
+    if (partly) break;
   }
-  if (outbox_.empty()) SetBlocked(false);
+  if (backlog_.empty()) SetBlocked(false);
   AfterWrite();
 }
 
@@ -208,6 +231,20 @@ void Connection::SetBlocked(bool blocked) {
   if (blocked_ == blocked) return;
   blocked_ = blocked;
   set_.loop_.WatchWrites(stream_->fd(), this, blocked);
+  if (state_ != State::kOpen) return;
+  if (blocked) {
+    SetWriteTimeout();
+  } else {
+    timer_.Cancel();
+  }
+}
+
+void Connection::SetWriteTimeout() {
+  if (options_.write_timeout.count() > 0) set_.wheel_.Set(timer_, options_.write_timeout);
+}
+
+Ref<Frame> Connection::MakeGap(const ChannelTraits& channel, const LostEvents& lost) {
+  return handler_ == nullptr ? Ref<Frame>() : handler_->EncodeGap(channel, lost);
 }
 
 void Connection::ForgetScratch() {
@@ -217,8 +254,8 @@ void Connection::ForgetScratch() {
 }
 
 bool Connection::AboveLowWatermark() const {
-  return backlog_bytes() > options_.max_backlog_bytes / 2 ||
-         backlog_messages() > options_.max_backlog_messages / 2;
+  return backlog_bytes() > options_.backlog.bytes / 2 ||
+         backlog_messages() > options_.backlog.messages / 2;
 }
 
 void Connection::AfterWrite() {
@@ -242,25 +279,25 @@ void Connection::Close(uint16_t code, std::string_view reason) {
   state_ = State::kClosing;
   outcome_code_ = code;
   outcome_reason_ = CutUtf8(reason, kMaxControlPayload - 2);
-  set_.wheel_.Set(close_timer_, options_.close_timeout);
+  set_.wheel_.Set(timer_, options_.close_timeout);
 }
 
-void Connection::FailSlow() {
+void Connection::FailSlow(std::string_view reason) {
   set_.counters_.slow_closes.Add();
   ForgetScratch();
-  const size_t before = outbox_.bytes();
-  outbox_.DropUnstarted();
-  set_.counters_.bytes_unqueued.Add(before - outbox_.bytes());
-  constexpr std::string_view kReason = "too slow: read faster, or subscribe to less";
-  QueueClose(kCloseSlowConsumer.code, kReason);
-  Finish(kCloseSlowConsumer.code, kReason);
+  backlog_.DropUnstarted(set_.backlog_pool_);
+  QueueClose(kCloseSlowConsumer.code, reason);
+  Finish(kCloseSlowConsumer.code, reason);
 }
 
 void Connection::Finish(uint16_t code, std::string_view reason) {
+  // An unblocked connection's timer runs only if it is the one of closing.
+  if (state_ == State::kOpen || !timer_.pending()) set_.wheel_.Set(timer_, options_.close_timeout);
   state_ = State::kFinishing;
   outcome_code_ = code;
   outcome_reason_ = reason;
-  if (!close_timer_.pending()) set_.wheel_.Set(close_timer_, options_.close_timeout);
+  // The handler, who makes them, is about to go; and nobody listens any more.
+  if (backlog_.gaps() > 0) backlog_.DropUnstarted(set_.backlog_pool_);
   set_.MarkAttention(*this);
   if (backlog_messages() == 0) OutputDrained();
 }
@@ -274,7 +311,11 @@ void Connection::OutputDrained() {
   write_shut_ = true;
 }
 
-void Connection::OnCloseTimeout() { End(); }
+void Connection::OnTimeout() {
+  if (state_ != State::kOpen) return End();
+  set_.counters_.write_timeouts.Add();
+  FailSlow(kTookNothing);
+}
 
 void Connection::Abort(const CloseCode& code) {
   if (state_ == State::kEnded) return;
@@ -292,9 +333,8 @@ void Connection::End() {
   if (state_ == State::kEnded) return;
   state_ = State::kEnded;
   ForgetScratch();
-  set_.counters_.bytes_unqueued.Add(outbox_.bytes());
-  outbox_.Clear();
-  close_timer_.Cancel();
+  backlog_.Clear(set_.backlog_pool_);
+  timer_.Cancel();
   set_.loop_.Unwatch(stream_->fd());
   set_.MarkAttention(*this);
 }

@@ -10,11 +10,11 @@
 
 #include "services/edge/session/transport.h"
 #include "services/edge/timer/timing_wheel.h"
+#include "services/edge/ws/backlog.h"
 #include "services/edge/ws/byte_stream.h"
 #include "services/edge/ws/close_codes.h"
 #include "services/edge/ws/extension.h"
 #include "services/edge/ws/frame_codec.h"
-#include "services/edge/ws/outbox.h"
 #include "services/edge/ws/send_scratch.h"
 
 namespace spillway::edge::ws {
@@ -24,10 +24,11 @@ class ConnectionSet;
 struct ConnectionOptions {
   size_t max_message_bytes =
       64 * 1024;  // of the client's messages, inflated; above: closed with 1009
-  // The backlog's bound; above: closed as a slow consumer. One frame is taken whatever its size
-  // while nothing else waits.
-  size_t max_backlog_bytes = 1024 * 1024;
-  size_t max_backlog_messages = 4096;
+  // Of what waits. At the bound events give way as their channels' policies say; where none can the
+  // connection is closed as a slow consumer.
+  BacklogLimits backlog;
+  // The longest that the kernel takes nothing of what waits: then the same. 0: for ever.
+  std::chrono::milliseconds write_timeout{30'000};
   std::chrono::milliseconds close_timeout{5000};  // from a close frame queued to the end
 };
 
@@ -40,7 +41,7 @@ struct ConnectionOptions {
 //
 // Belongs to one worker thread, which alone may call it; owned by its ConnectionSet, which destroys
 // it at the end of the turn in which it ended.
-class Connection final : public Transport, private FrameSink {
+class Connection final : public Transport, private FrameSink, private GapFrames {
  public:
   Connection(ConnectionSet& set, uint64_t id, std::unique_ptr<ByteStream> stream,
              std::unique_ptr<TransportHandler> handler, const ConnectionOptions& options,
@@ -50,8 +51,8 @@ class Connection final : public Transport, private FrameSink {
   // Transport.
   void Send(const Frame& frame, const ChannelTraits* traits) override;
   void Close(uint16_t code, std::string_view reason) override;
-  size_t backlog_bytes() const override { return scratch_bytes_ + outbox_.bytes(); }
-  size_t backlog_messages() const override { return scratch_messages_ + outbox_.messages(); }
+  size_t backlog_bytes() const override { return scratch_bytes_ + backlog_.bytes(); }
+  size_t backlog_messages() const override { return scratch_messages_ + backlog_.messages(); }
 
   // Keeps a frame made for this connection alone alive until the turn's end, as Send() wants it.
   void Keep(Ref<Frame> frame);
@@ -91,9 +92,12 @@ class Connection final : public Transport, private FrameSink {
   void OnPong(std::string_view payload) override;
   void OnClose(uint16_t code, std::string_view reason) override;
 
+  // GapFrames.
+  Ref<Frame> MakeGap(const ChannelTraits& channel, const LostEvents& lost) override;
+
   void TakeInput(char* data, size_t size);
 
-  bool OverBound(size_t more) const;
+  bool ScratchIsFull(size_t more) const;
   bool AboveLowWatermark() const;
   void Queue(const Frame& frame, const ChannelTraits* traits);
   void QueueClose(uint16_t code, std::string_view reason);
@@ -102,12 +106,13 @@ class Connection final : public Transport, private FrameSink {
   void KeepRest(uint32_t node, size_t sent);
   void CountWrite(const IoResult& result);
   void SetBlocked(bool blocked);
+  void SetWriteTimeout();
   void AfterWrite();
 
-  void FailSlow();
+  void FailSlow(std::string_view reason);
   void Finish(uint16_t code, std::string_view reason);
   void OutputDrained();
-  void OnCloseTimeout();
+  void OnTimeout();
   void Lose();
   void End();
 
@@ -117,17 +122,18 @@ class Connection final : public Transport, private FrameSink {
   std::unique_ptr<ByteStream> stream_;
   std::unique_ptr<TransportHandler> handler_;
   FrameCodec codec_;
-  Outbox outbox_;
+  Backlog backlog_;
   SendScratch::List scratch_;
   size_t scratch_bytes_ = 0;
   size_t scratch_messages_ = 0;
-  Timer close_timer_ = Timer::Of<&Connection::OnCloseTimeout>(this);
+  // While open: of writing, set while blocked. Afterwards: of closing.
+  Timer timer_ = Timer::Of<&Connection::OnTimeout>(this);
   std::string outcome_reason_;
   uint16_t outcome_code_ = kCloseAbnormal.code;
   const uint8_t deflate_window_bits_;
   State state_ = State::kOpen;
   bool peer_closed_ = false;  // its close frame came
-  bool blocked_ = false;      // the kernel is full: the outbox is not empty, or was a moment ago
+  bool blocked_ = false;      // the kernel is full: the backlog is not empty, or was a moment ago
   bool write_shut_ = false;
   bool dirty_ = false;         // in the set's list of connections to flush
   bool attention_ = false;     // in the set's list of connections to settle

@@ -7,7 +7,12 @@ namespace spillway::edge::ws {
 
 ConnectionSet::ConnectionSet(EventLoop& loop, TimingWheel& wheel, WorkerCounters& counters,
                              const ConnectionOptions& options, uint64_t first_id)
-    : loop_(loop), wheel_(wheel), counters_(counters), options_(options), next_id_(first_id) {}
+    : loop_(loop),
+      wheel_(wheel),
+      counters_(counters),
+      options_(options),
+      backlog_pool_(counters.backlog),
+      next_id_(first_id) {}
 
 ConnectionSet::~ConnectionSet() = default;
 

@@ -75,6 +75,7 @@ class ConnectionSet {
   const ConnectionOptions options_;
   Inflater inflater_;
   SendScratch scratch_;
+  BacklogPool backlog_pool_;
   uint64_t next_id_;
   bool in_turn_ = false;
   std::optional<CloseCode> shut_down_;

@@ -4,6 +4,18 @@
 
 namespace spillway::edge::ws {
 
+// What a worker's backlogs did. Written by the worker's thread, read by any.
+struct BacklogCounters {
+  metrics::Counter queued;            // frames that the kernel did not take at once
+  metrics::Counter conflated;         // events replaced by a newer one of their key
+  metrics::Counter dropped_oldest;    // given up for a newer one of their channel
+  metrics::Counter dropped_newest;    // refused
+  metrics::Counter dropped_yielding;  // given up for another channel's, of no lower priority
+  metrics::Counter gaps;              // gap messages made
+  metrics::Gauge bytes;               // that wait now, as BacklogLimits counts
+  metrics::Gauge messages;
+};
+
 // What one worker counts about its connections. Written by that worker's thread, read by any.
 // Owned by the worker.
 struct WorkerCounters {
@@ -21,11 +33,11 @@ struct WorkerCounters {
   metrics::Counter bytes_in;
   metrics::Counter frames_out;  // taken by the kernel whole
   metrics::Counter bytes_out;
-  metrics::Counter writes;           // system calls that wrote something
-  metrics::Counter write_stalls;     // writes that the kernel took in part or not at all
-  metrics::Counter bytes_queued;     // into outboxes
-  metrics::Counter bytes_unqueued;   // out of them, sent or dropped: queued - unqueued are there
-  metrics::Counter slow_closes;      // closed because their backlog passed its bound
+  metrics::Counter writes;        // system calls that wrote something
+  metrics::Counter write_stalls;  // writes that the kernel took in part or not at all
+  BacklogCounters backlog;
+  metrics::Counter slow_closes;      // closed because they did not read fast enough
+  metrics::Counter write_timeouts;   // of these: the kernel took nothing for too long
   metrics::Counter protocol_errors;  // closed because of what the peer sent
 };
 

@@ -145,7 +145,7 @@ TEST_F(EdgeTlsTest, AnswersHttpsAndEndsItCleanly) {
 TEST_F(EdgeTlsTest, EchoesMessagesOfEverySize) {
   edge::net::WorkerOptions options;
   options.connection.max_message_bytes = 4 << 20;
-  options.connection.max_backlog_bytes = 8 << 20;
+  options.connection.backlog.bytes = 8 << 20;
   Start(options);
   SslClient client(certificates_);
   ASSERT_TRUE(client.Connect(server_->port()));
@@ -156,10 +156,10 @@ TEST_F(EdgeTlsTest, EchoesMessagesOfEverySize) {
   EXPECT_EQ(counters().tls_handshakes.Value(), 1u);
 }
 
-TEST_F(EdgeTlsTest, ReadersGetAFloodInOrderThroughTheOutbox) {
+TEST_F(EdgeTlsTest, ReadersGetAFloodInOrderThroughTheBacklog) {
   edge::net::WorkerOptions options;
-  options.connection.max_backlog_bytes = 64 << 20;
-  options.connection.max_backlog_messages = 1 << 20;
+  options.connection.backlog.bytes = 64 << 20;
+  options.connection.backlog.messages = 1 << 20;
   Start(options);
   SslClient client(certificates_);
   ASSERT_TRUE(client.Connect(server_->port(), 8192));
@@ -168,7 +168,7 @@ TEST_F(EdgeTlsTest, ReadersGetAFloodInOrderThroughTheOutbox) {
   for (int i = 0; i < 100000; ++i) ASSERT_EQ(client.Receive(), "flood");
   EXPECT_EQ(client.Receive(), "last");
   EXPECT_EQ(counters().frames_out.Value(), 100001u);
-  EXPECT_GT(counters().bytes_queued.Value(), 0u);
+  EXPECT_GT(counters().backlog.queued.Value(), 0u);
 }
 
 TEST_F(EdgeTlsTest, ReadsFramesThatCameWithTheHandshake) {
@@ -209,8 +209,8 @@ TEST_F(EdgeTlsTest, ClosesInEveryDirection) {
 
 TEST_F(EdgeTlsTest, ASlowConsumerIsToldWhenItReadsOn) {
   edge::net::WorkerOptions options;
-  options.connection.max_backlog_bytes = 64 * 1024;
-  options.connection.max_backlog_messages = 1000;
+  options.connection.backlog.bytes = 64 * 1024;
+  options.connection.backlog.messages = 1000;
   Start(options);
   SslClient slow(certificates_);
   ASSERT_TRUE(slow.Connect(server_->port(), 4096));

@@ -22,7 +22,7 @@ std::string Pattern(size_t size) {
 TEST(WsServerTest, EchoesMessagesOfEveryLengthForm) {
   edge::net::WorkerOptions options;
   options.connection.max_message_bytes = 4 << 20;
-  options.connection.max_backlog_bytes = 8 << 20;
+  options.connection.backlog.bytes = 8 << 20;
   TestServer server(options);
   BeastClient client;
   ASSERT_TRUE(client.Connect(server.port()));
@@ -102,8 +102,8 @@ TEST(WsServerTest, MessagesAboveTheLimitAreRefused) {
 
 TEST(WsServerTest, ASlowConsumerIsClosedAndOthersAreNot) {
   edge::net::WorkerOptions options;
-  options.connection.max_backlog_bytes = 64 * 1024;
-  options.connection.max_backlog_messages = 1000;
+  options.connection.backlog.bytes = 64 * 1024;
+  options.connection.backlog.messages = 1000;
   options.connection.close_timeout = std::chrono::milliseconds(300);
   TestServer server(options, 1);
   BeastClient slow;
@@ -123,10 +123,10 @@ TEST(WsServerTest, ASlowConsumerIsClosedAndOthersAreNot) {
   EXPECT_EQ(slow_closes(), 1u);
 }
 
-TEST(WsServerTest, ReadersGetAFloodInOrderThroughTheOutbox) {
+TEST(WsServerTest, ReadersGetAFloodInOrderThroughTheBacklog) {
   edge::net::WorkerOptions options;
-  options.connection.max_backlog_bytes = 64 << 20;
-  options.connection.max_backlog_messages = 1 << 20;
+  options.connection.backlog.bytes = 64 << 20;
+  options.connection.backlog.messages = 1 << 20;
   TestServer server(options, 1);
   BeastClient client;
   ASSERT_TRUE(client.Connect(server.port()));

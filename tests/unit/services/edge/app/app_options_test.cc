@@ -56,7 +56,7 @@ TEST_F(AppOptionsTest, TakesTheConfigurationOver) {
   EXPECT_EQ(options->threads, 3u);
   EXPECT_EQ(options->listen.ip, "127.0.0.1");
   EXPECT_FALSE(options->has_ops);
-  EXPECT_EQ(options->worker.connection.max_backlog_bytes, 65536u);
+  EXPECT_EQ(options->worker.connection.backlog.bytes, 65536u);
   EXPECT_EQ(options->worker.connection.max_message_bytes, 1024u);
   EXPECT_EQ(options->limits.low_backlog_messages, 50u);
   EXPECT_EQ(options->max_connections, 7);

@@ -2,117 +2,15 @@
 
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "services/edge/ws/connection_set.h"
-#include "tests/support/fake_clock.h"
 #include "tests/unit/services/edge/ws/client_frames.h"
-#include "tests/unit/services/edge/ws/fake_stream.h"
+#include "tests/unit/services/edge/ws/connection_fixture.h"
 
 namespace spillway::edge::ws {
 namespace {
-
-using Log = std::vector<std::string>;
-
-struct Script {
-  Log log;
-  Transport* transport = nullptr;
-  std::function<void(std::string_view)> on_message = [](std::string_view) {};
-  std::function<void()> on_writable = [] {};
-  bool destroyed = false;
-};
-
-class Handler final : public TransportHandler {
- public:
-  explicit Handler(Script& script) : script_(script) {}
-  ~Handler() override { script_.destroyed = true; }
-  void OnOpen(Transport* transport) override {
-    script_.transport = transport;
-    script_.log.push_back("open");
-  }
-  void OnMessage(std::string_view payload, bool text) override {
-    script_.log.push_back((text ? "text:" : "binary:") + std::string(payload));
-    script_.on_message(payload);
-  }
-  void OnPong() override { script_.log.push_back("pong"); }
-  void OnWritable() override {
-    script_.log.push_back("writable");
-    script_.on_writable();
-  }
-  void OnClosed(uint16_t code, std::string_view reason) override {
-    script_.log.push_back("closed:" + std::to_string(code) + ":" + std::string(reason));
-  }
-
- private:
-  Script& script_;
-};
-
-class ConnectionTest : public testing::Test {
- protected:
-  ConnectionTest() {
-    options_.max_backlog_bytes = 1000;
-    options_.max_backlog_messages = 100;
-    options_.close_timeout = std::chrono::milliseconds(1000);
-    set_ = std::make_unique<ConnectionSet>(loop_, wheel_, counters_, options_, 1);
-  }
-
-  void Open(std::string leftover = "") {
-    Turn([&] {
-      set_->Add(std::make_unique<FakeStream>(peer_), std::make_unique<Handler>(script_),
-                std::nullopt, leftover.data(), leftover.size());
-    });
-  }
-  void Turn(const std::function<void()>& fn) {
-    loop_.turn_requested = false;
-    set_->BeginTurn();
-    fn();
-    set_->EndTurn();
-  }
-  // Lets the turns happen that were asked for.
-  void Settle() {
-    while (loop_.turn_requested) Turn([] {});
-  }
-  void Receive(const std::string& bytes) {
-    peer_.to_read += bytes;
-    char buffer[4096];
-    Turn([&] {
-      if (loop_.watched != nullptr) loop_.watched->HandleReadable(buffer, sizeof buffer);
-    });
-  }
-  void Writable(size_t room) {
-    peer_.room = room;
-    Turn([&] {
-      if (loop_.watched != nullptr) loop_.watched->HandleWritable();
-    });
-  }
-  void Send(std::string_view payload) {
-    Ref<Frame> frame = Frame::Make(Opcode::kText, payload);
-    script_.transport->Send(*frame, nullptr);
-    set_->Keep(std::move(frame));
-  }
-  void Pass(std::chrono::milliseconds time) {
-    clock_.Advance(time);
-    Turn([&] { wheel_.Advance(); });
-  }
-  static std::string Text(std::string_view payload) {
-    return std::string(Frame::Make(Opcode::kText, payload)->bytes());
-  }
-  static std::string CloseFrame(uint16_t code, std::string_view reason = "") {
-    return std::string(Frame::Make(Opcode::kClose, ClosePayload(code, reason))->bytes());
-  }
-
-  test::FakeClock clock_;
-  TimingWheel wheel_{clock_, std::chrono::milliseconds(100)};
-  FakeLoop loop_;
-  WorkerCounters counters_;
-  ConnectionOptions options_;
-  FakePeer peer_;
-  Script script_;
-  std::unique_ptr<ConnectionSet> set_;
-};
 
 TEST_F(ConnectionTest, OneTurnIsOneWrite) {
   Open();
@@ -129,9 +27,9 @@ TEST_F(ConnectionTest, OneTurnIsOneWrite) {
 }
 
 TEST_F(ConnectionTest, LongTurnsTakeSeveralGatherWrites) {
-  options_.max_backlog_messages = 10000;
-  options_.max_backlog_bytes = 1 << 20;
-  set_ = std::make_unique<ConnectionSet>(loop_, wheel_, counters_, options_, 1);
+  options_.backlog.messages = 10000;
+  options_.backlog.bytes = 1 << 20;
+  Rebuild();
   Open();
   std::string expected;
   Turn([&] {
@@ -155,17 +53,17 @@ TEST_F(ConnectionTest, WhatTheKernelRefusesWaitsInOrder) {
   EXPECT_TRUE(loop_.writes_watched);
   Turn([&] { Send("cccc"); });
   EXPECT_EQ(script_.transport->backlog_messages(), 3u);
-  EXPECT_EQ(script_.transport->backlog_bytes(), 13u);
+  EXPECT_EQ(script_.transport->backlog_bytes(), 13 + 3 * Backlog::kNodeCost + Backlog::kStateCost);
   Writable(8);
   EXPECT_TRUE(loop_.writes_watched);
   Writable(1000);
   EXPECT_FALSE(loop_.writes_watched);
   EXPECT_EQ(peer_.written, Text("aaaa") + Text("bbbb") + Text("cccc"));
   EXPECT_EQ(counters_.frames_out.Value(), 3u);
-  EXPECT_EQ(counters_.bytes_queued.Value(), counters_.bytes_unqueued.Value());
+  EXPECT_EQ(counters_.backlog.bytes.Value(), 0);
 }
 
-TEST_F(ConnectionTest, FramesOutliveTheirTurnInTheOutbox) {
+TEST_F(ConnectionTest, FramesOutliveTheirTurnInTheBacklog) {
   Open();
   peer_.room = 0;
   Turn([&] { Send("kept"); });  // the caller's reference is gone at the turn's end
@@ -225,6 +123,8 @@ TEST_F(ConnectionTest, AFrameLargerThanTheBoundGoesAlone) {
 }
 
 TEST_F(ConnectionTest, TellsWhenTheBacklogFellBelowHalf) {
+  options_.backlog.bytes = 2000;
+  Rebuild();
   Open();
   peer_.room = 0;
   Turn([&] { Send(std::string(100, 'x')); });
