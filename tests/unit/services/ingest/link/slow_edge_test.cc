@@ -1,0 +1,107 @@
+// ShardCore: an edge that takes nothing is cut and comes back after what it has; whoever else is
+// served, and the readers, do not notice.
+
+#include <gmock/gmock.h>
+
+#include <string>
+#include <vector>
+
+#include "tests/unit/services/ingest/link/link_fakes.h"
+
+namespace spillway::ingest {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+class SlowEdge : public ShardTest {
+ protected:
+  static constexpr LinkId kSlow = 1;
+  static constexpr LinkId kFast = 2;
+  static constexpr LinkId kBack = 3;
+
+  void SetUp() override {
+    Build(SmallLog(4));
+    Open(kSlow);
+    Open(kFast);
+    AttachEnd(kSlow, 11);
+    AttachEnd(kFast, 22);
+    core_->OnResolved(1, 0, 100, now_);
+    source_.Take();
+    sink_.Take(kSlow);
+    sink_.Take(kFast);
+  }
+
+  // Offsets in what a link was sent, in order.
+  std::vector<int64_t> Offsets(LinkId link) {
+    std::vector<int64_t> offsets;
+    for (const std::string& batch : sink_.Take(link)) {
+      for (size_t at = batch.find("1:"); at != std::string::npos; at = batch.find("1:", at + 1)) {
+        if (at == 0 || batch[at - 1] == ' ') offsets.push_back(std::stoll(batch.substr(at + 2)));
+      }
+    }
+    return offsets;
+  }
+  static std::vector<int64_t> From(int64_t first, int64_t last) {
+    std::vector<int64_t> offsets;
+    for (int64_t offset = first; offset <= last; ++offset) offsets.push_back(offset);
+    return offsets;
+  }
+  // Records one by one, each taken at once by the fast link and never by the slow one.
+  void Flow(int64_t first, int64_t last) {
+    for (int64_t offset = first; offset <= last; ++offset) {
+      Live(offset);
+      core_->Pump(now_);
+      core_->OnBatchTaken(kFast);
+    }
+  }
+};
+
+TEST_F(SlowEdge, IsNotWaitedFor) {
+  Flow(100, 119);
+  EXPECT_EQ(Offsets(kFast), From(100, 119)) << "each in its turn, none twice";
+  EXPECT_THAT(source_.Take(), IsEmpty()) << "the reader goes on as it was";
+  EXPECT_EQ(core_->stalled_readers(), 0u);
+  EXPECT_LE(core_->log_bytes(), 4 * EventRecord(100, "c", "{}", 1).cost());
+}
+
+TEST_F(SlowEdge, IsCutOnceAndComesBackAfterWhatItHas) {
+  Flow(100, 109);
+  const std::vector<int64_t> before = Offsets(kSlow);
+  EXPECT_EQ(before, From(100, 100)) << "one batch was under way";
+  // It takes that one at last, and what follows it is gone from the log.
+  core_->OnBatchTaken(kSlow);
+  Flow(110, 110);
+  EXPECT_THAT(sink_.cut, ElementsAre(testing::Key(kSlow)));
+  EXPECT_EQ(core_->counters().cuts, 1u);
+  core_->CloseLink(kSlow, now_);
+
+  Open(kBack);
+  AttachAfter(kBack, 33, before.back());
+  core_->OnResolved(1, 0, 111, now_);
+  EXPECT_THAT(source_.Take(), ElementsAre("resolve 1", "scan 1 from 101")) << "beside the reader";
+  for (int64_t offset = 101; offset <= 110; ++offset) {
+    Scanned(offset);
+    core_->Pump(now_);
+    core_->OnBatchTaken(kBack);
+  }
+  Flow(111, 112);
+  core_->OnBatchTaken(kBack);
+  core_->Pump(now_);
+  EXPECT_EQ(Offsets(kBack), From(101, 112)) << "nothing lost and nothing twice";
+  EXPECT_EQ(Offsets(kFast), From(100, 112)) << "the other one has seen nothing of it";
+  EXPECT_EQ(core_->counters().cuts, 1u);
+}
+
+TEST_F(SlowEdge, ThatComesBackInTimeIsServedFromTheLog) {
+  Flow(100, 102);
+  core_->CloseLink(kSlow, now_);
+  Open(kBack);
+  AttachAfter(kBack, 33, 100);
+  core_->Pump(now_);
+  EXPECT_EQ(Offsets(kBack), From(101, 102));
+  EXPECT_THAT(source_.Take(), IsEmpty()) << "no scan";
+}
+
+}  // namespace
+}  // namespace spillway::ingest
