@@ -65,16 +65,13 @@ absl::Status Check(const spillway::config::Loaded& loaded) {
       .status();
 }
 
+const spillway::v1::MetricsConfig& Metrics(const spillway::v1::Config& config) {
+  return config.edge().metrics();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const spillway::edge::EdgeFamilies families;
-  const spillway::app::Service service = {
-      .name = kName, .section = "edge", .families = families.all, .metrics = [
-      ](const auto& config) -> auto& {return config.edge().metrics();
-}
-, .check = Check,
-}
-;
-return spillway::app::ServiceMain(argc, argv, service, Run);
+  return spillway::app::ServiceMain(argc, argv, {kName, "edge", families.all, Metrics, Check}, Run);
 }

@@ -3,7 +3,8 @@
 #include <string>
 
 #include "common/app/service_main.h"
-#include "common/base/json_text.h"
+#include "common/app/tls_files.h"
+#include "common/base/strings.h"
 #include "common/lifecycle/signals.h"
 #include "common/log/log.h"
 #include "services/ingest/app/ingest_app.h"
@@ -13,22 +14,35 @@ namespace {
 
 using spillway::app::WithPort;
 
+constexpr char kName[] = "spillway-ingest";
+
+// The key that the message begins with gets its place in the configuration.
+int Fail(const absl::Status& status, const spillway::config::Locations& locations = {}) {
+  const std::string message = locations.Locate(spillway::Std(status.message()));
+  std::fprintf(stderr, "%s: %s\n", kName, message.c_str());
+  return absl::IsInvalidArgument(status) ? spillway::app::kExitUsage : spillway::app::kExitFailed;
+}
+
+absl::Status CheckTls(const spillway::v1::IngestConfig& config) {
+  if (!config.has_tls()) return absl::OkStatus();
+  return spillway::app::TlsFilesOf("ingest.tls", config.tls()).status();
+}
+
 int Run(const spillway::config::Loaded& loaded) {
   const spillway::v1::IngestConfig& config = loaded.config.ingest();
   std::promise<int> stop;
   auto signals = spillway::lifecycle::Signals::Install([&](int signal) { stop.set_value(signal); });
-  if (!signals.ok()) {
-    std::fprintf(stderr, "spillway-ingest: %s\n", std::string(signals.status().message()).c_str());
-    return spillway::app::kExitFailed;
-  }
+  if (!signals.ok()) return Fail(signals.status());
   spillway::ingest::IngestApp app(spillway::Clock::Real());
   spillway::log::Options logging;
-  logging.service = "spillway-ingest";
+  logging.service = kName;
   logging.level = spillway::app::LogLevel(config.log());
   spillway::log::Init(logging);
+  if (const absl::Status status = CheckTls(config); !status.ok()) {
+    return Fail(status, loaded.locations);
+  }
   if (const absl::Status status = app.Start(loaded); !status.ok()) {
-    std::fprintf(stderr, "spillway-ingest: %s\n", std::string(status.message()).c_str());
-    return absl::IsInvalidArgument(status) ? spillway::app::kExitUsage : spillway::app::kExitFailed;
+    return Fail(status, loaded.locations);
   }
   // For scripts that let the system choose ports.
   std::printf(
@@ -44,21 +58,20 @@ int Run(const spillway::config::Loaded& loaded) {
 }
 
 absl::Status Check(const spillway::config::Loaded& loaded) {
+  if (absl::Status status = CheckTls(loaded.config.ingest()); !status.ok()) return status;
   return spillway::ingest::RouteTable::Compile(loaded.config.ingest(), loaded.locations,
                                                spillway::config::Environment::Real())
       .status();
+}
+
+const spillway::v1::MetricsConfig& Metrics(const spillway::v1::Config& config) {
+  return config.ingest().metrics();
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   const spillway::ingest::IngestFamilies families;
-  const spillway::app::Service service = {
-      .name = "spillway-ingest", .section = "ingest", .families = families.all, .metrics = [
-      ](const auto& config) -> auto& {return config.ingest().metrics();
-}
-, .check = Check,
-}
-;
-return spillway::app::ServiceMain(argc, argv, service, Run);
+  return spillway::app::ServiceMain(argc, argv, {kName, "ingest", families.all, Metrics, Check},
+                                    Run);
 }

@@ -68,13 +68,13 @@ std::string WriteKey(const std::string& path, EVP_PKEY* key) {
 
 }  // namespace
 
-Certificates::Certificates(const std::string& directory) {
+Certificates::Certificates(const std::string& directory, const Options& options) {
   const Key ca_key = MakeKey();
   const Key server_key = MakeKey();
   const Key client_key = MakeKey();
-  const Cert ca = MakeCert("test authority", 1, ca_key.get(), nullptr, ca_key.get(), nullptr);
+  const Cert ca = MakeCert(options.authority, 1, ca_key.get(), nullptr, ca_key.get(), nullptr);
   const Cert server =
-      MakeCert("server", 2, server_key.get(), ca.get(), ca_key.get(), "DNS:localhost,IP:127.0.0.1");
+      MakeCert("server", 2, server_key.get(), ca.get(), ca_key.get(), options.server_names);
   const Cert client = MakeCert("client", 3, client_key.get(), ca.get(), ca_key.get(), "DNS:client");
   ca_ = WriteCert(directory + "/ca.pem", ca.get());
   server_cert_ = WriteCert(directory + "/server.pem", server.get());

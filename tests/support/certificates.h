@@ -6,11 +6,16 @@
 
 namespace spillway::test {
 
-// A certificate authority with one server ("localhost", 127.0.0.1) and one client certificate,
-// fresh and valid for a day, as PEM files in a directory that must outlive their use.
+// A certificate authority with one server and one client certificate, fresh and valid for a day, as
+// PEM files in a directory that must outlive their use.
 class Certificates {
  public:
-  explicit Certificates(const std::string& directory);
+  struct Options {
+    const char* authority = "test authority";
+    const char* server_names = "DNS:localhost,IP:127.0.0.1";  // as openssl writes them
+  };
+  explicit Certificates(const std::string& directory) : Certificates(directory, Options()) {}
+  Certificates(const std::string& directory, const Options& options);
 
   const std::string& ca() const { return ca_; }
   const std::string& server_cert() const { return server_cert_; }

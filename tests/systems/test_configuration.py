@@ -46,6 +46,20 @@ def test_a_further_name_of_a_metric_is_good(run, tmp_path, tier):
     assert run(tier, "--config", path, "--check-config") == (0, "the configuration is good\n")
 
 
+@pytest.mark.parametrize("check", [["--check-config"], []], ids=["check", "start"])
+@pytest.mark.parametrize("tier, section, key", [
+    ("ingest", "  tls: {cert_file: /none.pem, key_file: /none.key}", "ingest.tls"),
+    ("edge", "  admin: {tls: {cert_file: /none.pem, key_file: /none.key}}", "edge.admin.tls"),
+])
+def test_a_tls_file_that_is_missing_is_an_error(run, tmp_path, tier, section, key, check):
+    path = config(tmp_path, tier, section)
+    line = len(path.read_text().splitlines())
+    code, output = run(tier, "--config", path, *check)
+    assert code == 2, output
+    assert (f"{path}:{line}: {key}: cannot read the TLS certificate file '/none.pem': "
+            "No such file or directory") in output
+
+
 def test_metrics_are_listed_without_a_configuration(run, tier):
     code, output = run(tier, "--print-metrics")
     assert code == 0

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/app/service_main.h"
+#include "common/app/tls_files.h"
 
 namespace spillway::edge {
 namespace {
@@ -17,10 +18,6 @@ std::string HostName() {
   char name[256] = {};
   if (::gethostname(name, sizeof name - 1) != 0 || name[0] == '\0') return "localhost";
   return name;
-}
-
-rpc::TlsFiles FilesOf(const v1::TlsConfig& tls) {
-  return {.cert = tls.cert_file(), .key = tls.key_file(), .ca = tls.ca_file()};
 }
 
 absl::StatusOr<ListenAddress> Parse(const char* key, const std::string& text) {
@@ -48,7 +45,6 @@ void SetLink(const v1::EdgeConfig& config, EdgeOptions* options) {
   link.addresses.assign(config.ingests().addresses().begin(), config.ingests().addresses().end());
   link.dns_name = config.ingests().dns_name();
   link.dns_refresh = milliseconds(config.ingests().refresh());
-  if (config.ingests().has_tls()) link.tls = FilesOf(config.ingests().tls());
   link.log_interval = milliseconds(config.log().repeat_interval());
   link.core.node_id = options->node_id;
   link.core.version = app::kVersion;
@@ -80,7 +76,16 @@ absl::StatusOr<EdgeOptions> MakeEdgeOptions(const v1::EdgeConfig& config) {
   }
   options.admin_listen = config.admin().listen();
   options.admin_token = config.admin().bearer_token();
-  if (config.admin().has_tls()) options.admin_tls = FilesOf(config.admin().tls());
+  if (config.admin().has_tls()) {
+    auto files = app::TlsFilesOf("edge.admin.tls", config.admin().tls());
+    if (!files.ok()) return files.status();
+    options.admin_tls = *std::move(files);
+  }
+  if (config.ingests().has_tls()) {
+    auto files = app::TlsFilesOf("edge.ingests.tls", config.ingests().tls());
+    if (!files.ok()) return files.status();
+    options.link.tls = *std::move(files);
+  }
   if (config.ingests().addresses().empty() && config.ingests().dns_name().empty()) {
     return absl::InvalidArgumentError(
         "edge.ingests: no ingest is named: set addresses or dns_name");

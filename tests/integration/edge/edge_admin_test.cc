@@ -1,14 +1,16 @@
 // The admin API of a whole edge, over gRPC.
 
+#include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
-#include <gtest/gtest.h>
 
 #include <memory>
 #include <string>
 
+#include "common/rpc/client.h"
 #include "spillway/v1/admin.grpc.pb.h"
 #include "tests/integration/edge/edge_fixture.h"
 #include "tests/integration/edge/fake_ingest.h"
+#include "tests/support/certificates.h"
 
 namespace spillway::test {
 namespace {
@@ -18,8 +20,15 @@ class EdgeAdminTest : public EdgeTest {
   void Start(const std::string& more = "  admin: {listen: '127.0.0.1:0'}\n") {
     StartEdge(ingest_.address(), more);
     ASSERT_TRUE(WaitForReady("\"status\":\"ready\""));
-    stub_ = v1::AdminService::NewStub(grpc::CreateChannel(
-        absl::StrCat("127.0.0.1:", edge_->admin_port()), grpc::InsecureChannelCredentials()));
+    Dial({});
+  }
+  void Dial(const rpc::TlsFiles& tls) {
+    rpc::ChannelOptions options;
+    options.tls = tls;
+    const auto channel =
+        rpc::CreateChannel(absl::StrCat("127.0.0.1:", edge_->admin_port()), options);
+    ASSERT_TRUE(channel.ok()) << channel.status();
+    stub_ = v1::AdminService::NewStub(*channel);
   }
   template <typename Request, typename Response>
   grpc::Status Call(grpc::Status (v1::AdminService::Stub::*method)(grpc::ClientContext*,
@@ -132,7 +141,7 @@ TEST_F(EdgeAdminTest, Broadcasts) {
   ASSERT_TRUE(Call(&Stub::Broadcast, request, &response).ok());
   EXPECT_EQ(response.delivered(), 4u);
   for (BeastClient& client : clients) {
-    EXPECT_NE(Event(client).find(R"("channel":"$all")"), std::string::npos);
+    EXPECT_THAT(Event(client), testing::HasSubstr(R"("channel":"$all")"));
   }
 }
 
@@ -162,6 +171,36 @@ TEST_F(EdgeAdminTest, WantsItsToken) {
   EXPECT_EQ(Call(&Stub::GetStats, v1::GetStatsRequest(), &stats, "let me out").error_code(),
             grpc::StatusCode::UNAUTHENTICATED);
   EXPECT_TRUE(Call(&Stub::GetStats, v1::GetStatsRequest(), &stats, "let me in").ok());
+}
+
+TEST_F(EdgeAdminTest, SpeaksTlsWhenItHasACertificate) {
+  const Certificates certs(dir_.path());
+  const TempDir elsewhere;
+  const Certificates others(elsewhere.path(), {.authority = "another"});
+  const std::string files =
+      absl::StrCat("cert_file: ", certs.server_cert(), ", key_file: ", certs.server_key());
+  Start(
+      absl::StrCat("  admin: {listen: '127.0.0.1:0', bearer_token: secret, tls: {", files, "}}\n"));
+  v1::GetStatsResponse stats;
+  const v1::GetStatsRequest request;
+  EXPECT_EQ(Call(&Stub::GetStats, request, &stats, "secret").error_code(),
+            grpc::StatusCode::UNAVAILABLE);  // plain text
+  Dial({.cert = "", .key = "", .ca = others.ca()});
+  EXPECT_EQ(Call(&Stub::GetStats, request, &stats, "secret").error_code(),
+            grpc::StatusCode::UNAVAILABLE);
+  Dial({.cert = "", .key = "", .ca = certs.ca()});
+  EXPECT_EQ(Call(&Stub::GetStats, request, &stats, "other").error_code(),
+            grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_TRUE(Call(&Stub::GetStats, request, &stats, "secret").ok());
+  edge_->Stop(std::chrono::seconds(5));
+
+  // With an authority for them it wants clients' certificates.
+  Start(absl::StrCat("  admin: {listen: '127.0.0.1:0', tls: {", files, ", ca_file: ", certs.ca(),
+                     "}}\n"));
+  Dial({.cert = "", .key = "", .ca = certs.ca()});
+  EXPECT_EQ(Call(&Stub::GetStats, request, &stats).error_code(), grpc::StatusCode::UNAVAILABLE);
+  Dial({.cert = certs.client_cert(), .key = certs.client_key(), .ca = certs.ca()});
+  EXPECT_TRUE(Call(&Stub::GetStats, request, &stats).ok());
 }
 
 }  // namespace

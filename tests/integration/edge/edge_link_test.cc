@@ -8,6 +8,7 @@
 
 #include "tests/integration/edge/edge_fixture.h"
 #include "tests/integration/edge/fake_ingest.h"
+#include "tests/support/certificates.h"
 #include "tests/support/metric_checks.h"
 
 namespace spillway::test {
@@ -50,8 +51,23 @@ TEST_F(EdgeLinkTest, TwoClientsGetEveryEventOnceAndInOrder) {
   EXPECT_NE(metrics.find("spillway_edge_consumer_lag{topic=\"prices\"} 4\n"), std::string::npos);
   EXPECT_NE(metrics.find("spillway_edge_links{state=\"up\"} 1\n"), std::string::npos);
   EXPECT_NE(metrics.find("spillway_edge_attachments{state=\"attached\"} 1\n"), std::string::npos);
-  EXPECT_NE(metrics.find("spillway_metrics_rejected_total 0\n"), std::string::npos);
-  EXPECT_THAT(Unexported(edge::EdgeFamilies().all, metrics), testing::IsEmpty());
+}
+
+TEST_F(EdgeLinkTest, EveryDeclaredMetricIsExported) {
+  FakeIngest ingest("ingest-1");
+  const Certificates certs(dir_.path());
+  // With all that has metrics of its own.
+  StartEdge(ingest.address(), absl::StrCat("  tls: {cert_file: ", certs.server_cert(),
+                                           ", key_file: ", certs.server_key(), "}\n"));
+  const edge::EdgeFamilies families;
+  std::string metrics;
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  do {
+    metrics = Get(edge_->ops_port(), "/metrics");
+  } while (!Unexported(families.all, metrics).empty() &&
+           std::chrono::steady_clock::now() < deadline);
+  EXPECT_THAT(Unexported(families.all, metrics), testing::IsEmpty());
+  EXPECT_THAT(metrics, testing::HasSubstr("spillway_metrics_rejected_total 0\n"));
 }
 
 TEST_F(EdgeLinkTest, CreditComesBack) {

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/config/loader.h"
 #include "services/edge/app/app_endpoints.h"
+#include "tests/support/certificates.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/temp_dir.h"
 
@@ -91,6 +92,21 @@ TEST_F(AppOptionsTest, ListenAddresses) {
   EXPECT_EQ(ParseListenAddress("127.0.0.1:65536").status().message(),
             "'127.0.0.1:65536': the port must be 0 to 65535");
   EXPECT_FALSE(ParseListenAddress("no host:1").ok());
+}
+
+TEST_F(AppOptionsTest, TlsFilesAreLookedAt) {
+  const test::Certificates certs(dir_.path());
+  const auto error = [&](const std::string& more) {
+    return std::string(MakeEdgeOptions(Config(absl::StrCat(kEndpoint, more))).status().message());
+  };
+  EXPECT_EQ(error("  ingests: {dns_name: 'i:1', tls: {ca_file: /none}}\n"),
+            "edge.ingests.tls: cannot read the TLS CA file '/none': No such file or directory");
+  EXPECT_EQ(error(absl::StrCat(kIngests, "  admin: {tls: {cert_file: ", certs.server_cert(),
+                               ", key_file: ", certs.client_key(), "}}\n")),
+            absl::StrCat("edge.admin.tls: the TLS key file '", certs.client_key(),
+                         "' does not belong to the certificate '", certs.server_cert(), "'"));
+  EXPECT_EQ(error(absl::StrCat("  ingests: {dns_name: 'i:1', tls: {ca_file: ", certs.ca(), "}}\n")),
+            "");
 }
 
 TEST_F(AppOptionsTest, EndpointsThatShareAnEnvelopeShareAVariant) {
