@@ -17,6 +17,15 @@ namespace spillway::ingest {
 
 using std::chrono::milliseconds;
 
+namespace {
+
+size_t ShardCount(const v1::IngestConfig& config) {
+  const auto configured = static_cast<size_t>(config.shards());
+  return configured > 0 ? configured : std::max(1u, std::thread::hardware_concurrency());
+}
+
+}  // namespace
+
 IngestApp::IngestApp(const Clock& clock) : clock_(clock) {}
 
 IngestApp::~IngestApp() { Stop(milliseconds(0)); }
@@ -64,7 +73,7 @@ absl::Status IngestApp::StartKafka(const v1::IngestConfig& config) {
   }
   if (absl::Status status = CheckSettings(kafka_); !status.ok()) return status;
 
-  const auto shards = static_cast<int64_t>(std::max(1u, std::thread::hardware_concurrency()));
+  const auto shards = static_cast<int64_t>(ShardCount(config));
   PartitionConsumer::Options reading;
   reading.queue_bytes = std::max<int64_t>(reading.queue_bytes / shards, 4 << 20);
   reading.fetch_max_bytes =
@@ -115,8 +124,7 @@ absl::Status IngestApp::StartShards(const v1::IngestConfig& config) {
   links.beat_interval = milliseconds(config.beat_interval());
   hub_ = std::make_unique<LinkHub>(links, clock_);
 
-  size_t count = static_cast<size_t>(config.shards());
-  if (count == 0) count = std::max(1u, std::thread::hardware_concurrency());
+  const size_t count = ShardCount(config);
   Shard::Options options;
   options.core.max_batch_bytes = static_cast<size_t>(config.limits().batch_bytes());
   options.core.log.max_bytes = static_cast<size_t>(config.history().bytes_per_partition());

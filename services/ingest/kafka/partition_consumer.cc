@@ -27,11 +27,13 @@ absl::StatusOr<std::unique_ptr<PartitionConsumer>> PartitionConsumer::Create(
   if (!client.ok()) return client.status();
   std::unique_ptr<PartitionConsumer> consumer(new PartitionConsumer());
   consumer->client_ = *std::move(client);
+  consumer->queue_bytes_ = options.queue_bytes;
   return consumer;
 }
 
 std::unique_ptr<ShardReader> PartitionConsumer::NewReader(int wake_fd) {
-  return std::unique_ptr<ShardReader>(new ShardReader(*this, client_->get(), wake_fd));
+  return std::unique_ptr<ShardReader>(
+      new ShardReader(*this, client_->get(), queue_bytes_, wake_fd));
 }
 
 rd_kafka_topic_s* PartitionConsumer::FindTopic(const std::string& name) {

@@ -61,6 +61,7 @@ class PartitionConsumer {
   rd_kafka_topic_s* FindTopic(const std::string& name);
 
   std::unique_ptr<KafkaClient> client_;
+  int64_t queue_bytes_ = 0;  // of each reader
   Mutex mutex_;
   std::unique_ptr<Topics> topics_ SPILLWAY_PT_GUARDED_BY(mutex_);
 };

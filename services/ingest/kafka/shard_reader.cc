@@ -19,8 +19,11 @@ struct ShardReader::Entry {
   int64_t next_offset;
 };
 
-ShardReader::ShardReader(PartitionConsumer& consumer, rd_kafka_s* client, int wake_fd)
-    : consumer_(consumer), queue_(rd_kafka_queue_new(client)) {
+ShardReader::ShardReader(PartitionConsumer& consumer, rd_kafka_s* client, int64_t queue_bytes,
+                         int wake_fd)
+    : consumer_(consumer),
+      queue_(rd_kafka_queue_new(client)),
+      queue_bytes_(static_cast<double>(queue_bytes)) {
   static const uint64_t kOne = 1;  // what an eventfd takes
   rd_kafka_queue_io_event_enable(queue_, wake_fd, &kOne, sizeof(kOne));
 }
@@ -126,7 +129,11 @@ bool ShardReader::HandleRecord(Event* event, Handler handler) {
   if (message->payload != nullptr)
     record.value.emplace(static_cast<const char*>(message->payload), message->len);
   counters_.records.Add();
-  counters_.bytes.Add(message->key_len + message->len);
+  const size_t bytes = message->key_len + message->len;
+  counters_.bytes.Add(bytes);
+  constexpr double kShare = 1.0 / 64;
+  record_bytes_ +=
+      (static_cast<double>(bytes) - record_bytes_) * (record_bytes_ == 0 ? 1.0 : kShare);
 
   PartitionEvent out;
   out.cookie = entry->cookie;
@@ -185,5 +192,10 @@ int64_t ShardReader::NextOffset(uint64_t cookie) const {
 }
 
 size_t ShardReader::queued() const { return rd_kafka_queue_length(queue_); }
+
+bool ShardReader::full() const {
+  constexpr double kNearly = 0.9;  // the last fetch rarely fills it to the byte
+  return static_cast<double>(queued()) * record_bytes_ >= queue_bytes_ * kNearly;
+}
 
 }  // namespace spillway::ingest

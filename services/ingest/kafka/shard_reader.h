@@ -67,6 +67,9 @@ class ShardReader {
   size_t partitions() const { return by_cookie_.size(); }
   // Events that wait in the queue. Any thread.
   size_t queued() const;
+  // The queue holds about as many bytes as it may, so that no more is fetched into it: by the size
+  // of the latest records, since librdkafka tells their number only.
+  bool full() const;
   const Counters& counters() const { return counters_; }
 
  private:
@@ -74,7 +77,7 @@ class ShardReader {
   struct Entry;
   using Key = std::pair<const rd_kafka_topic_s*, int32_t>;
 
-  ShardReader(PartitionConsumer& consumer, rd_kafka_s* client, int wake_fd);
+  ShardReader(PartitionConsumer& consumer, rd_kafka_s* client, int64_t queue_bytes, int wake_fd);
 
   Entry* Find(const rd_kafka_topic_s* topic, int32_t partition);
   absl::Status StartFetching(const Entry& entry);
@@ -86,6 +89,8 @@ class ShardReader {
 
   PartitionConsumer& consumer_;
   rd_kafka_queue_s* const queue_;
+  const double queue_bytes_;
+  double record_bytes_ = 0;  // mean of the latest
   absl::flat_hash_map<uint64_t, std::unique_ptr<Entry>> by_cookie_;
   absl::flat_hash_map<Key, Entry*> by_partition_;
   Entry* last_ = nullptr;  // records come in runs of one partition

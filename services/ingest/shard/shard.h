@@ -42,11 +42,14 @@ class Shard final : private RecordSource {
     metrics::Counter events;
     metrics::Counter batches;
     metrics::Counter batch_bytes;
-    metrics::Counter cuts;
+    metrics::Counter behind;
     metrics::Counter gaps;
     metrics::Counter scans;
+    metrics::Counter latest_evicted;
     metrics::Gauge readers;
     metrics::Gauge stalled_readers;
+    metrics::Gauge queued_records;     // fetched, and not looked at
+    metrics::Gauge paused_partitions;  // of live readers and scans: nothing is fetched for them
     metrics::Gauge log_bytes;
     metrics::Gauge snapshot_bytes;
   };

@@ -257,8 +257,11 @@ TEST_F(ReaderTest, SmallQueueHoldsBackAndLosesNothing) {
   ASSERT_TRUE(shard->StartPartition("ticks", 0, 0, 1).ok());
   usleep(500'000);
   EXPECT_LT(shard->queued(), 30u);
+  shard->Poll(1, [](const PartitionEvent&) {});
+  EXPECT_TRUE(shard->full()) << shard->queued();
   ASSERT_TRUE(
-      shard.RunUntil([&] { return shard.Records(1).size() == 60; }, std::chrono::seconds(20)));
+      shard.RunUntil([&] { return shard.Records(1).size() == 59; }, std::chrono::seconds(20)));
+  EXPECT_FALSE(shard->full());
 }
 
 }  // namespace
