@@ -20,12 +20,13 @@ void IngestApp::AddMetrics() {
   sum(families_.events, &Shard::Metrics::events);
   sum(families_.batches, &Shard::Metrics::batches);
   sum(families_.batch_bytes, &Shard::Metrics::batch_bytes);
-  sum(families_.edges_behind, &Shard::Metrics::behind);
+  sum(families_.edges_behind, &Shard::Metrics::cuts);
   sum(families_.gaps, &Shard::Metrics::gaps);
   sum(families_.scans, &Shard::Metrics::scans);
-  sum(families_.snapshot_evictions, &Shard::Metrics::latest_evicted);
   sum(families_.readers, &Shard::Metrics::readers);
   sum(families_.stalled_readers, &Shard::Metrics::stalled_readers);
+  sum(families_.queued_records, &Shard::Metrics::queued_records);
+  sum(families_.paused_partitions, &Shard::Metrics::paused_partitions);
   sum(families_.log_bytes, &Shard::Metrics::log_bytes);
   sum(families_.snapshot_bytes, &Shard::Metrics::snapshot_bytes);
 

@@ -263,8 +263,7 @@ void Shard::Normalise(const Partition& partition, const RecordView& record, bool
   out.record.Clear();
   out.latest.clear();
   out.record.offset = record.offset;
-  // A log ages by arrival. What is read back into a latest-table has the age that Kafka gives it.
-  out.record.time_us = live || record.timestamp_ms < 0 ? wall_us_ : record.timestamp_ms * 1'000;
+  out.record.time_us = wall_us_;
   out.record.fingerprint =
       Fingerprint(record.key.value_or(std::string_view()),
                   record.value.value_or(std::string_view()), record.timestamp_ms);
@@ -314,10 +313,9 @@ void Shard::UpdateMetrics() {
   const ShardCore::Counters& counters = core_.counters();
   bring(metrics_.batches, counters.batches);
   bring(metrics_.batch_bytes, counters.batch_bytes);
-  bring(metrics_.behind, counters.behind);
+  bring(metrics_.cuts, counters.cuts);
   bring(metrics_.gaps, counters.gaps);
   bring(metrics_.scans, counters.scans);
-  bring(metrics_.latest_evicted, counters.latest_evicted);
   metrics_.readers.Set(static_cast<int64_t>(core_.readers()));
   metrics_.stalled_readers.Set(static_cast<int64_t>(core_.stalled_readers()));
   metrics_.queued_records.Set(static_cast<int64_t>(live_->queued() + scans_->queued()));

@@ -42,10 +42,9 @@ class Shard final : private RecordSource {
     metrics::Counter events;
     metrics::Counter batches;
     metrics::Counter batch_bytes;
-    metrics::Counter behind;
+    metrics::Counter cuts;
     metrics::Counter gaps;
     metrics::Counter scans;
-    metrics::Counter latest_evicted;
     metrics::Gauge readers;
     metrics::Gauge stalled_readers;
     metrics::Gauge queued_records;     // fetched, and not looked at
