@@ -1,0 +1,111 @@
+// What an idle connection costs in user space: all that it allocates, the allocator's own bytes
+// included. A bound that is passed shows that something grew.
+
+#include <gtest/gtest.h>
+#include <malloc.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "services/edge/hub/channel_state.h"
+#include "services/edge/ws/frame_codec.h"
+#include "services/edge/ws/tls_stream.h"
+#include "tests/unit/services/edge/app/silent_worker.h"
+#include "tests/unit/services/edge/ws/tls_peer.h"
+
+namespace spillway::edge {
+namespace {
+
+using test_support::SilentWorker;
+
+class WrittenAway final : public ws::ByteStream {
+ public:
+  int fd() const override { return fd_; }
+  ws::IoResult Read(char*, size_t) override { return {ws::IoResult::Status::kWouldBlock, 0}; }
+  ws::IoResult Write(const iovec* pieces, size_t count) override {
+    size_t size = 0;
+    for (size_t i = 0; i < count; ++i) size += pieces[i].iov_len;
+    return {ws::IoResult::Status::kOk, size};
+  }
+  void ShutdownWrite() override {}
+
+ private:
+  int fd_ = -1;
+};
+
+size_t InUse() {
+  const struct mallinfo2 info = ::mallinfo2();
+  return info.uordblks + info.hblkhd;
+}
+
+constexpr int kConnections = 4096;
+
+TEST(ConnectionMemoryTest, AnIdleConnectionWithSessionTokenSubscriptionAndHeartbeat) {
+  if (InUse() == 0) GTEST_SKIP() << "this allocator does not count";
+  static_assert(sizeof(WrittenAway) == sizeof(ws::SocketStream));
+  test::FakeClock clock;
+  SilentWorker worker(clock);
+  const auto connect = [&worker](int i) {
+    ws::Connection* connection =
+        worker.Connect(SilentWorker::RequestOf("user-" + std::to_string(i)),
+                       std::make_unique<WrittenAway>(), SilentWorker::SubscribeTo(i % 100));
+    ASSERT_NE(connection, nullptr);
+  };
+  for (int i = 0; i < 200; ++i) connect(i);
+  for (int i = 0; i < 100; ++i) worker.Cover(i);
+  const size_t before = InUse();
+  for (int i = 200; i < 200 + kConnections; ++i) connect(i);
+  const double each = static_cast<double>(InUse() - before) / kConnections;
+  EXPECT_EQ(worker.hub().subscription_count(), 200u + kConnections);
+  EXPECT_EQ(worker.registry().size(), 200u + kConnections);
+  std::printf("bytes each: %.0f\n", each);
+  std::printf(
+      "Connection %zu, FrameCodec %zu, SocketStream %zu, Session %zu, SessionIdentity %zu, "
+      "Timer %zu, Subscription %zu, Membership %zu\n",
+      sizeof(ws::Connection), sizeof(ws::FrameCodec), sizeof(ws::SocketStream), sizeof(Session),
+      sizeof(SessionIdentity), sizeof(Timer), sizeof(Subscription), sizeof(Membership));
+  EXPECT_LE(each, 1024);
+}
+
+class TlsMemoryTest : public ws::TlsTest {};
+
+// OpenSSL's own state of an established session; no buffer is among it.
+TEST_F(TlsMemoryTest, TlsAddsNoBuffers) {
+  if (InUse() == 0) GTEST_SKIP() << "this allocator does not count";
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    SSL_CTX_set_min_proto_version(peer_.context(), version);
+    SSL_CTX_set_max_proto_version(peer_.context(), version);
+    for (const bool resumed : {false, true}) {
+      constexpr int kStreams = 200;
+      const auto connect = [&] {
+        if (!resumed) peer_.ForgetTicket();
+        if (!Connect()) return false;
+        Write({"x"});
+        peer_.Read();
+        peer_.Write("y");
+        const bool good =
+            ReadWhileReadable() == "y" && SSL_session_reused(peer_.ssl()) == (resumed ? 1 : 0);
+        peer_.Close();
+        return good;
+      };
+      // The first one's peer has no ticket; and what is freed of it the others use.
+      connect();
+      ASSERT_TRUE(connect());
+      std::vector<std::unique_ptr<ws::ByteStream>> streams;
+      const size_t before = InUse();
+      for (int i = 0; i < kStreams; ++i) {
+        ASSERT_TRUE(connect());
+        streams.push_back(std::move(stream_));
+      }
+      const size_t used = InUse() - before;
+      const double each = static_cast<double>(used) / kStreams;
+      std::printf("TLS %s %s: bytes each: %.0f\n", version == TLS1_2_VERSION ? "1.2" : "1.3",
+                  resumed ? "resumed" : "new", each);
+      EXPECT_LE(each, 15'000);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace spillway::edge
