@@ -109,6 +109,28 @@ class Validator {
       Add(absl::StrCat(path, ".auth"),
           "tokens are required, but query_param and header are both empty");
     }
+    const v1::EndpointCompressionConfig& compression = endpoint.compression();
+    if (!compression.query_param().empty()) {
+      bool taken = compression.query_param() == auth.query_param();
+      for (const v1::ParamConfig& param : endpoint.params()) {
+        taken = taken || (param.name() == compression.query_param() &&
+                          compression.mode() != v1::COMPRESSION_MODE_OFF);
+      }
+      if (taken) {
+        Add(absl::StrCat(path, ".compression.query_param"),
+            absl::StrCat("the endpoint uses \"", compression.query_param(),
+                         "\" for something else; choose another name, or an empty one"));
+      }
+    }
+    for (int i = 0; i < compression.user_agents_size(); ++i) {
+      if (compression.user_agents(i).empty()) {
+        Add(absl::StrCat(path, ".compression.user_agents[", i, "]"),
+            "an empty text matches all clients; set mode: always instead");
+      }
+    }
+    if (!compression.user_agents().empty() && compression.mode() != v1::COMPRESSION_MODE_AUTO) {
+      Add(absl::StrCat(path, ".compression.user_agents"), "means something with mode: auto only");
+    }
     const v1::HeartbeatConfig& heartbeat = endpoint.heartbeat();
     if (heartbeat.timeout() != 0 && heartbeat.interval() != 0 &&
         heartbeat.timeout() <= heartbeat.interval()) {

@@ -23,6 +23,23 @@ ChannelAccess AccessOf(v1::ChannelAccess access) {
   }
 }
 
+CompressionRule RuleOf(const v1::EndpointCompressionConfig& config) {
+  CompressionRule rule;
+  rule.query_param = config.query_param();
+  rule.user_agents.assign(config.user_agents().begin(), config.user_agents().end());
+  switch (config.mode()) {
+    case v1::COMPRESSION_MODE_AUTO:
+      rule.mode = CompressionMode::kAuto;
+      break;
+    case v1::COMPRESSION_MODE_ALWAYS:
+      rule.mode = CompressionMode::kAlways;
+      break;
+    default:
+      rule.mode = CompressionMode::kOff;
+  }
+  return rule;
+}
+
 EndpointOptions OptionsOf(const v1::EndpointConfig& config) {
   EndpointOptions options;
   options.path = config.path();
@@ -46,6 +63,7 @@ EndpointOptions OptionsOf(const v1::EndpointConfig& config) {
   const auto ping = config.envelope().find("ping");
   options.heartbeat.protocol = ping != config.envelope().end() && ping->second.empty();
   options.heartbeat.message = !options.heartbeat.protocol;
+  options.compression = RuleOf(config.compression());
   return options;
 }
 
@@ -53,17 +71,30 @@ absl::Status In(const std::string& path, const absl::Status& status) {
   return absl::InvalidArgumentError(absl::StrCat(path, ": ", status.message()));
 }
 
+constexpr size_t kMaxEncoders = kMaxVariants / 3;  // plain, and compressed for two windows
+
 }  // namespace
+
+bool CompressesForSome(const v1::EdgeConfig& config) {
+  return std::any_of(config.endpoints().begin(), config.endpoints().end(),
+                     [](const v1::EndpointConfig& endpoint) {
+                       return endpoint.compression().mode() != v1::COMPRESSION_MODE_OFF;
+                     });
+}
 
 absl::StatusOr<std::unique_ptr<EndpointSet>> EndpointSet::Create(const v1::EdgeConfig& config,
                                                                  const Clock& clock) {
-  auto set = std::unique_ptr<EndpointSet>(new EndpointSet);
+  const CompressionOptions compression{
+      .threshold = static_cast<size_t>(config.compression().threshold()),
+      .level = config.compression().level()};
+  auto set = std::unique_ptr<EndpointSet>(new EndpointSet(compression, CompressesForSome(config)));
   std::vector<ChannelRule> rules;
   for (const v1::ChannelConfig& channel : config.channels()) {
     rules.push_back({.pattern = channel.pattern(),
                      .access = AccessOf(channel.access()),
                      .allow = channel.allow(),
-                     .snapshot = channel.snapshot()});
+                     .snapshot = channel.snapshot(),
+                     .compress = channel.compress()});
   }
   auto policy = ChannelPolicy::Compile(rules);
   if (!policy.ok()) return In("edge.channels", policy.status());
@@ -90,16 +121,16 @@ absl::StatusOr<VariantId> EndpointSet::VariantOf(const v1::EndpointConfig& endpo
   for (const Encoder& encoder : encoders_) {
     if (encoder.envelope == key) return encoder.variant;
   }
-  if (encoders_.size() == kMaxVariants) {
+  if (encoders_.size() == kMaxEncoders) {
     return absl::InvalidArgumentError(
-        absl::StrCat("envelope: more than ", kMaxVariants, " different ones in one edge"));
+        absl::StrCat("envelope: more than ", kMaxEncoders, " different ones in one edge"));
   }
   auto envelope = JsonEnvelope::Compile(templates);
   if (!envelope.ok()) return In("envelope", envelope.status());
   Encoder& encoder = encoders_.emplace_back();
   encoder.envelope = std::move(key);
   encoder.encoder = std::make_unique<JsonEncoder>(*std::move(envelope), limits);
-  encoder.variant = variants_.Add(encoder.encoder.get());
+  encoder.variant = variants_.Add(encoder.encoder.get(), compressed_);
   return encoder.variant;
 }
 

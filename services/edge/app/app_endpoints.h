@@ -15,6 +15,9 @@
 
 namespace spillway::edge {
 
+// Whether an endpoint lets anybody negotiate compression.
+bool CompressesForSome(const v1::EdgeConfig& config);
+
 // The configured endpoints and what they are made of: encoders, one for each envelope in use, their
 // variants, token verifiers, the channel policy. Immutable but for the variants' use counts. Owned
 // by EdgeApp; outlives everything that serves clients.
@@ -30,7 +33,8 @@ class EndpointSet {
   const std::vector<std::string>& warnings() const { return warnings_; }
 
  private:
-  EndpointSet() = default;
+  EndpointSet(const CompressionOptions& compression, bool compressed)
+      : compressed_(compressed), variants_(compression) {}
   absl::Status Add(const v1::EdgeConfig& config, int index, const Clock& clock);
   absl::StatusOr<VariantId> VariantOf(const v1::EndpointConfig& endpoint,
                                       const JsonCommandLimits& limits);
@@ -41,6 +45,7 @@ class EndpointSet {
     VariantId variant;
   };
 
+  const bool compressed_;  // by some endpoint
   ChannelPolicy policy_;
   std::vector<Encoder> encoders_;
   VariantTable variants_;

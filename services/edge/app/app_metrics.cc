@@ -11,13 +11,14 @@ namespace spillway::edge {
 
 EdgeMetrics::EdgeMetrics(metrics::Registry& registry, const EdgeFamilies& families,
                          net::IoPool& pool, const EdgeWorkers& workers, const ConnectionGate& gate,
-                         const LinkRuntime& runtime)
+                         const LinkRuntime& runtime, const VariantTable& variants)
     : registry_(registry), families_(families), workers_(pool.size()) {
   AddSockets(pool, gate);
   AddBacklogs(pool);
   AddSessions(workers);
   AddHubs(workers);
   AddUpstream(runtime);
+  AddCompression(variants);
   handles_.push_back(metrics::AddProcessMetrics(registry, families.process));
 }
 
@@ -84,6 +85,7 @@ void EdgeMetrics::AddSessions(const EdgeWorkers& workers) {
   Add(families_.connections_opened, of, &C::opened);
   Add(families_.connections_closed, of, &C::closed);
   Add(families_.messages_sent, of, &C::messages_sent);
+  Add(families_.messages_sent_compressed, of, &C::messages_compressed);
   Add(families_.messages_received, of, &C::messages_received);
   Add(families_.pings_sent, of, &C::pings_sent);
   Add(families_.heartbeat_failures, of, &C::heartbeat_failures);
@@ -113,6 +115,32 @@ void EdgeMetrics::AddHubs(const EdgeWorkers& workers) {
   Add(families_.checkpoints, of, &C::checkpoints);
   Add(families_.ring_evictions, of, &C::ring_evictions);
   Add(families_.reads, of, &C::reads);
+}
+
+void EdgeMetrics::AddCompression(const VariantTable& variants) {
+  const CompressionCounters& counted = variants.counters();
+  const auto add = [this](const metrics::Family& family, const metrics::AtomicCounter& counter,
+                          metrics::Labels labels) {
+    handles_.push_back(registry_.Add(family, std::move(labels),
+                                     [&counter] { return static_cast<double>(counter.Value()); }));
+  };
+  add(families_.compression_frames, counted.compressed, {{"outcome", "compressed"}});
+  add(families_.compression_frames, counted.below, {{"outcome", "short"}});
+  add(families_.compression_frames, counted.incompressible, {{"outcome", "incompressible"}});
+  add(families_.compression_frames, counted.raced, {{"outcome", "raced"}});
+  add(families_.compression_bytes, counted.bytes_before, {{"side", "before"}});
+  add(families_.compression_bytes, counted.bytes_after, {{"side", "after"}});
+  handles_.push_back(registry_.Add(families_.compression_seconds, {}, [&counted] {
+    return static_cast<double>(counted.nanoseconds.Value()) * 1e-9;
+  }));
+  handles_.push_back(registry_.Add(families_.connections_compressed, {}, [&variants] {
+    int64_t connections = 0;
+    for (size_t i = 0; i < variants.size(); ++i) {
+      const VariantTable::Variant& variant = variants[static_cast<VariantId>(i)];
+      if (variant.window_bits != 0) connections += variant.in_use.load(std::memory_order_relaxed);
+    }
+    return static_cast<double>(connections);
+  }));
 }
 
 void EdgeMetrics::AddUpstream(const LinkRuntime& runtime) {

@@ -17,7 +17,8 @@ namespace spillway::edge {
 class EdgeMetrics {
  public:
   EdgeMetrics(metrics::Registry& registry, const EdgeFamilies& families, net::IoPool& pool,
-              const EdgeWorkers& workers, const ConnectionGate& gate, const LinkRuntime& runtime);
+              const EdgeWorkers& workers, const ConnectionGate& gate, const LinkRuntime& runtime,
+              const VariantTable& variants);
 
   // The public listener's, when it has TLS.
   void AddTls(PublicTls& tls);
@@ -30,6 +31,7 @@ class EdgeMetrics {
   void AddSessions(const EdgeWorkers& workers);
   void AddHubs(const EdgeWorkers& workers);
   void AddUpstream(const LinkRuntime& runtime);
+  void AddCompression(const VariantTable& variants);
 
   metrics::Registry& registry_;
   const EdgeFamilies& families_;

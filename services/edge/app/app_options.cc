@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/app/service_main.h"
 #include "common/app/tls_files.h"
+#include "services/edge/app/app_endpoints.h"
 
 namespace spillway::edge {
 namespace {
@@ -91,6 +92,7 @@ absl::StatusOr<EdgeOptions> MakeEdgeOptions(const v1::EdgeConfig& config) {
         "edge.ingests: no ingest is named: set addresses or dns_name");
   }
   SetLimits(config.limits(), &options);
+  options.worker.deflate = CompressesForSome(config);
   options.hub.checkpoint_interval = milliseconds(config.checkpoint_interval());
   SetLink(config, &options);
   options.shutdown_grace = milliseconds(config.shutdown_grace());

@@ -70,8 +70,8 @@ absl::Status EdgeApp::Build(const v1::EdgeConfig& config) {
   auto acceptor = EndpointAcceptor::Create(endpoints_->endpoints(), workers_->contexts(), gate_);
   if (!acceptor.ok()) return acceptor.status();
   acceptor_ = *std::move(acceptor);
-  metrics_ =
-      std::make_unique<EdgeMetrics>(registry_, families_, *pool_, *workers_, gate_, *upstream_);
+  metrics_ = std::make_unique<EdgeMetrics>(registry_, families_, *pool_, *workers_, gate_,
+                                           *upstream_, endpoints_->variants());
   if (tls_ != nullptr) metrics_->AddTls(*tls_);
   if (absl::Status status = registry_.SetAliases(app::MetricAliases(config.metrics()));
       !status.ok()) {

@@ -74,6 +74,9 @@ struct EdgeFamilies {
       all.Counter("spillway_edge_connections_closed_total", "Connections closed.");
   const metrics::Family& messages_sent =
       all.Counter("spillway_edge_messages_sent_total", "Messages queued for clients.");
+  const metrics::Family& messages_sent_compressed =
+      all.Counter("spillway_edge_messages_sent_compressed_total",
+                  "Of them, those in compressed frames; a frame is compressed once and shared.");
   const metrics::Family& messages_received =
       all.Counter("spillway_edge_messages_received_total", "Messages from clients.");
   const metrics::Family& pings_sent =
@@ -97,6 +100,22 @@ struct EdgeFamilies {
       "spillway_edge_admissions_refused_total", "Upgrades refused by the endpoints.", {"reason"});
   const metrics::Family& connection_duration =
       all.Histogram("spillway_edge_connection_duration_seconds", "How long connections lived.");
+
+  // Compression of what is sent.
+  const metrics::Family& connections_compressed =
+      all.Gauge("spillway_edge_connections_compressed",
+                "Live connections that negotiated permessage-deflate.");
+  const metrics::Family& compression_frames =
+      all.Counter("spillway_edge_compression_frames_total",
+                  "Frames that were to be compressed: compressed; sent as they are, since they are "
+                  "short or would not become smaller; compressed twice, by two threads at once.",
+                  {"outcome"});
+  const metrics::Family& compression_bytes =
+      all.Counter("spillway_edge_compression_bytes_total",
+                  "Payload bytes of the compressed frames before and after.", {"side"});
+  const metrics::Family& compression_seconds =
+      all.Counter("spillway_edge_compression_seconds_total",
+                  "Time spent compressing, in the thread that did it.");
 
   // Hubs.
   const metrics::Family& subscriptions = all.Gauge("spillway_edge_subscriptions", "Subscriptions.");

@@ -44,6 +44,7 @@ bool BeastClient::Connect(uint16_t port, const Options& options) {
   if (options.deflate) {
     websocket::permessage_deflate deflate;
     deflate.client_enable = true;
+    deflate.server_max_window_bits = options.server_window_bits;
     impl_->stream.set_option(deflate);
   }
   impl_->stream.set_option(

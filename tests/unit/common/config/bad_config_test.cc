@@ -81,6 +81,22 @@ const Case kCases[] = {
      "f.yaml:1: edge.ingests: needs addresses or dns_name"},
     {"NoEndpoints", "edge:\n  ingests: {dns_name: a:1}\n",
      "f.yaml:1: edge.endpoints: required, but missing"},
+    {"CompressionRange",
+     "edge:\n  ingests: {dns_name: a:1}\n  compression:\n    level: 10\n"
+     "  endpoints: [{auth: {required: false}, compression: {mode: sometimes}}]\n",
+     "f.yaml:5: edge.endpoints[0].compression.mode: expected one of off, auto, always, found "
+     "\"sometimes\"\n"
+     "f.yaml:4: edge.compression.level: expected a whole number from 1 to 9, found \"10\""},
+    {"CompressionRules",
+     "edge:\n  ingests: {dns_name: a:1}\n  endpoints:\n    - auth: {required: false}\n"
+     "      params: [{name: zip}]\n      compression:\n        query_param: zip\n"
+     "        mode: always\n        user_agents: [phone]\n"
+     "    - path: /b\n      auth: {required: false}\n      compression: {query_param: token}\n",
+     "f.yaml:7: edge.endpoints[0].compression.query_param: the endpoint uses \"zip\" for something "
+     "else; choose another name, or an empty one\n"
+     "f.yaml:9: edge.endpoints[0].compression.user_agents: means something with mode: auto only\n"
+     "f.yaml:12: edge.endpoints[1].compression.query_param: the endpoint uses \"token\" for "
+     "something else; choose another name, or an empty one"},
     {"EdgeRules",
      "edge:\n  listen: nowhere\n  ingests: {addresses: [b]}\n  endpoints:\n"
      "    - {path: ws, auth: {secret: s, query_param: \"\", header: \"\"},\n"

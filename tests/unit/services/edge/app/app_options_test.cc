@@ -120,12 +120,51 @@ TEST_F(AppOptionsTest, EndpointsThatShareAnEnvelopeShareAVariant) {
   ASSERT_TRUE(set.ok()) << set.status();
   const auto endpoints = (*set)->endpoints();
   ASSERT_EQ(endpoints.size(), 3u);
-  EXPECT_EQ((*set)->variants().size(), 2u);
+  EXPECT_EQ((*set)->variants().size(), 6u);
   EXPECT_EQ(endpoints[0]->variant(), endpoints[1]->variant());
   EXPECT_NE(endpoints[0]->variant(), endpoints[2]->variant());
   EXPECT_TRUE(endpoints[0]->options().heartbeat.message);
   EXPECT_FALSE(endpoints[2]->options().heartbeat.message);
   EXPECT_TRUE(endpoints[2]->options().heartbeat.protocol);
+}
+
+TEST_F(AppOptionsTest, CompressionIsForWhomTheEndpointSays) {
+  const v1::EdgeConfig config = Config(absl::StrCat(kIngests, R"(
+  compression: {level: 6, threshold: 1KiB}
+  channels: [{pattern: "raw.*", compress: false}]
+  endpoints:
+    - {path: /a, auth: {required: false}, compression: {mode: off}}
+    - {path: /b, auth: {required: false}}
+    - {path: /c, auth: {required: false}, compression: {user_agents: [Android, iPhone]}}
+    - {path: /d, auth: {required: false}, compression: {mode: always, query_param: zip}}
+)"));
+  EXPECT_TRUE(MakeEdgeOptions(config)->worker.deflate);
+  const auto set = EndpointSet::Create(config, clock_);
+  ASSERT_TRUE(set.ok()) << set.status();
+  VariantTable& variants = (*set)->variants();
+  EXPECT_EQ(variants.size(), 3u);  // plain, and for two windows
+  EXPECT_EQ(variants.compression().level, 6);
+  EXPECT_EQ(variants.compression().threshold, 1024u);
+  const auto endpoints = (*set)->endpoints();
+  const auto rule = [&](size_t i) { return endpoints[i]->options().compression; };
+  EXPECT_EQ(rule(0).mode, CompressionMode::kOff);
+  EXPECT_EQ(rule(1).mode, CompressionMode::kAuto);
+  EXPECT_EQ(rule(1).query_param, "compress");
+  EXPECT_TRUE(rule(1).user_agents.empty());
+  EXPECT_EQ(rule(2).user_agents, (std::vector<std::string>{"Android", "iPhone"}));
+  EXPECT_EQ(rule(3).mode, CompressionMode::kAlways);
+  EXPECT_EQ(rule(3).query_param, "zip");
+  EXPECT_FALSE(endpoints[0]->policy().CompressOf("raw.a"));
+  EXPECT_TRUE(endpoints[0]->policy().CompressOf("price.a"));
+}
+
+TEST_F(AppOptionsTest, WithoutCompressionAnEventHasRoomForNone) {
+  const v1::EdgeConfig config = Config(absl::StrCat(
+      kIngests, "  endpoints: [{auth: {required: false}, compression: {mode: off}}]\n"));
+  EXPECT_FALSE(MakeEdgeOptions(config)->worker.deflate);
+  const auto set = EndpointSet::Create(config, clock_);
+  ASSERT_TRUE(set.ok()) << set.status();
+  EXPECT_EQ((*set)->variants().size(), 1u);
 }
 
 TEST_F(AppOptionsTest, BadEndpointsAreNamed) {
