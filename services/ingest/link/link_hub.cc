@@ -23,7 +23,13 @@ void LinkHub::Stop() {
   }
   wake_.NotifyAll();
   if (beats_.joinable()) beats_.join();
-  for (const Session& session : All()) {
+  std::vector<Session> all;
+  {
+    MutexLock lock(mutex_);
+    all = AllLocked();
+    for (const auto& [id, silent] : silent_) all.push_back(silent.session);
+  }
+  for (const Session& session : all) {
     session->Close({grpc::StatusCode::UNAVAILABLE, "this ingest is stopping"});
   }
 }
@@ -35,20 +41,50 @@ LinkHub::Session LinkHub::Find(LinkId link) const {
 }
 
 std::vector<LinkHub::Session> LinkHub::All() const {
-  std::vector<Session> all;
   MutexLock lock(mutex_);
+  return AllLocked();
+}
+
+std::vector<LinkHub::Session> LinkHub::AllLocked() const {
+  std::vector<Session> all;
   all.reserve(sessions_.size());
   for (const auto& [id, session] : sessions_) all.push_back(session);
   return all;
 }
 
 LinkSession* LinkHub::Accept(grpc::CallbackServerContext* context) {
-  LinkId id = 0;
+  Session session;
+  bool refused = false;
   {
     MutexLock lock(mutex_);
-    id = next_link_++;
+    session = LinkSession::Make(next_link_++, options_.session, *this, context);
+    refused = silent_.size() >= options_.max_links;
+    if (refused) {
+      ++counters_.refused;
+    } else {
+      silent_[session->id()] = {session, clock_.Now()};
+    }
   }
-  return LinkSession::Start(id, options_.session, *this, context);
+  session->Start();
+  if (refused) {
+    session->Close({grpc::StatusCode::RESOURCE_EXHAUSTED,
+                    "too many calls wait to say Hello (ingest.limits.max_links)"});
+  }
+  return session.get();
+}
+
+void LinkHub::EndSilent() {
+  std::vector<Session> late;
+  {
+    MutexLock lock(mutex_);
+    const MonoTime now = clock_.Now();
+    for (const auto& [id, silent] : silent_) {
+      if (now - silent.since >= options_.hello_timeout) late.push_back(silent.session);
+    }
+  }
+  for (const Session& session : late) {
+    session->Close({grpc::StatusCode::DEADLINE_EXCEEDED, "no Hello came"});
+  }
 }
 
 grpc::Status LinkHub::OnHello(const Session& session, const v1::EdgeHello& hello) {
@@ -57,9 +93,9 @@ grpc::Status LinkHub::OnHello(const Session& session, const v1::EdgeHello& hello
   }
   v1::LinkResponse greeting;
   *greeting.mutable_hello() = options_.hello;
-  v1::LinkResponse catalogue;
   {
     MutexLock lock(mutex_);
+    silent_.erase(session->id());
     if (stopping_) return {grpc::StatusCode::UNAVAILABLE, "this ingest is stopping"};
     if (sessions_.size() >= options_.max_links) {
       ++counters_.refused;
@@ -68,13 +104,12 @@ grpc::Status LinkHub::OnHello(const Session& session, const v1::EdgeHello& hello
     }
     sessions_[session->id()] = session;
     ++counters_.opened;
-    *catalogue.mutable_catalogue() = catalogue_;
   }
   for (size_t shard = 0; shard < shards_->size(); ++shard) {
     shards_->Post(shard, [id = session->id()](ShardCore& core, MonoTime) { core.OpenLink(id); });
   }
-  session->Send(greeting);
-  session->Send(catalogue);
+  session->Greet(greeting);
+  TellCatalogue({session});  // as it is now: what was told before the greeting was dropped
   log::Info("an edge has linked", {{"edge", hello.node_id()}, {"link", session->id()}});
   TellMembership();
   return grpc::Status::OK;
@@ -128,6 +163,7 @@ void LinkHub::OnClosed(LinkSession& session) {
   {
     MutexLock lock(mutex_);
     counters_.ephemeral_dropped += session.ephemeral_dropped();
+    silent_.erase(id);
     if (sessions_.erase(id) == 0) return;  // it never got as far as Hello
   }
   for (size_t shard = 0; shard < shards_->size(); ++shard) {
@@ -138,13 +174,25 @@ void LinkHub::OnClosed(LinkSession& session) {
 }
 
 void LinkHub::SetCatalogue(v1::Catalogue catalogue) {
-  v1::LinkResponse response;
-  *response.mutable_catalogue() = catalogue;
   {
     MutexLock lock(mutex_);
     catalogue_ = std::move(catalogue);
+    ++catalogue_version_;
   }
-  for (const Session& session : All()) session->Send(response);
+  TellCatalogue(All());
+}
+
+void LinkHub::TellCatalogue(const std::vector<Session>& sessions) {
+  v1::LinkResponse response;
+  uint64_t version = 0;
+  {
+    MutexLock lock(mutex_);
+    *response.mutable_catalogue() = catalogue_;
+    version = catalogue_version_;
+  }
+  for (const Session& session : sessions) {
+    session->SendWhole(LinkOutbox::Whole::kCatalogue, version, response);
+  }
 }
 
 void LinkHub::SetKafka(bool up, std::string error) {
@@ -164,7 +212,13 @@ void LinkHub::TellMembership() {
   self->set_kind(v1::NODE_KIND_INGEST);
   *self->mutable_addresses() = options_.hello.addresses();
   self->set_version(options_.hello.version());
-  const std::vector<Session> all = All();
+  std::vector<Session> all;
+  uint64_t version = 0;
+  {
+    MutexLock lock(mutex_);
+    all = AllLocked();
+    version = ++membership_version_;
+  }
   for (const Session& session : all) {
     v1::Node* node = response.mutable_membership()->add_nodes();
     node->set_node_id(session->hello().node_id());
@@ -172,7 +226,9 @@ void LinkHub::TellMembership() {
     *node->mutable_addresses() = session->hello().addresses();
     node->set_version(session->hello().version());
   }
-  for (const Session& session : all) session->Send(response);
+  for (const Session& session : all) {
+    session->SendWhole(LinkOutbox::Whole::kMembership, version, response);
+  }
 }
 
 void LinkHub::Beat() {
@@ -199,6 +255,7 @@ void LinkHub::RunBeats() {
       if (stopping_) return;
     }
     Beat();
+    EndSilent();
   }
 }
 

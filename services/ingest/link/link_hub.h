@@ -41,8 +41,9 @@ class LinkHub final : public LinkSink, private LinkSessionHandler {
  public:
   struct Options {
     v1::IngestHello hello;  // how this ingest introduces itself
-    LinkSession::Limits session;
-    size_t max_links = 256;
+    LinkOutbox::Limits session;
+    size_t max_links = 256;  // and as many calls that have not said Hello
+    std::chrono::milliseconds hello_timeout{5'000};
     std::chrono::milliseconds beat_interval{500};
   };
   struct Counters {
@@ -97,9 +98,12 @@ class LinkHub final : public LinkSink, private LinkSessionHandler {
 
   Session Find(LinkId link) const;
   std::vector<Session> All() const;
+  std::vector<Session> AllLocked() const SPILLWAY_REQUIRES(mutex_);
+  void TellCatalogue(const std::vector<Session>& sessions);
   void TellMembership();
   void Beat();
   void RunBeats();
+  void EndSilent();
 
   const Options options_;
   const Clock& clock_;
@@ -109,8 +113,17 @@ class LinkHub final : public LinkSink, private LinkSessionHandler {
   mutable Mutex mutex_;
   CondVar wake_;
   absl::flat_hash_map<LinkId, Session> sessions_ SPILLWAY_GUARDED_BY(mutex_);
+  struct Silent {
+    Session session;
+    MonoTime since;
+  };
+  absl::flat_hash_map<LinkId, Silent> silent_ SPILLWAY_GUARDED_BY(mutex_);  // no Hello yet
   LinkId next_link_ SPILLWAY_GUARDED_BY(mutex_) = 1;
   v1::Catalogue catalogue_ SPILLWAY_GUARDED_BY(mutex_);
+  // What is told is put together under the lock and sent outside it: a session drops what is older
+  // than what it was told.
+  uint64_t catalogue_version_ SPILLWAY_GUARDED_BY(mutex_) = 1;
+  uint64_t membership_version_ SPILLWAY_GUARDED_BY(mutex_) = 0;
   bool kafka_up_ SPILLWAY_GUARDED_BY(mutex_) = false;
   std::string kafka_error_ SPILLWAY_GUARDED_BY(mutex_) = "Kafka was not reached yet";
   bool stopping_ SPILLWAY_GUARDED_BY(mutex_) = false;

@@ -3,23 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/wire/event_wire.h"
-
 namespace spillway::ingest {
 namespace {
-
-// A slice that owns the string: batches are handed to gRPC without a copy.
-grpc::Slice OwningSlice(std::string bytes) {
-  auto* owner = new std::string(std::move(bytes));
-  return grpc::Slice(
-      owner->data(), owner->size(),
-      [](void* pointer) { delete static_cast<std::string*>(pointer); }, owner);
-}
-
-grpc::ByteBuffer ToBuffer(const v1::LinkResponse& response) {
-  const grpc::Slice slice = OwningSlice(response.SerializeAsString());
-  return grpc::ByteBuffer(&slice, 1);
-}
 
 bool Parse(const grpc::ByteBuffer& buffer, v1::LinkRequest* request) {
   grpc::Slice slice;
@@ -29,15 +14,19 @@ bool Parse(const grpc::ByteBuffer& buffer, v1::LinkRequest* request) {
 
 }  // namespace
 
-LinkSession* LinkSession::Start(LinkId id, Limits limits, LinkSessionHandler& handler,
-                                grpc::CallbackServerContext* context) {
+std::shared_ptr<LinkSession> LinkSession::Make(LinkId id, LinkOutbox::Limits limits,
+                                               LinkSessionHandler& handler,
+                                               grpc::CallbackServerContext* context) {
   std::shared_ptr<LinkSession> session(new LinkSession(id, limits, handler, context));
   session->self_ = session;
+  return session;
+}
+
+void LinkSession::Start() {
   // gRPC orders the reactions after this; the lock, here and at the head of each, shows it to
   // ThreadSanitizer, which does not see into the library.
-  { MutexLock lock(session->mutex_); }
-  session->StartRead(&session->incoming_);
-  return session.get();
+  { MutexLock lock(mutex_); }
+  StartRead(&incoming_);
 }
 
 void LinkSession::OnReadDone(bool ok) {
@@ -60,7 +49,7 @@ void LinkSession::OnReadDone(bool ok) {
     hello_ = request.hello();
     {
       MutexLock lock(mutex_);
-      credit_ = hello_.credit_bytes();
+      outbox_.AddCredit(std::max<int64_t>(0, hello_.credit_bytes()));
     }
     const grpc::Status status = handler_.OnHello(shared_from_this(), hello_);
     if (!status.ok()) {
@@ -70,7 +59,7 @@ void LinkSession::OnReadDone(bool ok) {
   } else if (request.message_case() == v1::LinkRequest::kCredit) {
     {
       MutexLock lock(mutex_);
-      credit_ += std::max<int64_t>(0, request.credit().bytes());
+      outbox_.AddCredit(std::max<int64_t>(0, request.credit().bytes()));
     }
     WriteNext();
   } else {
@@ -85,13 +74,35 @@ void LinkSession::OnReadDone(bool ok) {
   StartRead(&incoming_);
 }
 
-void LinkSession::Send(const v1::LinkResponse& response) {
+void LinkSession::Greet(const v1::LinkResponse& hello) {
   {
     MutexLock lock(mutex_);
     if (closing_) return;
-    Out& out = queue_.emplace_back();
-    out.buffer = ToBuffer(response);
-    queued_bytes_ += out.buffer.Length();
+    outbox_.Greet(hello);
+  }
+  WriteNext();
+}
+
+void LinkSession::Send(const v1::LinkResponse& answer) {
+  bool bounded = true;
+  {
+    MutexLock lock(mutex_);
+    if (closing_) return;
+    bounded = outbox_.AddAnswer(answer);
+  }
+  if (!bounded) {
+    Close({grpc::StatusCode::RESOURCE_EXHAUSTED, "the edge does not take its answers"});
+    return;
+  }
+  WriteNext();
+}
+
+void LinkSession::SendWhole(LinkOutbox::Whole what, uint64_t version,
+                            const v1::LinkResponse& response) {
+  {
+    MutexLock lock(mutex_);
+    if (closing_) return;
+    outbox_.AddWhole(what, version, response);
   }
   WriteNext();
 }
@@ -100,29 +111,7 @@ void LinkSession::SendBatch(size_t shard, std::string batch) {
   {
     MutexLock lock(mutex_);
     if (closing_) return;
-    const auto cost = static_cast<int64_t>(batch.size());
-    if (batch.size() <= 2 * limits_.part_bytes) {
-      const grpc::Slice slices[] = {OwningSlice(wire::LinkBatchHeader(batch.size())),
-                                    OwningSlice(std::move(batch))};
-      Out& out = queue_.emplace_back();
-      out.buffer = grpc::ByteBuffer(slices, 2);
-      out.cost = cost;
-      out.batch = true;
-      out.shard = shard;
-    } else {
-      for (size_t at = 0; at < batch.size(); at += limits_.part_bytes) {
-        v1::LinkResponse response;
-        v1::BatchPart* part = response.mutable_batch_part();
-        part->set_data(batch.substr(at, limits_.part_bytes));
-        part->set_last(at + limits_.part_bytes >= batch.size());
-        Out& out = queue_.emplace_back();
-        out.buffer = ToBuffer(response);
-        out.cost = part->last() ? cost : 0;  // parts of one batch must not wait for each other
-        out.batch = part->last();
-        out.shard = shard;
-      }
-    }
-    queued_bytes_ += static_cast<size_t>(cost);
+    outbox_.AddBatch(shard, std::move(batch));
   }
   WriteNext();
 }
@@ -131,7 +120,7 @@ void LinkSession::SendBeat(const v1::LinkResponse& beat) {
   {
     MutexLock lock(mutex_);
     if (closing_) return;
-    beat_ = std::make_unique<grpc::ByteBuffer>(ToBuffer(beat));
+    outbox_.SetBeat(beat);
   }
   WriteNext();
 }
@@ -140,25 +129,9 @@ bool LinkSession::SendEphemeral(const std::string& event,
                                 const std::vector<uint64_t>& channel_hashes) {
   {
     MutexLock lock(mutex_);
-    if (closing_ || !interest_.ContainsAny(channel_hashes)) {
+    if (closing_ || !interest_.ContainsAny(channel_hashes) || !outbox_.AddEphemeral(event)) {
       return false;
     }
-    // Numbered before it may be dropped: the edge sees that one is missing.
-    const uint64_t number = next_ephemeral_++;
-    if (ephemeral_queued_ + event.size() > limits_.ephemeral_bytes) {
-      ++ephemeral_dropped_;
-      return false;
-    }
-    v1::LinkResponse response;
-    v1::EphemeralBatch* batch = response.mutable_ephemeral();
-    batch->set_first(number);
-    batch->add_events()->ParseFromString(event);
-    Out& out = queue_.emplace_back();
-    out.buffer = ToBuffer(response);
-    out.cost = static_cast<int64_t>(out.buffer.Length());
-    out.ephemeral = true;
-    ephemeral_queued_ += out.buffer.Length();
-    queued_bytes_ += out.buffer.Length();
   }
   WriteNext();
   return true;
@@ -173,18 +146,8 @@ void LinkSession::WriteNext() {
     if (closing_) {
       finished_ = finish = true;
       status = status_;
-    } else if (beat_ != nullptr) {
-      writing_now_ = Out();
-      writing_now_.buffer = std::move(*beat_);
-      beat_.reset();
-      writing_ = true;
-    } else if (!queue_.empty() && (queue_.front().cost == 0 || credit_ > 0)) {
-      writing_now_ = std::move(queue_.front());
-      queue_.pop_front();
-      credit_ -= writing_now_.cost;
-      const size_t length = writing_now_.buffer.Length();
-      queued_bytes_ -= std::min(queued_bytes_, length);
-      if (writing_now_.ephemeral) ephemeral_queued_ -= std::min(ephemeral_queued_, length);
+    } else if (std::optional<LinkOutbox::Out> next = outbox_.Next(); next.has_value()) {
+      writing_now_ = *std::move(next);
       writing_ = true;
     } else {
       return;
@@ -205,9 +168,9 @@ void LinkSession::OnWriteDone(bool ok) {
   {
     MutexLock lock(mutex_);
     writing_ = false;
-    taken = ok && writing_now_.batch;
+    taken = ok && writing_now_.last_piece;
     shard = writing_now_.shard;
-    writing_now_ = Out();
+    writing_now_ = {};
     if (!ok && !closing_) {
       closing_ = true;
       status_ = grpc::Status::OK;
@@ -224,9 +187,7 @@ void LinkSession::Close(grpc::Status status) {
     if (closing_) return;
     closing_ = true;
     status_ = std::move(status);
-    queue_.clear();
-    beat_.reset();
-    queued_bytes_ = ephemeral_queued_ = 0;
+    outbox_.Clear();
     stuck = writing_;
   }
   // A write that the edge does not take would hold up the end for ever.
@@ -257,12 +218,12 @@ void LinkSession::CopyReaderStates(v1::Beat* beat) const {
 
 uint64_t LinkSession::ephemeral_dropped() const {
   MutexLock lock(mutex_);
-  return ephemeral_dropped_;
+  return outbox_.ephemeral_dropped();
 }
 
 size_t LinkSession::queued_bytes() const {
   MutexLock lock(mutex_);
-  return queued_bytes_;
+  return outbox_.queued_bytes();
 }
 
 }  // namespace spillway::ingest

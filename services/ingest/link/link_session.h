@@ -4,13 +4,13 @@
 #include <grpcpp/support/server_callback.h>
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "common/base/mutex.h"
+#include "services/ingest/link/link_outbox.h"
 #include "services/ingest/link/shard_io.h"
 #include "services/ingest/link/wanted_channels.h"
 #include "spillway/v1/link.pb.h"
@@ -33,29 +33,30 @@ class LinkSessionHandler {
   virtual void OnClosed(LinkSession& session) = 0;
 };
 
-// One link as ingest sees it: the reactor of the bidirectional stream and its output queue. One
-// write is in flight; what is queued meanwhile follows in order; the beat overtakes; batches wait
-// for credit. What waits is bounded: each shard has at most one batch here, ephemeral events have a
-// byte bound of their own.
+// One link as ingest sees it: the reactor of the bidirectional stream and its outbox. One write is
+// in flight; what is queued meanwhile follows in the outbox's order.
 //
 // Keeps itself alive until gRPC is done with it. Sending may happen on any thread.
 class LinkSession final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
                           public std::enable_shared_from_this<LinkSession> {
  public:
-  struct Limits {
-    size_t part_bytes = 1 << 20;       // a larger batch goes in parts of this size
-    size_t ephemeral_bytes = 8 << 20;  // ephemeral events that wait; more are dropped
-  };
-
   // `context` belongs to gRPC and lives as long as the call.
-  static LinkSession* Start(LinkId id, Limits limits, LinkSessionHandler& handler,
-                            grpc::CallbackServerContext* context);
+  static std::shared_ptr<LinkSession> Make(LinkId id, LinkOutbox::Limits limits,
+                                           LinkSessionHandler& handler,
+                                           grpc::CallbackServerContext* context);
+  // Begins to read. Once, before the service's method returns.
+  void Start();
 
   LinkId id() const { return id_; }
   // Set once, by OnHello.
   const v1::EdgeHello& hello() const { return hello_; }
 
-  void Send(const v1::LinkResponse& response);
+  // The first message; whatever is sent earlier is dropped.
+  void Greet(const v1::LinkResponse& hello);
+  // Ends the link if the edge takes none of its answers.
+  void Send(const v1::LinkResponse& answer);
+  // What is told whole: see LinkOutbox::AddWhole.
+  void SendWhole(LinkOutbox::Whole what, uint64_t version, const v1::LinkResponse& response);
   // A serialised Batch of one shard.
   void SendBatch(size_t shard, std::string batch);
   // Replaces a beat that has not left yet.
@@ -73,17 +74,9 @@ class LinkSession final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   size_t queued_bytes() const;
 
  private:
-  struct Out {
-    grpc::ByteBuffer buffer;
-    int64_t cost = 0;    // credit it takes
-    bool batch = false;  // the last piece of a shard's batch
-    size_t shard = 0;
-    bool ephemeral = false;
-  };
-
-  LinkSession(LinkId id, Limits limits, LinkSessionHandler& handler,
+  LinkSession(LinkId id, LinkOutbox::Limits limits, LinkSessionHandler& handler,
               grpc::CallbackServerContext* context)
-      : id_(id), limits_(limits), handler_(handler), context_(context) {}
+      : id_(id), handler_(handler), context_(context), outbox_(limits) {}
 
   // ServerBidiReactor
   void OnReadDone(bool ok) override;
@@ -94,23 +87,16 @@ class LinkSession final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   void WriteNext();
 
   const LinkId id_;
-  const Limits limits_;
   LinkSessionHandler& handler_;
   grpc::CallbackServerContext* const context_;
   std::shared_ptr<LinkSession> self_;
   v1::EdgeHello hello_;
   bool greeted_ = false;  // read reactions only
   grpc::ByteBuffer incoming_;
-  Out writing_now_;  // by whoever set writing_
+  LinkOutbox::Out writing_now_;  // by whoever set writing_
 
   mutable Mutex mutex_;
-  std::deque<Out> queue_ SPILLWAY_GUARDED_BY(mutex_);
-  std::unique_ptr<grpc::ByteBuffer> beat_ SPILLWAY_GUARDED_BY(mutex_);
-  int64_t credit_ SPILLWAY_GUARDED_BY(mutex_) = 0;
-  size_t queued_bytes_ SPILLWAY_GUARDED_BY(mutex_) = 0;
-  size_t ephemeral_queued_ SPILLWAY_GUARDED_BY(mutex_) = 0;
-  uint64_t next_ephemeral_ SPILLWAY_GUARDED_BY(mutex_) = 1;
-  uint64_t ephemeral_dropped_ SPILLWAY_GUARDED_BY(mutex_) = 0;
+  LinkOutbox outbox_ SPILLWAY_GUARDED_BY(mutex_);
   WantedChannels interest_ SPILLWAY_GUARDED_BY(mutex_);
   std::vector<std::vector<v1::ReaderBeat>> states_ SPILLWAY_GUARDED_BY(mutex_);
   bool writing_ SPILLWAY_GUARDED_BY(mutex_) = false;

@@ -14,11 +14,16 @@ namespace spillway::ingest {
 // An edge played by a test over gRPC's blocking interface: one thread, deadlines on everything.
 class LinkPeer {
  public:
-  explicit LinkPeer(const std::string& address, int64_t credit = 1 << 30)
+  struct Silent {};
+  // Opens the stream and says nothing.
+  LinkPeer(const std::string& address, Silent)
       : stub_(v1::LinkService::NewStub(
             grpc::CreateChannel(address, grpc::InsecureChannelCredentials()))) {
     context_.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
     stream_ = stub_->Link(&context_);
+  }
+  explicit LinkPeer(const std::string& address, int64_t credit = 1 << 30)
+      : LinkPeer(address, Silent()) {
     v1::LinkRequest request;
     request.mutable_hello()->set_node_id("peer");
     request.mutable_hello()->set_protocol(1);

@@ -1,0 +1,130 @@
+#include "services/ingest/link/link_outbox.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/wire/event_wire.h"
+
+namespace spillway::ingest {
+namespace {
+
+// A slice that owns the string: batches are handed to gRPC without a copy.
+grpc::Slice OwningSlice(std::string bytes) {
+  auto* owner = new std::string(std::move(bytes));
+  return grpc::Slice(
+      owner->data(), owner->size(),
+      [](void* pointer) { delete static_cast<std::string*>(pointer); }, owner);
+}
+
+grpc::ByteBuffer ToBuffer(const v1::LinkResponse& response) {
+  const grpc::Slice slice = OwningSlice(response.SerializeAsString());
+  return grpc::ByteBuffer(&slice, 1);
+}
+
+}  // namespace
+
+void LinkOutbox::Push(Out out) {
+  queued_bytes_ += out.buffer.Length();
+  queue_.push_back(std::move(out));
+}
+
+void LinkOutbox::Greet(const v1::LinkResponse& hello) {
+  greeted_ = true;
+  hello_ = ToBuffer(hello);
+}
+
+bool LinkOutbox::AddAnswer(const v1::LinkResponse& answer) {
+  if (!greeted_) return true;
+  Out out{.buffer = ToBuffer(answer)};
+  answer_bytes_ += out.buffer.Length();
+  Push(std::move(out));
+  return answer_bytes_ <= limits_.answer_bytes;
+}
+
+void LinkOutbox::AddWhole(Whole what, uint64_t version, const v1::LinkResponse& response) {
+  uint64_t& told = told_[static_cast<size_t>(what)];
+  if (!greeted_ || version <= told) return;
+  told = version;
+  std::erase_if(queue_, [&](const Out& out) {
+    if (out.kind != Out::Kind::kWhole || out.whole != what) return false;
+    queued_bytes_ -= out.buffer.Length();
+    return true;
+  });
+  Push({.buffer = ToBuffer(response), .kind = Out::Kind::kWhole, .whole = what});
+}
+
+void LinkOutbox::AddBatch(size_t shard, std::string batch) {
+  if (!greeted_) return;
+  const auto cost = static_cast<int64_t>(batch.size());
+  if (batch.size() <= limits_.message_bytes) {
+    const grpc::Slice slices[] = {OwningSlice(wire::LinkBatchHeader(batch.size())),
+                                  OwningSlice(std::move(batch))};
+    Push({.buffer = grpc::ByteBuffer(slices, 2),
+          .cost = cost,
+          .kind = Out::Kind::kBatch,
+          .last_piece = true,
+          .shard = shard});
+    return;
+  }
+  for (size_t at = 0; at < batch.size(); at += limits_.part_bytes) {
+    v1::LinkResponse response;
+    v1::BatchPart* part = response.mutable_batch_part();
+    part->set_data(batch.substr(at, limits_.part_bytes));
+    part->set_last(at + limits_.part_bytes >= batch.size());
+    // The first takes credit for all: parts of one batch must not wait for each other.
+    Push({.buffer = ToBuffer(response),
+          .cost = at == 0 ? cost : 0,
+          .kind = Out::Kind::kBatch,
+          .last_piece = part->last(),
+          .shard = shard});
+  }
+}
+
+void LinkOutbox::SetBeat(const v1::LinkResponse& beat) {
+  if (greeted_) beat_ = ToBuffer(beat);
+}
+
+bool LinkOutbox::AddEphemeral(const std::string& event) {
+  if (!greeted_) return false;
+  const uint64_t number = next_ephemeral_++;
+  if (ephemeral_bytes_ + event.size() > limits_.ephemeral_bytes) {
+    ++ephemeral_dropped_;
+    return false;
+  }
+  v1::LinkResponse response;
+  v1::EphemeralBatch* batch = response.mutable_ephemeral();
+  batch->set_first(number);
+  batch->add_events()->ParseFromString(event);
+  Out out{.buffer = ToBuffer(response), .kind = Out::Kind::kEphemeral};
+  out.cost = static_cast<int64_t>(out.buffer.Length());
+  ephemeral_bytes_ += out.buffer.Length();
+  Push(std::move(out));
+  return true;
+}
+
+std::optional<LinkOutbox::Out> LinkOutbox::Next() {
+  if (hello_.has_value()) {
+    return Out{.buffer = *std::exchange(hello_, std::nullopt), .kind = Out::Kind::kHello};
+  }
+  if (beat_.has_value()) {
+    return Out{.buffer = *std::exchange(beat_, std::nullopt), .kind = Out::Kind::kBeat};
+  }
+  if (queue_.empty() || (queue_.front().cost > 0 && credit_ <= 0)) return std::nullopt;
+  Out out = std::move(queue_.front());
+  queue_.pop_front();
+  credit_ -= out.cost;
+  const size_t length = out.buffer.Length();
+  queued_bytes_ -= length;
+  if (out.kind == Out::Kind::kAnswer) answer_bytes_ -= length;
+  if (out.kind == Out::Kind::kEphemeral) ephemeral_bytes_ -= length;
+  return out;
+}
+
+void LinkOutbox::Clear() {
+  hello_.reset();
+  beat_.reset();
+  queue_.clear();
+  queued_bytes_ = answer_bytes_ = ephemeral_bytes_ = 0;
+}
+
+}  // namespace spillway::ingest

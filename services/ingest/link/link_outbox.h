@@ -1,0 +1,83 @@
+#pragma once
+
+#include <grpcpp/support/byte_buffer.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+
+#include "spillway/v1/link.pb.h"
+
+namespace spillway::ingest {
+
+// What waits to be written on one link, in the order in which it will be: the greeting before all
+// else, then queued data in order, a beat ahead of it, batches and ephemeral events only within
+// credit. Bounded: each shard has at most one batch here; one beat, one catalogue and one
+// membership wait at most, the newest; answers and ephemeral events have byte bounds. Not
+// thread-safe: the session's lock guards it.
+class LinkOutbox {
+ public:
+  struct Limits {
+    size_t message_bytes = 3 << 20;    // a larger batch goes in parts
+    size_t part_bytes = 1 << 20;       // of this size
+    size_t ephemeral_bytes = 8 << 20;  // ephemeral events that wait; more are dropped
+    size_t answer_bytes = 8 << 20;     // answers that wait; more end the link
+  };
+  // What is told whole, in versions that replace each other.
+  enum class Whole { kCatalogue, kMembership };
+
+  struct Out {
+    enum class Kind { kHello, kBeat, kAnswer, kWhole, kBatch, kEphemeral };
+    grpc::ByteBuffer buffer;
+    int64_t cost = 0;  // credit it takes
+    Kind kind = Kind::kAnswer;
+    Whole whole = Whole::kCatalogue;
+    bool last_piece = false;  // kBatch: the shard may send its next one
+    size_t shard = 0;         // kBatch
+  };
+
+  explicit LinkOutbox(Limits limits) : limits_(limits) {}
+
+  // Opens it: what is added earlier is dropped, but for credit.
+  void Greet(const v1::LinkResponse& hello);
+  bool greeted() const { return greeted_; }
+
+  // False if answers pass their bound.
+  bool AddAnswer(const v1::LinkResponse& answer);
+  // Replaces what waits of an older version, at the end of the queue; an older one than was added
+  // last is dropped, so that whoever tells it need not hold a lock meanwhile.
+  void AddWhole(Whole what, uint64_t version, const v1::LinkResponse& response);
+  void AddBatch(size_t shard, std::string batch);
+  void SetBeat(const v1::LinkResponse& beat);
+  // An element of EphemeralBatch.events. Numbered before it may be dropped at the bound (false):
+  // the edge sees that one is missing.
+  bool AddEphemeral(const std::string& event);
+
+  void AddCredit(int64_t bytes) { credit_ += bytes; }
+  // The next message that may be written now.
+  std::optional<Out> Next();
+  void Clear();
+
+  size_t queued_bytes() const { return queued_bytes_; }
+  uint64_t ephemeral_dropped() const { return ephemeral_dropped_; }
+
+ private:
+  void Push(Out out);
+
+  const Limits limits_;
+  bool greeted_ = false;
+  std::optional<grpc::ByteBuffer> hello_;
+  std::deque<Out> queue_;
+  std::optional<grpc::ByteBuffer> beat_;
+  int64_t credit_ = 0;
+  size_t queued_bytes_ = 0;
+  size_t answer_bytes_ = 0;
+  size_t ephemeral_bytes_ = 0;
+  uint64_t told_[2] = {0, 0};  // newest version of each Whole
+  uint64_t next_ephemeral_ = 1;
+  uint64_t ephemeral_dropped_ = 0;
+};
+
+}  // namespace spillway::ingest

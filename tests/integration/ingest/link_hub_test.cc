@@ -1,0 +1,101 @@
+// The hub and its sessions over real gRPC, with shards that the test plays: what happens between
+// two steps of the hub happens when it posts to them.
+
+#include "services/ingest/link/link_hub.h"
+
+#include <gtest/gtest.h>
+
+#include "common/rpc/server.h"
+#include "services/ingest/link/link_service.h"
+#include "tests/integration/ingest/link_peer.h"
+
+namespace spillway::ingest {
+namespace {
+
+class PlayedShards final : public ShardSet {
+ public:
+  size_t size() const override { return 1; }
+  size_t ShardOf(SlotId) const override { return 0; }
+  void Post(size_t, std::function<void(ShardCore&, MonoTime)>) override {
+    if (on_post) std::exchange(on_post, nullptr)();
+  }
+  std::function<void()> on_post;
+};
+
+v1::Catalogue Catalogue(const std::string& topic) {
+  v1::Catalogue catalogue;
+  catalogue.set_complete(true);
+  catalogue.add_topics()->set_topic(topic);
+  return catalogue;
+}
+
+class LinkHubTest : public testing::Test {
+ protected:
+  void Start(LinkHub::Options options) {
+    options.hello.set_node_id("ingest");
+    options.beat_interval = std::chrono::milliseconds(10);
+    hub_ = std::make_unique<LinkHub>(options, Clock::Real());
+    hub_->SetShards(&shards_);
+    service_ = std::make_unique<LinkService>(*hub_);
+    rpc::ServerOptions serving;
+    serving.services = {service_.get()};
+    server_ = *rpc::Server::Start(serving);
+    hub_->StartBeats();
+    address_ = "127.0.0.1:" + std::to_string(server_->port());
+  }
+  ~LinkHubTest() override {
+    if (hub_ == nullptr) return;
+    hub_->Stop();
+    server_->Shutdown(std::chrono::milliseconds(0));
+  }
+
+  PlayedShards shards_;
+  std::unique_ptr<LinkHub> hub_;
+  std::unique_ptr<LinkService> service_;
+  std::unique_ptr<rpc::Server> server_;
+  std::string address_;
+};
+
+// An edge drops what comes before the greeting: a catalogue that came then and was followed by the
+// older one would be missing for ever.
+TEST_F(LinkHubTest, ACatalogueThatChangesDuringTheGreetingIsTold) {
+  Start({});
+  hub_->SetCatalogue(Catalogue("old"));
+  shards_.on_post = [&] { hub_->SetCatalogue(Catalogue("new")); };
+  LinkPeer peer(address_);
+  bool greeted = false;
+  ASSERT_TRUE(peer.ReadUntil([&](const v1::LinkResponse& response) {
+    EXPECT_TRUE(greeted || response.has_hello()) << response.ShortDebugString();
+    greeted = greeted || response.has_hello();
+    return response.has_catalogue();
+  }));
+  EXPECT_EQ(peer.catalogue.topics(0).topic(), "new");
+}
+
+TEST_F(LinkHubTest, EndsACallThatNeverSaysHello) {
+  LinkHub::Options options;
+  options.hello_timeout = std::chrono::milliseconds(20);
+  Start(options);
+  LinkPeer silent(address_, LinkPeer::Silent());
+  EXPECT_EQ(silent.Status().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  LinkPeer peer(address_);
+  EXPECT_TRUE(peer.ReadUntil([](const v1::LinkResponse& r) { return r.has_hello(); }));
+}
+
+TEST_F(LinkHubTest, BoundsTheCallsThatHaveNotSaidHello) {
+  LinkHub::Options options;
+  options.max_links = 2;
+  Start(options);
+  LinkPeer first(address_, LinkPeer::Silent());
+  LinkPeer second(address_, LinkPeer::Silent());
+  // The order in which calls reach the server is not that in which they were made.
+  LinkPeer third(address_, LinkPeer::Silent());
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (hub_->counters().refused == 0 && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(hub_->counters().refused, 1u);
+}
+
+}  // namespace
+}  // namespace spillway::ingest
