@@ -48,70 +48,144 @@ void AddProblem(v1::Catalogue* catalogue, const std::string& topic, std::string 
 
 }  // namespace
 
-CatalogueKeeper::Change CatalogueKeeper::Update(const Metadata& metadata) {
+void CatalogueKeeper::TakeIn(const TopicInfo& info, Change* change) {
+  Topic& topic = topics_[info.name];
+  if (topic.route == nullptr) topic.route = routes_->Resolve(info.name);
+  if (topic.route == nullptr) {
+    topics_.erase(info.name);
+    return;
+  }
+  const bool known = !topic.slots.empty();
+  topic.absent = 0;
+  if (std::exchange(topic.gone, false)) {
+    // It is back, perhaps never was away: its numbers are its own, and it is not young.
+    for (Slot& slot : topic.slots) {
+      slot.told.set_young(false);
+      slot.decided = true;
+      change->added.push_back(
+          {InfoOf(*topic.route, slot.told.slot(), slot.told.partition()), topic.route});
+    }
+  }
+  while (static_cast<int32_t>(topic.slots.size()) < info.partitions) {
+    const auto partition = static_cast<int32_t>(topic.slots.size());
+    Slot& slot = topic.slots.emplace_back();
+    slot.told.set_slot(next_slot_++);
+    slot.told.set_partition(partition);
+    const bool late = complete_ && !unsure_.contains(info.name);
+    slot.told.set_young(complete_ && (known || (late && missing_.contains(info.name))));
+    if (late && !slot.told.young()) {
+      slot.decided = false;
+      slot.absent_ms = listed_ms_ - options_.clock_skew.count();
+    }
+    change->added.push_back({InfoOf(*topic.route, slot.told.slot(), partition), topic.route});
+  }
+}
+
+void CatalogueKeeper::MissOthers(const std::set<std::string>& seen, MonoTime now, Change* change) {
+  for (auto& [name, topic] : topics_) {
+    if (topic.gone || seen.contains(name)) continue;
+    if (topic.absent++ == 0) topic.absent_since = now;
+    if (topic.absent < options_.absent_listings ||
+        now - topic.absent_since < options_.absent_time) {
+      continue;
+    }
+    topic.gone = true;
+    for (const Slot& slot : topic.slots) change->removed.push_back(slot.told.slot());
+  }
+}
+
+CatalogueKeeper::Change CatalogueKeeper::Update(const Metadata& metadata, MonoTime now,
+                                                WallTime wall_now) {
   Change change;
   if (metadata.up) {
-    std::set<std::string> unsure;
-    for (const TopicInfo& topic : metadata.troubled) unsure.insert(topic.name);
-    for (const std::string& topic : metadata.denied) unsure.insert(topic);
     std::set<std::string> seen;
+    for (const TopicInfo& topic : metadata.troubled) seen.insert(topic.name);
+    for (const std::string& topic : metadata.denied) seen.insert(topic);
+    unsure_.insert(seen.begin(), seen.end());
     for (const TopicInfo& info : metadata.topics) {
       if (!info.status.ok() || info.partitions == 0) continue;
       seen.insert(info.name);
-      Topic& topic = topics_[info.name];
-      if (topic.route == nullptr) topic.route = routes_->Resolve(info.name);
-      if (topic.route == nullptr) {
-        topics_.erase(info.name);
-        continue;
-      }
-      while (static_cast<int32_t>(topic.slots.size()) < info.partitions) {
-        const auto partition = static_cast<int32_t>(topic.slots.size());
-        v1::CatalogueSlot& slot = topic.slots.emplace_back();
-        slot.set_slot(next_slot_++);
-        slot.set_partition(partition);
-        // A partition that appears while we run is new: its log starts now.
-        slot.set_young(complete_);
-        change.added.push_back({InfoOf(*topic.route, slot.slot(), partition), topic.route});
-      }
+      TakeIn(info, &change);
     }
-    for (auto topic = topics_.begin(); topic != topics_.end();) {
-      if (seen.contains(topic->first) || unsure.contains(topic->first)) {
-        ++topic;
-        continue;
-      }
-      for (const v1::CatalogueSlot& slot : topic->second.slots)
-        change.removed.push_back(slot.slot());
-      topic = topics_.erase(topic);
-    }
+    MissOthers(seen, now, &change);
+    missing_ = {metadata.missing.begin(), metadata.missing.end()};
+    for (const std::string& topic : metadata.missing) unsure_.erase(topic);
+    listed_ms_ = ToUnixMicros(wall_now) / 1000;
     complete_ = true;
   }
-
-  v1::Catalogue& catalogue = change.catalogue;
-  catalogue.set_complete(complete_);
-  for (const auto& [name, topic] : topics_) {
-    v1::CatalogueTopic* entry = catalogue.add_topics();
-    entry->set_topic(name);
-    for (const Feed& feed : topic.route->feeds) {
-      v1::Feed* out = entry->add_feeds();
-      out->set_pattern(feed.pattern);
-      out->set_snapshot(ToProto(feed.snapshot));
+  for (auto& [name, topic] : topics_) {
+    for (Slot& slot : topic.slots) {
+      if (slot.decided || slot.asked || topic.gone || now < slot.ask_at) continue;
+      slot.asked = true;
+      change.undecided.push_back({.slot = slot.told.slot(),
+                                  .topic = name,
+                                  .partition = slot.told.partition(),
+                                  .unix_ms = slot.absent_ms});
     }
-    for (const v1::CatalogueSlot& slot : topic.slots) *entry->add_slots() = slot;
   }
+  problems_.Clear();
   for (const std::string& topic : metadata.missing) {
-    AddProblem(&catalogue, topic, "missing", "the topic does not exist; create it");
+    AddProblem(&problems_, topic, "missing", "the topic does not exist; create it");
   }
   for (const std::string& topic : metadata.denied) {
-    AddProblem(&catalogue, topic, "denied",
+    AddProblem(&problems_, topic, "denied",
                "Kafka does not let this ingest read it; grant DESCRIBE and READ");
   }
   for (const TopicInfo& topic : metadata.troubled) {
-    AddProblem(&catalogue, topic.name, "error", std::string(topic.status.message()));
+    AddProblem(&problems_, topic.name, "error", std::string(topic.status.message()));
+  }
+  Tell(&change);
+  return change;
+}
+
+CatalogueKeeper::Slot* CatalogueKeeper::Find(SlotId id) {
+  for (auto& [name, topic] : topics_) {
+    for (Slot& slot : topic.slots) {
+      if (slot.told.slot() == id) return &slot;
+    }
+  }
+  return nullptr;
+}
+
+CatalogueKeeper::Change CatalogueKeeper::Decide(SlotId id, bool young) {
+  Change change;
+  if (Slot* slot = Find(id); slot != nullptr && !slot->decided) {
+    slot->decided = true;
+    slot->told.set_young(young);
+  }
+  Tell(&change);
+  return change;
+}
+
+void CatalogueKeeper::NotDecided(SlotId id, MonoTime now) {
+  if (Slot* slot = Find(id); slot != nullptr) {
+    slot->asked = false;
+    slot->ask_at = now + options_.ask_again;
+  }
+}
+
+void CatalogueKeeper::Tell(Change* change) {
+  v1::Catalogue& catalogue = change->catalogue;
+  catalogue = problems_;
+  catalogue.set_complete(complete_);
+  for (const auto& [name, topic] : topics_) {
+    if (topic.gone) continue;
+    v1::CatalogueTopic entry;
+    for (const Slot& slot : topic.slots) {
+      if (slot.decided) *entry.add_slots() = slot.told;
+    }
+    if (entry.slots().empty()) continue;
+    entry.set_topic(name);
+    for (const Feed& feed : topic.route->feeds) {
+      v1::Feed* out = entry.add_feeds();
+      out->set_pattern(feed.pattern);
+      out->set_snapshot(ToProto(feed.snapshot));
+    }
+    *catalogue.add_topics() = std::move(entry);
   }
   std::string serialised = catalogue.SerializeAsString();
-  change.changed = serialised != last_;
+  change->changed = serialised != last_;
   last_ = std::move(serialised);
-  return change;
 }
 
 }  // namespace spillway::ingest

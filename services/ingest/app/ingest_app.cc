@@ -148,11 +148,12 @@ absl::Status IngestApp::StartShards(const v1::IngestConfig& config) {
     return routes->Resolve(std::string(topic)) != nullptr;
   };
   selection.wanted = routes_->named_topics();
-  // The prober speaks at once and the shards ask it: both must be there before either thread runs.
+  // The prober speaks at once and is asked by the shards: all is there before any thread runs.
   auto prober = MetadataProber::Create(kafka_, probing, std::move(selection),
                                        [this](const Metadata& metadata) { OnMetadata(metadata); });
   if (!prober.ok()) return prober.status();
   prober_ = *std::move(prober);
+  prober_->Start();
   for (auto& shard : shards_) shard->Start();
   hub_->StartBeats();
   return absl::OkStatus();
@@ -203,7 +204,7 @@ void IngestApp::OnMetadata(const Metadata& metadata) {
       "kafka", metadata.up ? "connected" : "disconnected",
       metadata.up ? lifecycle::Readiness::Level::kOk : lifecycle::Readiness::Level::kFailed,
       metadata.reason);
-  CatalogueKeeper::Change change = catalogue_->Update(metadata);
+  CatalogueKeeper::Change change = catalogue_->Update(metadata, clock_.Now(), clock_.WallNow());
 
   // The shards know a slot before any edge can ask for it.
   std::vector<std::vector<ShardSlot>> added(shards_.size());
@@ -222,6 +223,7 @@ void IngestApp::OnMetadata(const Metadata& metadata) {
     shard->Post(
         [shard, slot](ShardCore&, MonoTime) { shard->RemoveSlot(slot, "the topic is gone"); });
   }
+  for (const CatalogueKeeper::Undecided& slot : change.undecided) FindAge(slot);
 
   std::vector<std::string> problems;
   for (const v1::TopicProblem& problem : change.catalogue.problems()) {
@@ -246,6 +248,29 @@ void IngestApp::OnMetadata(const Metadata& metadata) {
   }
   if (change.changed) hub_->SetCatalogue(std::move(change.catalogue));
   hub_->SetKafka(metadata.up, metadata.reason);
+}
+
+void IngestApp::FindAge(const CatalogueKeeper::Undecided& slot) {
+  const auto decide = [this, id = slot.slot](absl::StatusOr<bool> young) {
+    if (!young.ok()) {
+      catalogue_->NotDecided(id, clock_.Now());
+      return;
+    }
+    CatalogueKeeper::Change change = catalogue_->Decide(id, *young);
+    if (change.changed) hub_->SetCatalogue(std::move(change.catalogue));
+  };
+  prober_->Resolve(
+      slot.topic, slot.partition, [this, slot, decide](absl::StatusOr<PartitionBounds> bounds) {
+        // What the embedded broker holds came while it ran, and it knows no times.
+        if (!bounds.ok() || bounds->begin != 0 || kafka_.embedded_broker) {
+          decide(bounds.ok() ? absl::StatusOr<bool>(bounds->begin == 0) : bounds.status());
+          return;
+        }
+        prober_->ResolveTime(
+            slot.topic, slot.partition, slot.unix_ms, [decide](absl::StatusOr<int64_t> first) {
+              decide(first.ok() ? absl::StatusOr<bool>(*first == 0) : first.status());
+            });
+      });
 }
 
 void IngestApp::Resolve(size_t shard, SlotId slot, const std::string& topic, int32_t partition) {

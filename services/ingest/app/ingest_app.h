@@ -61,7 +61,9 @@ class IngestApp final : public ShardSet, public ShardServices {
   absl::Status StartKafka(const v1::IngestConfig& config);
   absl::Status StartShards(const v1::IngestConfig& config);
   absl::Status StartServers(const v1::IngestConfig& config);
+  // The prober's thread.
   void OnMetadata(const Metadata& metadata);
+  void FindAge(const CatalogueKeeper::Undecided& slot);
   void AddMetrics();
 
   const Clock& clock_;

@@ -28,8 +28,11 @@ absl::StatusOr<std::unique_ptr<MetadataProber>> MetadataProber::Create(
     MutexLock lock(prober->mutex_);
     prober->selection_ = std::make_shared<const TopicSelection>(std::move(selection));
   }
-  prober->thread_ = std::thread([raw = prober.get()] { raw->Run(); });
   return prober;
+}
+
+void MetadataProber::Start() {
+  thread_ = std::thread([this] { Run(); });
 }
 
 MetadataProber::~MetadataProber() { Stop(); }
@@ -171,9 +174,13 @@ void MetadataProber::Refresh() {
     else
       fresh.troubled.push_back(*std::move(topic));
   }
+  const std::set<std::string> wanted(selection->wanted.begin(), selection->wanted.end());
   for (TopicInfo& topic : cluster->topics) {
-    if (topic.status.ok() && selection->matches && selection->matches(topic.name))
+    if (!selection->matches || !selection->matches(topic.name)) continue;
+    if (topic.status.ok())
       fresh.topics.push_back(std::move(topic));
+    else if (!wanted.contains(topic.name))  // those were looked at above
+      fresh.troubled.push_back(std::move(topic));
   }
   std::sort(fresh.topics.begin(), fresh.topics.end(),
             [](const TopicInfo& a, const TopicInfo& b) { return a.name < b.name; });

@@ -28,7 +28,7 @@ struct Metadata {
   std::vector<TopicInfo> topics;     // those that match, by name
   std::vector<std::string> missing;  // wanted by name, and not there
   std::vector<std::string> denied;   // wanted by name, and not allowed
-  // Wanted by name and in another kind of trouble (the status says which).
+  // Wanted or matching, and in another kind of trouble (the status says which).
   std::vector<TopicInfo> troubled;
 };
 
@@ -62,12 +62,14 @@ class MetadataProber {
   using BoundsCallback = std::function<void(absl::StatusOr<PartitionBounds>)>;
   using OffsetCallback = std::function<void(absl::StatusOr<int64_t>)>;
 
-  // Starts the thread. INVALID_ARGUMENT for settings that librdkafka refuses.
+  // INVALID_ARGUMENT for settings that librdkafka refuses. Says nothing before Start().
   static absl::StatusOr<std::unique_ptr<MetadataProber>> Create(const KafkaSettings& settings,
                                                                 const Options& options,
                                                                 TopicSelection selection,
                                                                 OnMetadata on_metadata);
   ~MetadataProber();  // Stop()
+  // Starts the thread. Once.
+  void Start();
   MetadataProber(const MetadataProber&) = delete;
   MetadataProber& operator=(const MetadataProber&) = delete;
 

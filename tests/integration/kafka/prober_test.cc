@@ -48,6 +48,7 @@ class ProberTest : public KafkaTest {
                                 .wanted = std::move(wanted)},
                                reports_.Callback());
     EXPECT_TRUE(prober.ok()) << prober.status();
+    (*prober)->Start();
     return *std::move(prober);
   }
 
