@@ -43,10 +43,10 @@ def by_size(context):
         yield f"{size}", *_one(context, size=size)
 
 
-@scenario("cost against edges: 4,000 clients on one channel in all, 50,000 deliveries/s in all")
+@scenario("cost against edges: 4,000 clients on 100 channels in all, 50,000 deliveries/s in all")
 def by_edges(context):
     for count in (1, 2, 4, 8):
-        yield f"{count}", *_one(context, edges=count, clients=4000)
+        yield f"{count}", *_one(context, edges=count, clients=4000, channels=100)
 
 
 # File, scenario, title, x, y, and the figures that are drawn with their names.

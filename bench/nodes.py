@@ -161,6 +161,12 @@ class Context:
     def __init__(self, root, build, out, cores, kafka, workers):
         self.root, self.build, self.out, self.cores, self.kafka, self.workers = root, build, out, cores, kafka, workers
         self.number = 0  # of stacks, for names that are used once
+        self.publishes_records = False
+
+    @property
+    def source(self):
+        """Where the events of a scenario came from, for its table."""
+        return self.kafka.name if self.publishes_records else "events by the publish API, or none"
 
     def binary(self, *path):
         return self.build.joinpath(*path)
@@ -183,6 +189,7 @@ class Stack:
         self.topics = topics or {"load": {"partitions": 1, "channel": "load:{/c}"}}
         if real_kafka:
             context.kafka.start()
+            context.publishes_records = True
         self.cluster = context.kafka.cluster if real_kafka else None
         if self.cluster:
             for name, topic in self.topics.items():
@@ -276,7 +283,9 @@ def run_load(context, urls, pids, env=None, **flags):
     command = [context.binary("tools", "load", "spillway-load"), f"--url={','.join(urls)}",
                f"--pids={','.join(f'{name}={pid}' for name, pid in pids.items())}",
                *(f"--{name}={value}" for name, value in flags.items())]
-    bound = 120 + sum(float(flags.get(name, 0)) for name in ("seconds", "warmup", "idle"))
+    # Connecting, publishing, and as long again for what a broker or a server is behind with.
+    bound = 90 + float(flags.get("connect_timeout", 60)) + sum(
+        float(flags.get(name, 0)) for name in ("seconds", "warmup", "idle"))
     try:
         run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False,
                              env={**os.environ, **(env or {})}, timeout=bound, preexec_fn=_child(context.cores.load))
@@ -284,4 +293,5 @@ def run_load(context, urls, pids, env=None, **flags):
         raise BenchError(f"spillway-load did not end within {bound:.0f} s") from error
     if run.returncode:
         raise BenchError(f"spillway-load ended with {run.returncode}: {run.stderr.strip()}")
-    return json.loads(run.stdout)
+    return {"flags": {"url": urls[0], "edges": len(urls), **{name: str(value) for name, value in flags.items()}},
+            **json.loads(run.stdout)}

@@ -5,9 +5,10 @@ run, with processes of its own.
 """
 
 import resource
+import subprocess
 
 import figures as fig
-from nodes import Stack
+from nodes import BenchError, Stack
 
 SCENARIOS = {}
 SECONDS = {"warmup": 2, "seconds": 8}
@@ -134,11 +135,43 @@ def light(context):
             channel="load:{n}", channels=100, via="ephemeral", rate=500))
 
 
-@scenario("several edges on one machine: 4,000 clients on one channel in all, 100,000 deliveries/s")
+def _certificate(context):
+    """A certificate for 127.0.0.1 that signs itself; (certificate, key). P-256, as public sites have it."""
+    folder = context.out / "tls"
+    folder.mkdir(parents=True, exist_ok=True)
+    certificate, key = folder / "cert.pem", folder / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+               "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-out", certificate, "-keyout", key]
+    made = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+    if made.returncode:
+        raise BenchError(f"openssl cannot make a certificate: {made.stderr.strip()}")
+    return certificate, key
+
+
+@scenario("TLS: 15,000 idle clients; 15,000 more handshakes with resumed sessions; fan-out to 1,000 clients, 50,000 deliveries/s")
+def tls(context):
+    certificate, key = _certificate(context)
+    edge = {"tls": {"cert_file": str(certificate), "key_file": str(key)}}
+    clients = most_connections(15_000)
+    one = stream(channel="load:{n}", channels=100)
+    for case, resume in (("idle, full handshakes", "false"), ("idle, resumed sessions", "true")):
+        with Stack(context, edge=edge) as stack:
+            report = stack.load("wss", clients=clients, connect_rate=1000, connect_timeout=120, idle=3, warmup=0, seconds=0,
+                                silence=0, tls_ca=certificate, tls_resume=resume, stream=one)
+            fig.connected(report)
+            yield case, fig.connecting(report), report
+    with Stack(context, edge=edge) as stack:
+        report = stack.load("wss", clients=1000, connect_rate=1000, **SECONDS, tls_ca=certificate,
+                            stream=stream(channel="load:0", via="ephemeral", rate=50))
+        yield "fan-out", fig.timed(report), report
+
+
+@scenario("several edges on one machine: 4,000 clients on 100 channels in all, 100,000 deliveries/s")
 def edges(context):
     for count in (1, 2, 4, 8):
         with Stack(context, edges=count) as stack:
-            figures, report = _timed(stack, clients=4000, stream=stream(channel="load:0", via="ephemeral", rate=25))
+            figures, report = _timed(stack, clients=4000, stream=stream(
+                channel="load:{n}", channels=100, via="ephemeral", rate=2500))
             yield f"{count} edge{'s' if count > 1 else ''}", {
                 **figures, "ingest_cpu_per_event_and_edge": figures["ingest_cpu_per_event"] / count}, report
 

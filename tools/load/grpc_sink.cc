@@ -51,13 +51,14 @@ bool GrpcSink::Publish(const Publication& publication) {
   if (stream.via == Via::kDurable) {
     v1::DurablePublication& durable = *out.mutable_durable();
     durable.set_topic(stream.topic);
-    durable.set_key(publication.key.data(), publication.key.size());
+    durable.set_key(publication.record_key.data(), publication.record_key.size());
     durable.set_value(publication.payload.data(), publication.payload.size());
   } else {
     v1::EphemeralPublication& ephemeral = *out.mutable_ephemeral();
     if (ephemeral.channels_size() == 0) ephemeral.add_channels();
     ephemeral.mutable_channels(0)->assign(publication.channel_name);
     ephemeral.set_type("load");
+    ephemeral.set_key(publication.key.data(), publication.key.size());
     ephemeral.set_payload(publication.payload.data(), publication.payload.size());
   }
   counters_.sent.fetch_add(1, std::memory_order_release);

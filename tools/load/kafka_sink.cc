@@ -3,6 +3,7 @@
 #include <librdkafka/rdkafka.h>
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 
 #include "absl/strings/str_cat.h"
@@ -23,10 +24,15 @@ absl::StatusOr<std::unique_ptr<KafkaSink>> KafkaSink::Create(
   std::unique_ptr<KafkaSink> sink(new KafkaSink());
   std::array<char, 512> error{};
   rd_kafka_conf_t* conf = rd_kafka_conf_new();
+  // Few requests under way, so that records gather while a busy broker answers. Not idempotent:
+  // while such a producer waits for its id or the broker, librdkafka 2.0.2 spins, and takes the
+  // core from a broker on the same machine. Without retries the order holds all the same.
   std::map<std::string, std::string> all = {{"client.id", "spillway-load"},
                                             {"linger.ms", "0"},
+                                            {"max.in.flight.requests.per.connection", "5"},
                                             {"queue.buffering.max.messages", "500000"},
                                             {"message.timeout.ms", "30000"}};
+  if (!properties.contains("enable.idempotence")) all["message.send.max.retries"] = "0";
   for (const auto& [name, value] : properties) all[name] = value;
   for (const auto& [name, value] : all) {
     if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), error.data(), error.size()) !=
@@ -93,7 +99,7 @@ int KafkaSink::Produce(const Topic& topic, const Publication& publication) {
       topic.handle,
       static_cast<int32_t>(publication.channel % static_cast<uint32_t>(topic.partitions)),
       RD_KAFKA_MSG_F_COPY, const_cast<char*>(publication.payload.data()),
-      publication.payload.size(), publication.key.data(), publication.key.size(),
+      publication.payload.size(), publication.record_key.data(), publication.record_key.size(),
       ToOpaque(publication.due_ns));
   return result == 0 ? RD_KAFKA_RESP_ERR_NO_ERROR : rd_kafka_last_error();
 }
@@ -105,7 +111,7 @@ int KafkaSink::ProduceWithHeader(const Topic& topic, const Publication& publicat
           static_cast<int32_t>(publication.channel % static_cast<uint32_t>(topic.partitions))),
       RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
       RD_KAFKA_V_VALUE(const_cast<char*>(publication.payload.data()), publication.payload.size()),
-      RD_KAFKA_V_KEY(publication.key.data(), publication.key.size()),
+      RD_KAFKA_V_KEY(publication.record_key.data(), publication.record_key.size()),
       RD_KAFKA_V_HEADER(topic.header.c_str(), publication.channel_name.data(),
                         static_cast<ssize_t>(publication.channel_name.size())),
       RD_KAFKA_V_OPAQUE(ToOpaque(publication.due_ns)), RD_KAFKA_V_END);

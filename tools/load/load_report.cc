@@ -130,6 +130,16 @@ void LoadRun::ReportWindow(const Usage& from, const Usage& to, const Counts& bef
   window.Add("reads", after.reads - before.reads);
   window.Add("deliveries_per_read", reads > 0 ? deliveries / reads : 0);
   window.Add("cpu", Cpu(from, to));
+  JsonReport memory;
+  for (const auto& [name, pid] : options_.pids) {
+    const Memory of_process = ReadMemory(pid);
+    JsonReport of;
+    of.Add("rss_after", of_process.rss_bytes);
+    of.Add("pss_after", of_process.pss_bytes);
+    of.Add("rss_peak", of_process.peak_rss_bytes);
+    memory.Add(name, of);
+  }
+  window.Add("memory", memory);
   if (deliveries > 0) {
     JsonReport cost;  // microseconds of CPU for each delivery
     for (size_t i = 0; i < options_.pids.size(); ++i) {

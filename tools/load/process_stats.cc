@@ -110,6 +110,13 @@ Memory ReadMemory(pid_t pid) {
     if (fields[0] == "Rss:") memory.rss_bytes = static_cast<int64_t>(NumberIn(fields, 1)) * 1024;
     if (fields[0] == "Pss:") memory.pss_bytes = static_cast<int64_t>(NumberIn(fields, 1)) * 1024;
   }
+  const std::string status = ReadFile(absl::StrCat("/proc/", pid, "/status"));
+  for (const std::string& line : std::vector<std::string>(absl::StrSplit(status, '\n'))) {
+    const std::vector<std::string> fields =
+        absl::StrSplit(line, absl::ByAnyChar(" \t"), absl::SkipEmpty());
+    if (fields.empty() || fields[0] != "VmHWM:") continue;
+    memory.peak_rss_bytes = static_cast<int64_t>(NumberIn(fields, 1)) * 1024;
+  }
   return memory;
 }
 

@@ -30,7 +30,8 @@ struct CpuTimes {
 
 struct Memory {
   int64_t rss_bytes = 0;
-  int64_t pss_bytes = 0;  // a page that n processes share counts 1/n
+  int64_t peak_rss_bytes = 0;  // since the process began
+  int64_t pss_bytes = 0;       // a page that n processes share counts 1/n
 };
 
 // Of the whole machine.

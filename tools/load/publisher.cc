@@ -201,7 +201,8 @@ void Publisher::Send(Source& source, int64_t due_ns, bool more) {
   publication.stream = source.index;
   publication.channel = stamp.channel;
   publication.channel_name = source.name;
-  publication.key = source.key;
+  publication.record_key = source.key;
+  publication.key = key;
   publication.payload = source.payload.Write(stamp, key);
   publication.due_ns = due_ns;
   publication.more = more;

@@ -14,7 +14,8 @@ struct Publication {
   size_t stream = 0;
   uint32_t channel = 0;  // its number
   std::string_view channel_name;
-  std::string_view key;  // of the record
+  std::string_view record_key;
+  std::string_view key;  // for conflation; empty: none
   std::string_view payload;
   int64_t due_ns = 0;
   bool more = false;  // another one is due already: need not leave at once

@@ -10,6 +10,7 @@ TEST(ProcessStatsTest, KnowsThisProcess) {
   EXPECT_GT(ReadCpuTimes(getpid()).total, 0);
   EXPECT_GT(ReadMemory(getpid()).rss_bytes, 100'000);
   EXPECT_GT(ReadMemory(getpid()).pss_bytes, 0);
+  EXPECT_GE(ReadMemory(getpid()).peak_rss_bytes, ReadMemory(getpid()).pss_bytes);
   EXPECT_FALSE(ReadThreadTimes(getpid()).empty());
   EXPECT_GT(ReadThreadTime(getpid(), getpid()).total, 0);
   EXPECT_GT(ReadMachineTimes().total, 0);
