@@ -40,6 +40,19 @@ CompressionRule RuleOf(const v1::EndpointCompressionConfig& config) {
   return rule;
 }
 
+Frequency FrequencyOf(v1::UpdateFrequency frequency) {
+  switch (frequency) {
+    case v1::UPDATE_FREQUENCY_NORMAL:
+      return Frequency::kNormal;
+    case v1::UPDATE_FREQUENCY_LOW:
+      return Frequency::kLow;
+    case v1::UPDATE_FREQUENCY_BACKGROUND:
+      return Frequency::kBackground;
+    default:
+      return Frequency::kHigh;
+  }
+}
+
 EndpointOptions OptionsOf(const v1::EndpointConfig& config) {
   EndpointOptions options;
   options.path = config.path();
@@ -94,7 +107,9 @@ absl::StatusOr<std::unique_ptr<EndpointSet>> EndpointSet::Create(const v1::EdgeC
                      .access = AccessOf(channel.access()),
                      .allow = channel.allow(),
                      .snapshot = channel.snapshot(),
-                     .compress = channel.compress()});
+                     .compress = channel.compress(),
+                     .frequency = FrequencyOf(channel.frequency()),
+                     .fixed_frequency = channel.fixed_frequency()});
   }
   auto policy = ChannelPolicy::Compile(rules);
   if (!policy.ok()) return In("edge.channels", policy.status());

@@ -1,5 +1,6 @@
 #include "services/edge/app/app_metrics.h"
 
+#include <array>
 #include <map>
 #include <string>
 #include <utility>
@@ -17,6 +18,7 @@ EdgeMetrics::EdgeMetrics(metrics::Registry& registry, const EdgeFamilies& famili
   AddBacklogs(pool);
   AddSessions(workers);
   AddHubs(workers);
+  AddLanes(workers);
   AddUpstream(runtime);
   AddCompression(variants);
   handles_.push_back(metrics::AddProcessMetrics(registry, families.process));
@@ -141,6 +143,28 @@ void EdgeMetrics::AddCompression(const VariantTable& variants) {
     }
     return static_cast<double>(connections);
   }));
+}
+
+void EdgeMetrics::AddLanes(const EdgeWorkers& workers) {
+  using C = HubGauges;
+  const auto of = [&workers](size_t i) -> const C& { return workers.hub_gauges(i); };
+  const auto add = [&](const metrics::Family& family,
+                       std::array<metrics::Gauge, kFrequencies> C::*member) {
+    for (size_t f = 1; f < kFrequencies; ++f) {
+      auto value = [count = workers_, of, member, f] {
+        double sum = 0;
+        for (size_t i = 0; i < count; ++i) sum += static_cast<double>((of(i).*member)[f].Value());
+        return sum;
+      };
+      handles_.push_back(registry_.Add(family, {{"frequency", std::string(kFrequencyNames[f])}},
+                                       std::move(value)));
+    }
+  };
+  add(families_.lane_conflated, &C::conflated);
+  add(families_.lane_flushes, &C::lane_flushes);
+  Add(families_.lane_early_flushes, of, &C::lane_early_flushes);
+  Add(families_.lane_events, of, &C::lane_events);
+  Add(families_.lane_bytes, of, &C::lane_bytes);
 }
 
 void EdgeMetrics::AddUpstream(const LinkRuntime& runtime) {

@@ -30,6 +30,7 @@ class EdgeMetrics {
   void AddBacklogs(net::IoPool& pool);
   void AddSessions(const EdgeWorkers& workers);
   void AddHubs(const EdgeWorkers& workers);
+  void AddLanes(const EdgeWorkers& workers);
   void AddUpstream(const LinkRuntime& runtime);
   void AddCompression(const VariantTable& variants);
 

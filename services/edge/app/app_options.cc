@@ -41,6 +41,14 @@ void SetLimits(const v1::EdgeLimitsConfig& limits, EdgeOptions* options) {
   options->max_connections = limits.max_connections();
 }
 
+void SetLanes(const v1::EdgeConfig& config, HubShard::Options* hub) {
+  hub->lane_intervals = {milliseconds(0), milliseconds(config.frequencies().normal()),
+                         milliseconds(config.frequencies().low()),
+                         milliseconds(config.frequencies().background())};
+  hub->lane_events = static_cast<size_t>(config.limits().lane_events());
+  hub->lane_bytes = static_cast<size_t>(config.limits().lane_bytes());
+}
+
 void SetLink(const v1::EdgeConfig& config, EdgeOptions* options) {
   LinkRuntime::Options& link = options->link;
   link.addresses.assign(config.ingests().addresses().begin(), config.ingests().addresses().end());
@@ -94,6 +102,7 @@ absl::StatusOr<EdgeOptions> MakeEdgeOptions(const v1::EdgeConfig& config) {
   SetLimits(config.limits(), &options);
   options.worker.deflate = CompressesForSome(config);
   options.hub.checkpoint_interval = milliseconds(config.checkpoint_interval());
+  SetLanes(config, &options.hub);
   SetLink(config, &options);
   options.shutdown_grace = milliseconds(config.shutdown_grace());
   options.ready_grace = milliseconds(config.ready_grace());

@@ -10,7 +10,8 @@
 namespace spillway::edge {
 namespace {
 
-constexpr std::chrono::milliseconds kTick{100};
+// Not longer: the wheel rounds up, and lanes are to be flushed at every tick of it.
+constexpr std::chrono::milliseconds kNextTick{1};
 
 void FillRandom(uint8_t* bytes, size_t size) {
   // getrandom(2) gives up to 256 bytes whole once the system is up.
@@ -49,7 +50,14 @@ struct EdgeWorkers::Worker {
     gauges.checkpoints.Set(static_cast<int64_t>(counted.checkpoints));
     gauges.ring_evictions.Set(static_cast<int64_t>(counted.ring_evictions));
     gauges.reads.Set(static_cast<int64_t>(counted.reads));
-    worker.wheel().Set(tick, kTick);
+    for (size_t i = 0; i < kFrequencies; ++i) {
+      gauges.conflated[i].Set(static_cast<int64_t>(counted.conflated[i]));
+      gauges.lane_flushes[i].Set(static_cast<int64_t>(counted.lane_flushes[i]));
+    }
+    gauges.lane_early_flushes.Set(static_cast<int64_t>(counted.lane_early_flushes));
+    gauges.lane_events.Set(static_cast<int64_t>(hub.lane_events()));
+    gauges.lane_bytes.Set(static_cast<int64_t>(hub.lane_bytes()));
+    worker.wheel().Set(tick, kNextTick);
   }
 
   net::Worker& worker;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -29,6 +30,12 @@ struct HubGauges {
   metrics::Gauge checkpoints;
   metrics::Gauge ring_evictions;
   metrics::Gauge reads;
+  // By frequency; high has no lanes.
+  std::array<metrics::Gauge, kFrequencies> conflated;
+  std::array<metrics::Gauge, kFrequencies> lane_flushes;
+  metrics::Gauge lane_early_flushes;
+  metrics::Gauge lane_events;
+  metrics::Gauge lane_bytes;
 };
 
 // Gives every worker of the pool its hub shard, its sessions' context and its tick, and lets the

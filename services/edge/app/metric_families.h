@@ -135,6 +135,21 @@ struct EdgeFamilies {
   const metrics::Family& reads =
       all.Counter("spillway_edge_reads_total", "Snapshot and history reads asked for.");
 
+  // Lanes: subscribers below frequency high.
+  const metrics::Family& lane_conflated =
+      all.Counter("spillway_edge_lane_conflated_total",
+                  "Events that a newer one of their key replaced in a lane before they were sent.",
+                  {"frequency"});
+  const metrics::Family& lane_flushes = all.Counter(
+      "spillway_edge_lane_flushes_total", "Times that a lane sent what it held.", {"frequency"});
+  const metrics::Family& lane_early_flushes = all.Counter(
+      "spillway_edge_lane_early_flushes_total",
+      "Times that a lane sent what it held before its turn, because a bound was reached.");
+  const metrics::Family& lane_events =
+      all.Gauge("spillway_edge_lane_events", "Events that wait in lanes.");
+  const metrics::Family& lane_bytes =
+      all.Gauge("spillway_edge_lane_bytes", "Bytes of the events that wait in lanes.");
+
   // Upstream.
   const metrics::Family& events_received =
       all.Counter("spillway_edge_events_received_total", "Events taken in from ingest.");

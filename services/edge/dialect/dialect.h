@@ -8,17 +8,19 @@
 #include <vector>
 
 #include "services/edge/dialect/event_encoder.h"
+#include "services/edge/dialect/frequency.h"
 
 namespace spillway::edge {
 
 // What a client asks for. Strings live as long as the next call of Dialect::Parse on this thread.
 struct Command {
-  enum class Type : uint8_t { kSubscribe, kUnsubscribe, kPing, kPong };
+  enum class Type : uint8_t { kSubscribe, kUpdate, kUnsubscribe, kPing, kPong };
 
   Type type = Type::kPong;
   std::optional<int64_t> id = {};  // the client's, repeated in the answers
   std::vector<std::string_view> channels;
-  std::optional<bool> snapshot;  // unset: the channel's setting
+  std::optional<bool> snapshot;        // unset: the channel's setting
+  std::optional<Frequency> frequency;  // unset: the channel's setting; always set in kUpdate
 
   void Clear();
 };
@@ -50,6 +52,7 @@ struct SubscribedInfo {
   std::optional<int64_t> id = {};
   std::string_view channel = {};
   bool snapshot = false;
+  Frequency frequency = Frequency::kHigh;
   const std::vector<PositionEntry>* position = nullptr;  // null: comes with the snapshot
 };
 
@@ -74,6 +77,8 @@ class Dialect : public EventEncoder {
 
   virtual Ref<Frame> EncodeConnected(const ConnectedInfo& info) const = 0;
   virtual Ref<Frame> EncodeSubscribed(const SubscribedInfo& info) const = 0;
+  virtual Ref<Frame> EncodeUpdated(std::optional<int64_t> id, std::string_view channel,
+                                   Frequency frequency) const = 0;
   virtual Ref<Frame> EncodeUnsubscribed(std::optional<int64_t> id,
                                         std::string_view channel) const = 0;
   // Appends one frame or several.

@@ -69,8 +69,9 @@ class Reader {
   }
 
  private:
+  // Whether it is about channels.
   bool subscription() const {
-    return command_.type == Command::Type::kSubscribe ||
+    return command_.type == Command::Type::kSubscribe || command_.type == Command::Type::kUpdate ||
            command_.type == Command::Type::kUnsubscribe;
   }
 
@@ -96,6 +97,8 @@ class Reader {
       }
       if (type == "subscribe") {
         command_.type = Command::Type::kSubscribe;
+      } else if (type == "update") {
+        command_.type = Command::Type::kUpdate;
       } else if (type == "unsubscribe") {
         command_.type = Command::Type::kUnsubscribe;
       } else if (type == "ping") {
@@ -103,8 +106,9 @@ class Reader {
       } else if (type == "pong") {
         command_.type = Command::Type::kPong;
       } else {
-        return Fail("unknown_type", absl::StrCat("unknown type ", Echo(type),
-                                                 "; known are subscribe, unsubscribe, ping, pong"));
+        return Fail("unknown_type",
+                    absl::StrCat("unknown type ", Echo(type),
+                                 "; known are subscribe, update, unsubscribe, ping, pong"));
       }
     }
     return found || Fail("missing_field", "'type' is missing");
@@ -126,11 +130,25 @@ class Reader {
           return Fail("bad_message", "'snapshot' must be true or false");
         }
         command_.snapshot = snapshot;
+      } else if (key == "frequency" && command_.type != Command::Type::kUnsubscribe) {
+        if (!ReadFrequency(value)) return false;
       } else {
         return Fail("unknown_key", absl::StrCat("unknown member ", Echo(key)));
       }
     }
     return true;
+  }
+
+  bool ReadFrequency(element value) {
+    if (command_.frequency.has_value()) return Fail("bad_message", "'frequency' is given twice");
+    std::string_view name;
+    if (value.get_string().get(name) != simdjson::SUCCESS) {
+      return Fail("bad_message", "'frequency' must be a string");
+    }
+    command_.frequency = ParseFrequency(name);
+    return command_.frequency.has_value() ||
+           Fail("bad_frequency", absl::StrCat("unknown frequency ", Echo(name),
+                                              "; known are high, normal, low, background"));
   }
 
   bool ReadChannels(element value) {
@@ -154,8 +172,12 @@ class Reader {
   }
 
   bool CheckComplete() {
-    if (!subscription() || !command_.channels.empty()) return true;
-    return Fail("missing_field", "'channels' is missing");
+    if (!subscription()) return true;
+    if (command_.channels.empty()) return Fail("missing_field", "'channels' is missing");
+    if (command_.type == Command::Type::kUpdate && !command_.frequency.has_value()) {
+      return Fail("missing_field", "'frequency' is missing");
+    }
+    return true;
   }
 
   const JsonCommandLimits& limits_;
@@ -170,6 +192,7 @@ void Command::Clear() {
   id.reset();
   channels.clear();
   snapshot.reset();
+  frequency.reset();
 }
 
 bool ParseJsonCommand(std::string_view message, bool text, const JsonCommandLimits& limits,

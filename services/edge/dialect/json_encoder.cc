@@ -188,6 +188,9 @@ Ref<Frame> JsonEncoder::EncodeSubscribed(const SubscribedInfo& info) const {
         return AppendId(out, info.id);
       case JsonField::kSnapshot:
         return AppendFlag(out, info.snapshot);
+      case JsonField::kFrequency:
+        if (info.frequency == Frequency::kHigh) return false;
+        return AppendNonEmpty(out, NameOf(info.frequency));
       case JsonField::kPosition:
         if (info.position == nullptr) return false;
         AppendJsonPosition(out, info.position->data(), info.position->size());
@@ -195,6 +198,14 @@ Ref<Frame> JsonEncoder::EncodeSubscribed(const SubscribedInfo& info) const {
       default:
         return AppendNonEmpty(out, info.channel);
     }
+  });
+}
+
+Ref<Frame> JsonEncoder::EncodeUpdated(std::optional<int64_t> id, std::string_view channel,
+                                      Frequency frequency) const {
+  return Render(envelope_[JsonMessage::kUpdated], [&](JsonField field, std::string* out) {
+    if (field == JsonField::kClientId) return AppendId(out, id);
+    return AppendNonEmpty(out, field == JsonField::kFrequency ? NameOf(frequency) : channel);
   });
 }
 

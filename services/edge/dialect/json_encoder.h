@@ -31,6 +31,8 @@ class JsonEncoder final : public Dialect {
   bool has_snapshots() const override;
   Ref<Frame> EncodeConnected(const ConnectedInfo& info) const override;
   Ref<Frame> EncodeSubscribed(const SubscribedInfo& info) const override;
+  Ref<Frame> EncodeUpdated(std::optional<int64_t> id, std::string_view channel,
+                           Frequency frequency) const override;
   Ref<Frame> EncodeUnsubscribed(std::optional<int64_t> id, std::string_view channel) const override;
   void EncodeSnapshot(const SnapshotInfo& info, std::vector<Ref<Frame>>* out) const override;
   Ref<Frame> EncodeError(const ErrorInfo& error) const override;

@@ -14,6 +14,7 @@ namespace spillway::edge {
 enum class JsonMessage : uint8_t {
   kConnected,
   kSubscribed,
+  kUpdated,
   kUnsubscribed,
   kEvent,
   kSnapshot,
@@ -25,7 +26,7 @@ enum class JsonMessage : uint8_t {
   kPing,
   kPong,
 };
-constexpr size_t kJsonMessages = 12;
+constexpr size_t kJsonMessages = 13;
 
 // The form of all server messages of a variant of the JSON dialect: a template for each, json.v1's
 // own where the configuration has none (docs/protocol-json.md). Immutable.

@@ -17,6 +17,7 @@ constexpr std::pair<JsonField, std::string_view> kNames[] = {
     {JsonField::kDeleted, "deleted"},
     {JsonField::kEphemeral, "ephemeral"},
     {JsonField::kEvents, "events"},
+    {JsonField::kFrequency, "frequency"},
     {JsonField::kFrom, "from"},
     {JsonField::kHeartbeatMs, "heartbeat_ms"},
     {JsonField::kKey, "key"},

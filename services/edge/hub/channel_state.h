@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -10,7 +12,9 @@
 #include "absl/container/flat_hash_map.h"
 #include "common/base/clock.h"
 #include "services/edge/dialect/event_encoder.h"
+#include "services/edge/dialect/frequency.h"
 #include "services/edge/frame/channel_traits.h"
+#include "services/edge/hub/lane.h"
 #include "services/edge/hub/subscriber.h"
 
 namespace spillway::edge {
@@ -48,7 +52,51 @@ struct Subscription {
   uint64_t id = 0;
   Subscriber* subscriber = nullptr;
   VariantId variant = 0;
-  std::unique_ptr<Join> join;  // null once live
+  Frequency frequency = Frequency::kHigh;  // a joining one has it once it is live
+  uint32_t entered = 0;                    // in a lane: its mark then, in this window
+  std::unique_ptr<Join> join;              // null once live
+};
+
+// In which of its channel's lists a subscription is: that of the joining, of those who get every
+// event at once, or of a lane.
+enum class Place : uint8_t { kJoining, kHigh, kNormal, kLow, kBackground };
+constexpr Place PlaceOf(Frequency frequency) {
+  return static_cast<Place>(static_cast<uint8_t>(frequency) + 1);
+}
+// Of the place of a live subscription.
+constexpr Frequency FrequencyOf(Place place) {
+  return static_cast<Frequency>(static_cast<uint8_t>(place) - 1);
+}
+
+struct ChannelState;
+
+// The subscribers of a channel that share an update frequency, and what waits for them.
+struct LaneState {
+  static constexpr size_t kNotHolding = SIZE_MAX;
+
+  ChannelState* channel = nullptr;
+  Ref<const ChannelTraits> traits;  // given up by HubShard::Retire only
+  Frequency frequency = Frequency::kNormal;
+  bool entrants =
+      false;  // since the last flush somebody entered who is not to get all that is held
+  size_t clock_index = kNotHolding;  // among the lanes of its frequency that hold anything
+  Lane held;
+  std::vector<Subscription> members;
+};
+
+// Those of one channel; only for channels that have any.
+struct ChannelLanes {
+  std::array<std::unique_ptr<LaneState>, kFrequencies - 1> lanes;  // null: nobody is in it
+
+  std::unique_ptr<LaneState>& of(Frequency frequency) {
+    return lanes[static_cast<size_t>(frequency) - 1];
+  }
+  bool unused() const {
+    for (const auto& lane : lanes) {
+      if (lane != nullptr) return false;
+    }
+    return true;
+  }
 };
 
 // What a channel knows of one slot that feeds it.
@@ -86,13 +134,29 @@ struct ChannelState {
   std::string name;
   Ref<const ChannelTraits> traits;  // given up by HubShard::Retire only
   std::vector<ChannelSlot> slots;
-  std::vector<Subscription> live;
+  std::vector<Subscription> live;  // at frequency high
   std::vector<Subscription> joining;
+  std::unique_ptr<ChannelLanes> lanes;  // null: nobody is live at another frequency
   std::deque<RingEntry> ring;
   uint64_t ring_first = 0;  // the number of the entry at the ring's front
   MonoTime last_checkpoint;
 
-  size_t size() const { return live.size() + joining.size(); }
+  size_t size() const {
+    size_t total = joining.size();
+    ForEachLive([&total](const std::vector<Subscription>& list, const ChannelTraits&) {
+      total += list.size();
+    });
+    return total;
+  }
+  // Visits the lists of live subscriptions, with the traits of what they are sent.
+  template <typename Visit>
+  void ForEachLive(Visit visit) const {
+    visit(live, *traits);
+    if (lanes == nullptr) return;
+    for (const auto& lane : lanes->lanes) {
+      if (lane != nullptr) visit(lane->members, *lane->traits);
+    }
+  }
   bool has_snapshot() const {
     for (const ChannelSlot& slot : slots) {
       if (slot.snapshot) return true;
@@ -118,8 +182,8 @@ struct ReadTarget {
 // Where a subscriber's subscription is kept.
 struct Membership {
   ChannelState* channel = nullptr;
-  bool live = false;
-  uint32_t index = 0;  // in channel->live or channel->joining
+  Place place = Place::kJoining;
+  uint32_t index = 0;  // in the list of that place
 };
 
 }  // namespace spillway::edge

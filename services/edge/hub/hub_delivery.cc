@@ -62,6 +62,8 @@ void HubShard::Deliver(ChannelState& channel, const EdgeEvent& event, size_t cha
     subscription.subscriber->SendFrame(*frame, channel.traits.get());
   }
   counters_.deliveries += channel.live.size();
+  if (channel.lanes != nullptr) [[unlikely]]
+    Hold(channel, event, channel_index);
 }
 
 void HubShard::DeliverTo(const Subscription& subscription, const ChannelTraits& traits,
@@ -72,18 +74,41 @@ void HubShard::DeliverTo(const Subscription& subscription, const ChannelTraits& 
   ++counters_.deliveries;
 }
 
+template <typename Encode>
+size_t HubShard::Tell(ChannelState& channel, Encode encode) {
+  FlushAll(channel);
+  std::array<Ref<Frame>, kMaxVariants> frames;
+  size_t told = 0;
+  channel.ForEachLive([&](const std::vector<Subscription>& list, const ChannelTraits& traits) {
+    for (const Subscription& subscription : list) {
+      Ref<Frame>& frame = frames[subscription.variant];
+      if (!frame) {
+        frame = encode(*variants_[subscription.variant].encoder);
+        if (!frame) continue;
+        subscription.subscriber->Keep(frame);
+      }
+      subscription.subscriber->SendFrame(*frame, &traits);
+      ++told;
+    }
+  });
+  return told;
+}
+
 uint64_t HubShard::DeliverEphemeral(const EdgeEvent& event) {
-  const uint64_t before = counters_.deliveries;
+  uint64_t subscribers = 0;
   for (size_t i = 0; i < event.channel_count(); ++i) {
     const auto found = channels_.find(event.channel(i), event.channel_hash(i));
     if (found == channels_.end()) continue;
-    const ChannelState& channel = *found->second;
-    Deliver(*found->second, event, i);
+    ChannelState& channel = *found->second;
+    Deliver(channel, event, i);
+    subscribers += channel.size() - channel.joining.size();
     for (const Subscription& subscription : channel.joining) {
-      if (subscription.join->announced) DeliverTo(subscription, *channel.traits, event, i);
+      if (!subscription.join->announced) continue;
+      DeliverTo(subscription, *channel.traits, event, i);
+      ++subscribers;
     }
   }
-  return counters_.deliveries - before;
+  return subscribers;
 }
 
 void HubShard::Remember(ChannelState& channel, const Ref<EdgeEvent>& event, size_t channel_index) {
@@ -117,16 +142,9 @@ void HubShard::OnInterest(std::string_view name, SlotNumber number, int64_t afte
   slot->known = true;
   slot->base = after;
   // Whoever is live already subscribed before the partition could be served.
-  std::array<Ref<Frame>, kMaxVariants> frames;
-  for (const Subscription& subscription : channel->live) {
-    Ref<Frame>& frame = frames[subscription.variant];
-    if (!frame) {
-      frame = variants_[subscription.variant].encoder->EncodeJoined(
-          channel->name, EntryOf(number, false, std::max(after, slot->floor)));
-      if (frame) subscription.subscriber->Keep(frame);
-    }
-    if (frame) subscription.subscriber->SendFrame(*frame, channel->traits.get());
-  }
+  const PositionEntry entry = EntryOf(number, false, std::max(after, slot->floor));
+  Tell(*channel,
+       [&](const EventEncoder& encoder) { return encoder.EncodeJoined(channel->name, entry); });
   AdvanceAll(*channel, now);
 }
 
@@ -158,9 +176,9 @@ void HubShard::OnGap(SlotNumber number, int64_t from, int64_t to, std::string_vi
       slot->floor = std::max(slot->floor, to);
       continue;
     }
-    for (const Subscription& subscription : channel->live) {
-      SendGap(subscription, *channel->traits, gap);
-    }
+    counters_.gaps += Tell(*channel, [&](const EventEncoder& encoder) {
+      return encoder.EncodeGap(channel->name, gap);
+    });
     channel->ring.push_back({{}, 0, note});
     ring_bytes_ += channel->ring.back().cost();
     AdvanceAll(*channel, now);
@@ -176,17 +194,9 @@ void HubShard::Checkpoint(ChannelState& channel) {
     changed.push_back(EntryOf(slot.slot, false, slot.told));
   }
   if (changed.empty()) return;
-  std::array<Ref<Frame>, kMaxVariants> frames;
-  for (const Subscription& subscription : channel.live) {
-    Ref<Frame>& frame = frames[subscription.variant];
-    if (!frame) {
-      frame = variants_[subscription.variant].encoder->EncodeCheckpoint(channel.name, changed);
-      if (frame) subscription.subscriber->Keep(frame);
-    }
-    if (!frame) continue;
-    subscription.subscriber->SendFrame(*frame, channel.traits.get());
-    ++counters_.checkpoints;
-  }
+  counters_.checkpoints += Tell(channel, [&](const EventEncoder& encoder) {
+    return encoder.EncodeCheckpoint(channel.name, changed);
+  });
 }
 
 }  // namespace spillway::edge

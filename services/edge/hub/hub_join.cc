@@ -27,9 +27,10 @@ JoinSlot* FindPlace(Join& join, SlotNumber slot) {
 void HubShard::AdvanceAll(ChannelState& channel, MonoTime now) {
   for (size_t i = 0; i < channel.joining.size();) {
     if (Advance(channel, channel.joining[i], now)) {
-      Subscription subscription = Take(channel, /*live=*/false, i);
+      Subscription subscription = Take(channel, Place::kJoining, i);
       subscription.join.reset();
-      Put(channel, /*live=*/true, std::move(subscription));
+      const Place place = PlaceOf(subscription.frequency);
+      Put(channel, place, std::move(subscription));
     } else {
       ++i;
     }
@@ -77,7 +78,8 @@ bool HubShard::AwaitCoverage(ChannelState& channel, Subscription& subscription, 
   }
   join.announced = true;
   subscription.subscriber->OnSubscribed(channel.name, PositionOf(channel, subscription),
-                                        join.wants_snapshot && channel.has_snapshot());
+                                        join.wants_snapshot && channel.has_snapshot(),
+                                        subscription.frequency);
   return true;
 }
 

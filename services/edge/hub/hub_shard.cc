@@ -82,32 +82,40 @@ Membership* HubShard::FindMembership(const Subscriber* subscriber, const Channel
   return nullptr;
 }
 
-void HubShard::Put(ChannelState& channel, bool live, Subscription subscription) {
-  auto& list = live ? channel.live : channel.joining;
+std::vector<Subscription>& HubShard::ListOf(ChannelState& channel, Place place) {
+  if (place == Place::kJoining) return channel.joining;
+  if (place == Place::kHigh) return channel.live;
+  return OpenLane(channel, FrequencyOf(place)).members;
+}
+
+void HubShard::Put(ChannelState& channel, Place place, Subscription subscription) {
+  auto& list = ListOf(channel, place);
+  if (place > Place::kHigh) Enter(*channel.lanes->of(FrequencyOf(place)), &subscription);
   Membership* membership = FindMembership(subscription.subscriber, channel);
   if (membership == nullptr) {
     membership = &by_subscriber_[subscription.subscriber].emplace_back();
     membership->channel = &channel;
   }
-  membership->live = live;
+  membership->place = place;
   membership->index = static_cast<uint32_t>(list.size());
   list.push_back(std::move(subscription));
-  if (!live) joining_.insert(&channel);
+  if (place == Place::kJoining) joining_.insert(&channel);
 }
 
-Subscription HubShard::Take(ChannelState& channel, bool live, size_t index) {
-  auto& list = live ? channel.live : channel.joining;
+Subscription HubShard::Take(ChannelState& channel, Place place, size_t index) {
+  auto& list = ListOf(channel, place);
   Subscription taken = std::move(list[index]);
   if (index + 1 < list.size()) {
     list[index] = std::move(list.back());
     FindMembership(list[index].subscriber, channel)->index = static_cast<uint32_t>(index);
   }
   list.pop_back();
+  if (list.empty() && place > Place::kHigh) CloseLane(*channel.lanes->of(FrequencyOf(place)));
   return taken;
 }
 
 HubShard::SubscribeResult HubShard::Subscribe(Subscriber* subscriber, std::string_view name,
-                                              bool snapshot, MonoTime now) {
+                                              bool snapshot, MonoTime now, Frequency frequency) {
   if (ChannelState* known = Find(name);
       known != nullptr && FindMembership(subscriber, *known) != nullptr) {
     return SubscribeResult::kAlready;
@@ -117,6 +125,7 @@ HubShard::SubscribeResult HubShard::Subscribe(Subscriber* subscriber, std::strin
   subscription.id = next_subscription_++;
   subscription.subscriber = subscriber;
   subscription.variant = subscriber->VariantFor(name);
+  subscription.frequency = frequency;
   subscription.join = std::make_unique<Join>();
   Join& join = *subscription.join;
   join.wants_snapshot = snapshot;  // whether there is one may not be known yet
@@ -130,7 +139,7 @@ HubShard::SubscribeResult HubShard::Subscribe(Subscriber* subscriber, std::strin
     }
   }
   ++subscriptions_;
-  Put(channel, /*live=*/false, std::move(subscription));
+  Put(channel, Place::kJoining, std::move(subscription));
   AdvanceAll(channel, now);
   return SubscribeResult::kOk;
 }
@@ -140,7 +149,7 @@ bool HubShard::Unsubscribe(Subscriber* subscriber, std::string_view name) {
   if (channel == nullptr) return false;
   Membership* membership = FindMembership(subscriber, *channel);
   if (membership == nullptr) return false;
-  Take(*channel, membership->live, membership->index);
+  Take(*channel, membership->place, membership->index);
   auto found = by_subscriber_.find(subscriber);
   std::erase_if(found->second, [&](const Membership& m) { return m.channel == channel; });
   if (found->second.empty()) by_subscriber_.erase(found);
@@ -155,7 +164,7 @@ void HubShard::Remove(Subscriber* subscriber) {
   const std::vector<Membership> memberships = found->second;
   for (const Membership& membership : memberships) {
     // Indices of this subscriber's other memberships are in other channels: they stay right.
-    Take(*membership.channel, membership.live, membership.index);
+    Take(*membership.channel, membership.place, membership.index);
     --subscriptions_;
   }
   by_subscriber_.erase(subscriber);
@@ -167,7 +176,7 @@ void HubShard::OnWritable(Subscriber* subscriber, MonoTime now) {
   if (found == by_subscriber_.end()) return;
   std::vector<ChannelState*> waiting;
   for (const Membership& membership : found->second) {
-    if (!membership.live) waiting.push_back(membership.channel);
+    if (membership.place == Place::kJoining) waiting.push_back(membership.channel);
   }
   for (ChannelState* channel : waiting) AdvanceAll(*channel, now);
 }
@@ -188,9 +197,11 @@ size_t HubShard::SubscriptionCount(const Subscriber* subscriber) const {
 std::vector<Subscriber*> HubShard::SubscribersOf(std::string_view name) const {
   std::vector<Subscriber*> subscribers;
   if (const ChannelState* channel = Find(name); channel != nullptr) {
-    for (const auto* list : {&channel->live, &channel->joining}) {
-      for (const Subscription& subscription : *list) subscribers.push_back(subscription.subscriber);
-    }
+    const auto add = [&subscribers](const std::vector<Subscription>& list, const ChannelTraits&) {
+      for (const Subscription& subscription : list) subscribers.push_back(subscription.subscriber);
+    };
+    channel->ForEachLive(add);
+    add(channel->joining, *channel->traits);
   }
   return subscribers;
 }
@@ -233,11 +244,13 @@ void HubShard::Tick(MonoTime now) {
   // A join that waits for partitions nobody serves goes on without them after a while.
   const std::vector<ChannelState*> joining(joining_.begin(), joining_.end());
   for (ChannelState* channel : joining) AdvanceAll(*channel, now);
+  FlushDue(now);
 
   if (now - last_checkpoints_ < std::chrono::seconds(1)) return;
   last_checkpoints_ = now;
   for (auto& [name, channel] : channels_) {
-    if (channel->live.empty() || now - channel->last_checkpoint < options_.checkpoint_interval) {
+    if (channel->size() == channel->joining.size() ||
+        now - channel->last_checkpoint < options_.checkpoint_interval) {
       continue;
     }
     channel->last_checkpoint = now;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -42,6 +43,12 @@ class HubShard {
     std::chrono::milliseconds checkpoint_interval{10'000};
     // Of a channel that is opened; null: every channel has the default.
     std::function<ChannelSettings(std::string_view channel)> settings_of;
+    // From one flush of a lane to the next, by frequency; the first is not used.
+    std::array<std::chrono::milliseconds, kFrequencies> lane_intervals{
+        std::chrono::milliseconds(0), std::chrono::milliseconds(250),
+        std::chrono::milliseconds(1'000), std::chrono::milliseconds(5'000)};
+    size_t lane_events = 1'000;    // held by one lane; then it is flushed early
+    size_t lane_bytes = 16 << 20;  // and by all lanes of the shard together
   };
   struct Counters {
     uint64_t deliveries = 0;
@@ -50,6 +57,11 @@ class HubShard {
     uint64_t checkpoints = 0;
     uint64_t ring_evictions = 0;
     uint64_t reads = 0;
+    // By frequency: events that a newer one of their key replaced in a lane before they were sent,
+    // and flushes.
+    std::array<uint64_t, kFrequencies> conflated{};
+    std::array<uint64_t, kFrequencies> lane_flushes{};
+    uint64_t lane_early_flushes = 0;  // of them, those at a bound
   };
 
   HubShard(Options options, VariantTable& variants, Upstream& upstream);
@@ -61,7 +73,10 @@ class HubShard {
   // `snapshot`: send one first if ingest keeps any of this channel. Answered by
   // Subscriber::OnSubscribed, at once or when the channel's coverage is known.
   SubscribeResult Subscribe(Subscriber* subscriber, std::string_view channel, bool snapshot,
-                            MonoTime now);
+                            MonoTime now, Frequency frequency = Frequency::kHigh);
+  // Changes how often it is sent to, from here on: what its lane holds for it goes out first. False
+  // if there is no such subscription.
+  bool SetFrequency(Subscriber* subscriber, std::string_view channel, Frequency frequency);
   // False if there is no such subscription.
   bool Unsubscribe(Subscriber* subscriber, std::string_view channel);
   // Ends all subscriptions of a connection that goes away.
@@ -89,7 +104,8 @@ class HubShard {
   // -------------------------------------------------------------- Hands an event that never was in
   // Kafka to the subscribers of its channels; returns the deliveries.
   uint64_t DeliverEphemeral(const EdgeEvent& event);
-  // Timers: call every 100 to 250 ms.
+  // Timers: call every 100 ms or so. Lanes are flushed nowhere else than here, at a bound, and
+  // before what must not overtake what they hold.
   void Tick(MonoTime now);
 
   // Visits (name, subscribers) of every channel that has any.
@@ -102,6 +118,9 @@ class HubShard {
   size_t channel_count() const { return channels_.size(); }
   size_t subscription_count() const { return subscriptions_; }
   size_t ring_bytes() const { return ring_bytes_; }
+  // What waits in lanes: events and their bytes.
+  size_t lane_events() const { return lane_events_; }
+  size_t lane_bytes() const { return lane_bytes_; }
   const Counters& counters() const { return counters_; }
 
  private:
@@ -116,8 +135,9 @@ class HubShard {
   // Frames that this turn has sent may refer to the traits of what is closed.
   void Retire(Ref<const ChannelTraits> traits);
   void FindFeeds(ChannelState& channel);
-  Subscription Take(ChannelState& channel, bool live, size_t index);
-  void Put(ChannelState& channel, bool live, Subscription subscription);
+  std::vector<Subscription>& ListOf(ChannelState& channel, Place place);
+  Subscription Take(ChannelState& channel, Place place, size_t index);
+  void Put(ChannelState& channel, Place place, Subscription subscription);
   Membership* FindMembership(const Subscriber* subscriber, const ChannelState& channel);
 
   // hub_join.cc: takes joining subscriptions as far as they can go.
@@ -135,7 +155,33 @@ class HubShard {
                     const EdgeReadResult& result);
   void TakeHistory(ChannelState& channel, Subscription& subscription, const EdgeReadResult& result);
 
+  // hub_lanes.cc
+  // A frame that a flush sends, with the mark of its event.
+  struct LaneFrame {
+    const Frame* frame;
+    uint32_t mark;
+  };
+  // The lanes of a frequency that hold anything, and the turn that it is in.
+  struct LaneClock {
+    std::vector<LaneState*> holding;
+    int64_t turn = 0;
+  };
+  LaneState& OpenLane(ChannelState& channel, Frequency frequency);
+  void CloseLane(LaneState& lane);
+  void Enter(LaneState& lane, Subscription* subscription);
+  void SendHeld(const LaneState& lane, const Subscription& subscription);
+  void Hold(ChannelState& channel, const EdgeEvent& event, size_t channel_index);
+  void Flush(LaneState& lane);
+  void FlushAll(ChannelState& channel);
+  void FlushDue(MonoTime now);
+  void EmptyLane(LaneState& lane);
+  void FindFrames(const LaneState& lane, const Subscription& subscription);
+
   // hub_delivery.cc
+  // Sends what `encode(encoder)` makes, which may be null, to all who are live, after what lanes
+  // hold for them. Returns how many got it.
+  template <typename Encode>
+  size_t Tell(ChannelState& channel, Encode encode);
   void Deliver(ChannelState& channel, const EdgeEvent& event, size_t channel_index);
   void DeliverTo(const Subscription& subscription, const ChannelTraits& traits,
                  const EdgeEvent& event, size_t channel_index);
@@ -172,6 +218,11 @@ class HubShard {
   MonoTime last_checkpoints_;
   size_t subscriptions_ = 0;
   size_t ring_bytes_ = 0;
+  std::array<LaneClock, kFrequencies> clocks_;
+  size_t lane_events_ = 0;
+  size_t lane_bytes_ = 0;
+  std::array<std::vector<LaneFrame>, kMaxVariants> lane_frames_;  // scratch of Flush, by variant
+  std::vector<VariantId> lane_variants_;                          // those that have any
   Counters counters_;
 };
 

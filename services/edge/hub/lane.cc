@@ -1,17 +1,11 @@
 #include "services/edge/hub/lane.h"
 
-#include <algorithm>
-#include <utility>
-
-#include "common/channel/channel_hash.h"
-
 namespace spillway::edge {
 namespace {
 
 uint32_t HashOf(const EdgeEvent& event) {
   // Keys of several slots share the table: the slot must tell them apart here too.
-  const uint64_t hash =
-      ChannelHash(event.view().key) ^ ((uint64_t{event.slot()} + 1) * 0x9E3779B97F4A7C15ULL);
+  const uint64_t hash = event.key_hash() ^ ((uint64_t{event.slot()} + 1) * 0x9E3779B97F4A7C15ULL);
   return static_cast<uint32_t>(hash ^ (hash >> 32));
 }
 
@@ -22,7 +16,7 @@ bool SameKey(const EdgeEvent& a, const EdgeEvent& b) {
 }  // namespace
 
 bool Lane::Take(const Ref<EdgeEvent>& event, size_t channel_index) {
-  const bool keyed = !event->view().key.empty();
+  const bool keyed = event->key_hash() != 0;
   const uint32_t hash = keyed ? HashOf(*event) : 0;
   uint32_t* cell = nullptr;
   Held* known = nullptr;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "services/edge/dialect/event_encoder.h"
+#include "services/edge/dialect/frequency.h"
 #include "services/edge/frame/channel_traits.h"
 
 namespace spillway::edge {
@@ -46,9 +47,9 @@ class Subscriber {
   virtual bool CanPull() const = 0;
 
   // The subscription holds from here on. With `snapshot`, OnSnapshot follows and brings the
-  // position.
+  // position. It has `frequency` once it has caught up.
   virtual void OnSubscribed(std::string_view channel, const std::vector<PositionEntry>& position,
-                            bool snapshot) = 0;
+                            bool snapshot, Frequency frequency) = 0;
   virtual void OnSnapshot(const SnapshotPiece& piece) = 0;
   // The snapshot could not be had (stable code: snapshot_unavailable); the subscription goes on
   // live from `position`.

@@ -34,8 +34,8 @@ absl::StatusOr<ChannelPolicy> ChannelPolicy::Compile(const std::vector<ChannelRu
       }
       allow = *std::move(compiled);
     }
-    policy.rules_.push_back(
-        {*std::move(pattern), rule.access, std::move(allow), rule.snapshot, rule.compress});
+    policy.rules_.push_back({*std::move(pattern), rule.access, std::move(allow), rule.snapshot,
+                             rule.compress, rule.frequency, rule.fixed_frequency});
   }
   return policy;
 }
@@ -64,11 +64,10 @@ ChannelPolicy::Verdict ChannelPolicy::Check(std::string_view channel, const Gran
   if (!found.has_value()) return {.allowed = Admits(unmatched_, grants.authenticated)};
   const Rule& rule = rules_[*found];
   if (!Admits(rule.access, grants.authenticated)) return {};
-  if (!rule.allow.has_value()) return {.allowed = true, .snapshot = rule.snapshot};
+  const Verdict allowed = {.allowed = true, .snapshot = rule.snapshot, .frequency = rule.frequency};
+  if (!rule.allow.has_value()) return allowed;
   for (const Grants::Name& name : grants.names) {
-    if (name.rule == *found && name.channel == channel) {
-      return {.allowed = true, .snapshot = rule.snapshot};
-    }
+    if (name.rule == *found && name.channel == channel) return allowed;
   }
   return {};
 }
@@ -81,6 +80,17 @@ bool ChannelPolicy::SnapshotOf(std::string_view channel) const {
 bool ChannelPolicy::CompressOf(std::string_view channel) const {
   const std::optional<size_t> found = Find(channel);
   return !found.has_value() || rules_[*found].compress;
+}
+
+Frequency ChannelPolicy::FrequencyOf(std::string_view channel) const {
+  const std::optional<size_t> found = Find(channel);
+  return found.has_value() ? rules_[*found].frequency : Frequency::kHigh;
+}
+
+bool ChannelPolicy::MayHave(std::string_view channel, Frequency frequency) const {
+  const std::optional<size_t> found = Find(channel);
+  return !found.has_value() || !rules_[*found].fixed_frequency ||
+         rules_[*found].frequency == frequency;
 }
 
 }  // namespace spillway::edge

@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/channel/channel_pattern.h"
+#include "services/edge/dialect/frequency.h"
 #include "services/edge/session/channel_template.h"
 
 namespace spillway::edge {
@@ -22,9 +23,11 @@ enum class ChannelAccess : uint8_t {
 struct ChannelRule {
   std::string pattern;
   ChannelAccess access = ChannelAccess::kAuthenticated;
-  std::string allow;      // template of the names a client may have; empty: all
-  bool snapshot = false;  // on subscribe, unless the client says otherwise
-  bool compress = true;   // for clients that negotiated it
+  std::string allow;                       // template of the names a client may have; empty: all
+  bool snapshot = false;                   // on subscribe, unless the client says otherwise
+  bool compress = true;                    // for clients that negotiated it
+  Frequency frequency = Frequency::kHigh;  // unless the client says otherwise
+  bool fixed_frequency = false;            // no client may say otherwise
 };
 
 // Who may subscribe to what: the first rule whose pattern matches counts. Immutable after Compile:
@@ -43,6 +46,7 @@ class ChannelPolicy {
   struct Verdict {
     bool allowed = false;
     bool snapshot = false;
+    Frequency frequency = Frequency::kHigh;
   };
 
   // `unmatched`: for channels that no rule matches. InvalidArgument names the rule.
@@ -52,10 +56,13 @@ class ChannelPolicy {
 
   Grants GrantsOf(const ClientValues& client) const;
   Verdict Check(std::string_view channel, const Grants& grants) const;
-  // The setting, for channels that the endpoint subscribes to itself.
+  // The settings, for channels that the endpoint subscribes to itself.
   bool SnapshotOf(std::string_view channel) const;
   // Whether the channel's messages may be compressed.
   bool CompressOf(std::string_view channel) const;
+  Frequency FrequencyOf(std::string_view channel) const;
+  // Whether a client may have the channel at this frequency.
+  bool MayHave(std::string_view channel, Frequency frequency) const;
 
  private:
   struct Rule {
@@ -64,6 +71,8 @@ class ChannelPolicy {
     std::optional<ChannelTemplate> allow;
     bool snapshot;
     bool compress;
+    Frequency frequency;
+    bool fixed_frequency;
   };
 
   std::optional<size_t> Find(std::string_view channel) const;

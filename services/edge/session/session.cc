@@ -3,9 +3,6 @@
 #include <algorithm>
 #include <chrono>
 
-#include "absl/strings/str_cat.h"
-#include "common/base/strings.h"
-#include "common/channel/channel_hash.h"
 #include "common/channel/channel_name.h"
 
 namespace spillway::edge {
@@ -55,7 +52,8 @@ void Session::OnOpen(Transport* transport) {
                                             .heartbeat_ms = heartbeat.interval.count(),
                                             .now_ms = connected_ms_}));
   for (const std::string& channel : identity_.channels) {
-    Join({}, channel, endpoint_.policy().SnapshotOf(channel), now);
+    Join({}, channel, endpoint_.policy().SnapshotOf(channel),
+         endpoint_.policy().FrequencyOf(channel), now);
   }
   identity_.channels = {};
   next_ping_ = now + heartbeat.interval;
@@ -97,104 +95,12 @@ bool Session::TakeMessage(MonoTime now) {
   return true;
 }
 
-void Session::Run(const Command& command) {
-  const MonoTime now = context_.clock.Now();
-  switch (command.type) {
-    case Command::Type::kPong:
-      return;  // heard is all
-    case Command::Type::kPing:
-      Send(endpoint_.dialect().EncodePong(command.id, ToUnixMillis(context_.clock.WallNow())));
-      return;
-    case Command::Type::kSubscribe:
-    case Command::Type::kUnsubscribe:
-      break;
-  }
-  if (!endpoint_.options().commands) {
-    SendError(command.id, "commands_disabled",
-              "this endpoint chooses the channels itself and takes no subscriptions");
-    CountMisuse(now);
-  } else if (command.type == Command::Type::kSubscribe) {
-    Subscribe(command, now);
-  } else {
-    Unsubscribe(command);
-  }
-}
-
-void Session::Subscribe(const Command& command, MonoTime now) {
-  bool misuse = false;
-  for (std::string_view channel : command.channels) {
-    if (absl::Status status = ValidateChannelName(channel); !status.ok()) {
-      SendError(command.id, "bad_channel", Std(status.message()), channel);
-      misuse = true;
-      continue;
-    }
-    const ChannelPolicy::Verdict verdict = endpoint_.policy().Check(channel, identity_.grants);
-    if (!verdict.allowed) {
-      SendError(command.id, "not_allowed", "this client may not subscribe to the channel", channel);
-      continue;
-    }
-    Join(command.id, channel, command.snapshot.value_or(verdict.snapshot), now);
-  }
-  if (misuse) CountMisuse(now);
-}
-
-bool Session::Join(std::optional<int64_t> id, std::string_view channel, bool snapshot,
-                   MonoTime now) {
-  if (subscriptions_ >= context_.limits.max_subscriptions) {
-    SendError(id, "too_many_subscriptions",
-              absl::StrCat("a connection may have ", context_.limits.max_subscriptions,
-                           " subscriptions: unsubscribe from others first"),
-              channel);
-    return false;
-  }
-  // Before the call, which may answer at once.
-  if (id.has_value()) pending_ids_.push_back({ChannelHash(channel), *id});
-  if (context_.hub.Subscribe(this, channel, snapshot && endpoint_.dialect().has_snapshots(), now) ==
-      HubShard::SubscribeResult::kAlready) {
-    if (id.has_value()) pending_ids_.pop_back();
-    SendError(id, "already_subscribed", "this connection is subscribed to the channel already",
-              channel);
-    return false;
-  }
-  ++subscriptions_;
-  context_.counters.subscribed.Add();
-  return true;
-}
-
-void Session::Unsubscribe(const Command& command) {
-  for (std::string_view channel : command.channels) {
-    const ChannelTraits* traits = context_.hub.TraitsOf(channel);
-    if (!context_.hub.Unsubscribe(this, channel)) {
-      SendError(command.id, "not_subscribed", "this connection is not subscribed to the channel",
-                channel);
-      continue;
-    }
-    --subscriptions_;
-    TakePendingId(channel);
-    context_.counters.unsubscribed.Add();
-    Send(endpoint_.dialect().EncodeUnsubscribed(command.id, channel), traits);
-  }
-}
-
-std::optional<int64_t> Session::TakePendingId(std::string_view channel) {
-  if (pending_ids_.empty()) return std::nullopt;
-  const uint64_t hash = ChannelHash(channel);
-  for (PendingId& pending : pending_ids_) {
-    if (pending.channel != hash) continue;
-    const int64_t id = pending.id;
-    pending = pending_ids_.back();
-    pending_ids_.pop_back();
-    if (pending_ids_.empty()) pending_ids_.shrink_to_fit();
-    return id;
-  }
-  return std::nullopt;
-}
-
 void Session::OnSubscribed(std::string_view channel, const std::vector<PositionEntry>& position,
-                           bool snapshot) {
+                           bool snapshot, Frequency frequency) {
   Send(endpoint_.dialect().EncodeSubscribed({.id = TakePendingId(channel),
                                              .channel = channel,
                                              .snapshot = snapshot,
+                                             .frequency = frequency,
                                              .position = &position}),
        context_.hub.TraitsOf(channel));
 }

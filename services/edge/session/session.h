@@ -64,7 +64,7 @@ class Session final : public TransportHandler, public Subscriber {
   void Keep(Ref<Frame> frame) override { context_.keep(std::move(frame)); }
   bool CanPull() const override;
   void OnSubscribed(std::string_view channel, const std::vector<PositionEntry>& position,
-                    bool snapshot) override;
+                    bool snapshot, Frequency frequency) override;
   void OnSnapshot(const SnapshotPiece& piece) override;
   void OnSnapshotFailed(std::string_view channel,
                         const std::vector<PositionEntry>& position) override;
@@ -93,9 +93,13 @@ class Session final : public TransportHandler, public Subscriber {
   bool TakeMessage(MonoTime now);
   void Run(const Command& command);
   void Subscribe(const Command& command, MonoTime now);
+  void Update(const Command& command);
   void Unsubscribe(const Command& command);
   // False: already subscribed, or too many; the client was told.
-  bool Join(std::optional<int64_t> id, std::string_view channel, bool snapshot, MonoTime now);
+  bool Join(std::optional<int64_t> id, std::string_view channel, bool snapshot, Frequency frequency,
+            MonoTime now);
+  // False: the channel has another one for all; the client was told.
+  bool MayHave(std::optional<int64_t> id, std::string_view channel, Frequency frequency);
   std::optional<int64_t> TakePendingId(std::string_view channel);
 
   // Compresses it if the connection does and it is worth it. `traits`: of the channel that it is

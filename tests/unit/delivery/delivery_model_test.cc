@@ -52,6 +52,14 @@ TEST(DeliveryModel, TinyBounds) {
 TEST(DeliveryModel, Retention) {
   RunSeeds({.ingests = 2, .kill = true, .stall = true, .cut = true, .truncate = true});
 }
+TEST(DeliveryModel, Lanes) { RunSeeds({.ingests = 2, .lanes = true}); }
+TEST(DeliveryModel, LanesAndFaults) {
+  RunSeeds(
+      {.ingests = 3, .kill = true, .stall = true, .cut = true, .truncate = true, .lanes = true});
+}
+TEST(DeliveryModel, TinyLanes) {
+  RunSeeds({.ingests = 2, .kill = true, .cut = true, .tiny = true, .lanes = true});
+}
 TEST(DeliveryModel, EverythingAtOnce) {
   RunSeeds({.ingests = 3,
             .kill = true,
@@ -59,7 +67,8 @@ TEST(DeliveryModel, EverythingAtOnce) {
             .stall = true,
             .cut = true,
             .truncate = true,
-            .tiny = true});
+            .tiny = true,
+            .lanes = true});
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 // World: what every client must have been given, worked out from Kafka's whole history.
 
 #include <algorithm>
+#include <map>
+#include <set>
 
 #include "tests/unit/delivery/model_world.h"
 
@@ -24,6 +26,51 @@ std::vector<std::string> World::Check() const {
   std::vector<std::string> broken;
   for (const Subscribed& subscribed : clients_) CheckClient(subscribed, &broken);
   return broken;
+}
+
+void World::CheckConflated(const Subscribed& subscribed, SlotNumber number, const std::string& who,
+                           std::vector<int64_t>* expected, std::vector<std::string>* broken) const {
+  const ModelClient::Slot& slot = subscribed.client->slots.at(number);
+  const std::set<int64_t> received(slot.offsets.begin(), slot.offsets.end());
+  std::map<int64_t, const ModelRecord*> records;
+  for (const ModelRecord& record : const_cast<World*>(this)->kafka_.partitions()[number].history) {
+    records[record.offset] = &record;
+  }
+  // Whether a newer event of its key, not beyond `last`, was among the first `count` received.
+  const auto replaced = [&](int64_t missing, int64_t last, size_t count) {
+    for (size_t i = 0; i < count && i < slot.offsets.size(); ++i) {
+      if (slot.offsets[i] > missing && slot.offsets[i] <= last &&
+          records.at(slot.offsets[i])->key == records.at(missing)->key) {
+        return true;
+      }
+    }
+    return false;
+  };
+  std::vector<int64_t> kept;
+  for (int64_t offset : *expected) {
+    const auto window = std::find_if(slot.windows.begin(), slot.windows.end(), [&](const auto& w) {
+      return offset > w.from && offset <= w.to;
+    });
+    // What waits for one who leaves goes with it.
+    const bool waited = subscribed.ended && (slot.offsets.empty() || offset > slot.offsets.back());
+    if (received.contains(offset) || window == slot.windows.end() || waited) {
+      kept.push_back(offset);
+      continue;
+    }
+    // One that left may have left before the newer one was sent.
+    const bool open = subscribed.ended && window->to == INT64_MAX;
+    if (!open && !replaced(offset, window->to, slot.offsets.size())) {
+      broken->push_back(absl::StrCat(who, "slot ", number, ": ", offset,
+                                     " is missing and no newer event of its key came instead"));
+    }
+    for (const ModelClient::Slot::Fence& fence : slot.fences) {
+      if (offset <= fence.offset && !replaced(offset, fence.offset, fence.received)) {
+        broken->push_back(absl::StrCat(who, "slot ", number, ": ", offset, " was left out before ",
+                                       fence.offset, " with nothing instead"));
+      }
+    }
+  }
+  *expected = std::move(kept);
 }
 
 void World::CheckClient(const Subscribed& subscribed, std::vector<std::string>* broken) const {
@@ -53,6 +100,7 @@ void World::CheckClient(const Subscribed& subscribed, std::vector<std::string>* 
     if (!options_.truncate && !options_.tiny && !slot.gaps.empty()) {
       broken->push_back(absl::StrCat(who, "a gap in slot ", p, " that nothing explains"));
     }
+    if (!slot.windows.empty()) CheckConflated(subscribed, p, who, &expected, broken);
     // One who left got a beginning of it.
     if (subscribed.ended && expected.size() > slot.offsets.size()) {
       expected.resize(slot.offsets.size());

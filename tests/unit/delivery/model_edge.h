@@ -54,6 +54,20 @@ class ModelClient final : public edge::Subscriber {
     int64_t at = -1;  // highest offset accounted for
     std::vector<int64_t> offsets;
     std::vector<std::pair<int64_t, int64_t>> gaps;
+    // Within (from, to] the client was in a lane: an event may be missing if a newer one of its key
+    // came instead.
+    struct Window {
+      int64_t from;
+      int64_t to;
+    };
+    std::vector<Window> windows;
+    // Places up to which everything had been sent, conflated or not, when `received` events had
+    // been: what is told by a checkpoint, before a gap, and when the client leaves a lane for high.
+    struct Fence {
+      int64_t offset;
+      size_t received;
+    };
+    std::vector<Fence> fences;
   };
   struct Snapshot {
     std::set<std::string> events;  // "slot:offset"
@@ -62,8 +76,8 @@ class ModelClient final : public edge::Subscriber {
     bool complete = false;
   };
 
-  ModelClient(std::string channel_name, bool snapshot)
-      : channel(std::move(channel_name)), wants_snapshot(snapshot) {}
+  ModelClient(std::string channel_name, bool snapshot, edge::Frequency at)
+      : channel(std::move(channel_name)), wants_snapshot(snapshot), frequency(at) {}
 
   const std::string channel;
   const bool wants_snapshot;
@@ -72,17 +86,38 @@ class ModelClient final : public edge::Subscriber {
   std::vector<std::string> broken;
   bool subscribed = false;
   bool can_pull = true;
+  edge::Frequency frequency;
+
+  // After the hub has changed it, and so sent what the old lane held.
+  void Changed(edge::Frequency to) {
+    const bool was_high = frequency == edge::Frequency::kHigh;
+    const bool is_high = to == edge::Frequency::kHigh;
+    frequency = to;
+    if (was_high == is_high) return;
+    for (auto& [number, slot] : slots) {
+      if (is_high) {
+        if (slot.windows.empty()) continue;
+        slot.windows.back().to = slot.at;
+        slot.fences.push_back({slot.at, slot.offsets.size()});
+      } else {
+        slot.windows.push_back({slot.at, INT64_MAX});
+      }
+    }
+  }
 
   void Begin(SlotNumber slot, int64_t offset) {
     Slot& s = slots[slot];
     if (s.begun) broken.push_back(absl::StrCat("slot ", slot, " began twice"));
-    s = {.begun = true, .start = offset, .at = offset, .offsets = {}, .gaps = {}};
+    s = Slot();
+    s.begun = true;
+    s.start = s.at = offset;
+    if (frequency != edge::Frequency::kHigh) s.windows.push_back({offset, INT64_MAX});
   }
 
   edge::VariantId variant() const override { return 0; }
   bool CanPull() const override { return can_pull; }
-  void OnSubscribed(std::string_view, const std::vector<edge::PositionEntry>& position,
-                    bool) override {
+  void OnSubscribed(std::string_view, const std::vector<edge::PositionEntry>& position, bool,
+                    edge::Frequency) override {
     if (subscribed) broken.push_back("subscribed twice");
     subscribed = true;
     for (const auto& entry : position) {
@@ -125,8 +160,7 @@ class ModelClient final : public edge::Subscriber {
       for (size_t i = 2; i + 1 < f.size(); i += 2) {
         Slot& slot = slots[static_cast<SlotNumber>(std::stoul(f[i]))];
         slot.at = std::max(slot.at, static_cast<int64_t>(std::stoll(f[i + 1])));
-        checkpoints.push_back(
-            {static_cast<SlotNumber>(std::stoul(f[i])), std::stoll(f[i + 1]), slot.offsets.size()});
+        slot.fences.push_back({std::stoll(f[i + 1]), slot.offsets.size()});
       }
       return;
     }
@@ -140,6 +174,7 @@ class ModelClient final : public edge::Subscriber {
     if (!slot.begun) broken.push_back(f[0] + " of a slot whose position was not told");
     if (f[0] == "gap") {
       slot.gaps.emplace_back(offset, std::stoll(f[4]));
+      slot.fences.push_back({offset - 1, slot.offsets.size()});
       slot.at = std::max(slot.at, static_cast<int64_t>(std::stoll(f[4])));
       return;
     }
@@ -150,13 +185,6 @@ class ModelClient final : public edge::Subscriber {
     slot.at = offset;
     slot.offsets.push_back(offset);
   }
-
-  struct Checkpoint {
-    SlotNumber slot;
-    int64_t offset;
-    size_t received;  // events of the slot received before it
-  };
-  std::vector<Checkpoint> checkpoints;
 
  private:
   std::set<SlotNumber> fed_by_;

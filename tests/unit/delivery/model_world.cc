@@ -15,7 +15,10 @@ World::World(const WorldOptions& options)
   edge::HubShard::Options hub;
   hub.checkpoint_interval = milliseconds(1'000);
   hub.snapshot_piece_events = 2;
+  hub.lane_intervals = {milliseconds(0), milliseconds(100), milliseconds(400), milliseconds(1'500)};
   if (options_.tiny) {
+    hub.lane_events = 3;
+    hub.lane_bytes = 1'000;
     hub.ring_events = 2;
     hub.ring_bytes = 400;
   }
@@ -167,20 +170,31 @@ void World::RunCalls() {
   }
 }
 
+edge::Frequency World::AnyFrequency() {
+  if (!options_.lanes) return edge::Frequency::kHigh;
+  return static_cast<edge::Frequency>(random_() % edge::kFrequencies);
+}
+
 void World::ChangeSubscriptions() {
   if (clients_.size() < 12 && random_() % 2 == 0) {
     Subscribed& subscribed = clients_.emplace_back();
-    subscribed.client =
-        std::make_unique<ModelClient>(channels_[random_() % channels_.size()], random_() % 2 == 0);
+    subscribed.client = std::make_unique<ModelClient>(channels_[random_() % channels_.size()],
+                                                      random_() % 2 == 0, AnyFrequency());
     subscribed.worker = random_() % edge_->workers();
     edge_->hubs[subscribed.worker]->Subscribe(subscribed.client.get(), subscribed.client->channel,
-                                              subscribed.client->wants_snapshot, now_);
+                                              subscribed.client->wants_snapshot, now_,
+                                              subscribed.client->frequency);
     return;
   }
   if (clients_.empty()) return;
   Subscribed& chosen = clients_[random_() % clients_.size()];
   if (chosen.ended) return;
-  if (random_() % 3 == 0) {
+  if (options_.lanes && random_() % 3 != 0) {
+    const edge::Frequency frequency = AnyFrequency();
+    edge_->hubs[chosen.worker]->SetFrequency(chosen.client.get(), chosen.client->channel,
+                                             frequency);
+    chosen.client->Changed(frequency);
+  } else if (random_() % 3 == 0) {
     chosen.ended = true;
     edge_->hubs[chosen.worker]->Remove(chosen.client.get());
   } else {

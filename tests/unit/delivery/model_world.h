@@ -23,7 +23,8 @@ struct WorldOptions {
   bool stall = false;     // an ingest loses Kafka
   bool cut = false;       // single links break
   bool truncate = false;  // retention
-  bool tiny = false;      // logs and rings hold next to nothing
+  bool tiny = false;      // logs, rings and lanes hold next to nothing
+  bool lanes = false;     // clients subscribe at every frequency, and change it
 };
 
 // Kafka, ingests, an edge with two or three workers and clients that come and go, in one thread:
@@ -69,8 +70,12 @@ class World {
   void TidyUp();
   bool Quiet() const;
   uint64_t AnyLink();
+  edge::Frequency AnyFrequency();
   ingest::ShardCore::Options IngestOptions() const;
   void CheckClient(const Subscribed& subscribed, std::vector<std::string>* broken) const;
+  // Takes out of `expected` what a lane may have left out, and says what it may not.
+  void CheckConflated(const Subscribed& subscribed, SlotNumber slot, const std::string& who,
+                      std::vector<int64_t>* expected, std::vector<std::string>* broken) const;
 
   const WorldOptions options_;
   std::mt19937_64 random_;

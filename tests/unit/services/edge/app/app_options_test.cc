@@ -78,6 +78,42 @@ TEST_F(AppOptionsTest, TheListenerMayHaveTls) {
   EXPECT_TRUE(options->public_tls_options.kernel);
 }
 
+TEST_F(AppOptionsTest, Frequencies) {
+  const auto standard = MakeEdgeOptions(Config(absl::StrCat(kIngests, kEndpoint)));
+  ASSERT_TRUE(standard.ok());
+  using std::chrono::milliseconds;
+  EXPECT_EQ(standard->hub.lane_intervals, HubShard::Options().lane_intervals);
+  EXPECT_EQ(standard->hub.lane_events, HubShard::Options().lane_events);
+  EXPECT_EQ(standard->hub.lane_bytes, HubShard::Options().lane_bytes);
+  const auto options = MakeEdgeOptions(Config(absl::StrCat(kIngests, kEndpoint, R"(
+  frequencies: {normal: 100ms, low: 2s, background: 1m}
+  limits: {lane_events: 7, lane_bytes: 2KiB}
+)")));
+  ASSERT_TRUE(options.ok());
+  EXPECT_EQ(options->hub.lane_intervals[1], milliseconds(100));
+  EXPECT_EQ(options->hub.lane_intervals[2], milliseconds(2'000));
+  EXPECT_EQ(options->hub.lane_intervals[3], milliseconds(60'000));
+  EXPECT_EQ(options->hub.lane_events, 7u);
+  EXPECT_EQ(options->hub.lane_bytes, 2048u);
+}
+
+TEST_F(AppOptionsTest, ChannelsHaveAFrequency) {
+  const auto set = EndpointSet::Create(Config(absl::StrCat(kIngests, kEndpoint, R"(
+  channels:
+    - {pattern: "price:*", frequency: low}
+    - {pattern: "fill:*", fixed_frequency: true}
+)")),
+                                       clock_);
+  ASSERT_TRUE(set.ok()) << set.status();
+  const ChannelPolicy& policy = (*set)->endpoints()[0]->policy();
+  EXPECT_EQ(policy.FrequencyOf("price:a"), Frequency::kLow);
+  EXPECT_TRUE(policy.MayHave("price:a", Frequency::kBackground));
+  EXPECT_EQ(policy.FrequencyOf("fill:a"), Frequency::kHigh);
+  EXPECT_TRUE(policy.MayHave("fill:a", Frequency::kHigh));
+  EXPECT_FALSE(policy.MayHave("fill:a", Frequency::kNormal));
+  EXPECT_TRUE(policy.MayHave("other", Frequency::kNormal));
+}
+
 TEST_F(AppOptionsTest, ListenAddresses) {
   const auto v6 = ParseListenAddress("[::1]:80");
   ASSERT_TRUE(v6.ok());

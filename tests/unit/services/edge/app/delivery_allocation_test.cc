@@ -76,17 +76,22 @@ class CountingEncoder final : public EventEncoder {
 
 constexpr SlotNumber kSlot = 0;
 constexpr char kChannel[] = "price:BTC";
+constexpr int64_t kKeys = 10;
 
 enum class Compression { kNone, kAll };
 
 // One worker with subscribed clients.
 class Worker {
  public:
-  explicit Worker(int clients, Compression compression = Compression::kNone)
+  explicit Worker(int clients, Compression compression = Compression::kNone,
+                  Frequency frequency = Frequency::kHigh)
       : compression_(compression) {
     peer_.room = size_t{1} << 60;
-    policy_ = std::make_unique<ChannelPolicy>(
-        *ChannelPolicy::Compile({}, /*unmatched=*/ChannelAccess::kAnyone));
+    policy_ =
+        std::make_unique<ChannelPolicy>(*ChannelPolicy::Compile({{.pattern = "**",
+                                                                  .access = ChannelAccess::kAnyone,
+                                                                  .allow = "",
+                                                                  .frequency = frequency}}));
     EndpointOptions options;
     options.auth.required = false;
     options.subscribe = {kChannel};
@@ -128,6 +133,8 @@ class Worker {
     view.channels.push_back(kChannel);
     view.offset = ++offset_;
     view.type = "price";
+    const std::string key = std::to_string(offset_ % kKeys);
+    view.key = key;
     view.payload = payload_;
     view.encoding = 1;
     auto batch = std::make_shared<EdgeBatch>();
@@ -147,6 +154,16 @@ class Worker {
       set_.EndTurn();
       batch.reset();
     }
+    return allocations - before;
+  }
+
+  // Those of a flush of the lane, a second later.
+  size_t Flush() {
+    clock_.Advance(std::chrono::seconds(1));
+    const size_t before = allocations;
+    set_.BeginTurn();
+    hub_.Tick(clock_.Now());
+    set_.EndTurn();
     return allocations - before;
   }
 
@@ -254,6 +271,24 @@ TEST(DeliveryAllocationTest, CompressionAddsNothingToAConnection) {
   EXPECT_GT(grown[0], kClients * 100u);  // it does measure
   // The allocator rounds sizes as it happens to: not by a pointer for each connection.
   EXPECT_NEAR(static_cast<double>(grown[1]), static_cast<double>(grown[0]), kClients * 4.0);
+}
+
+TEST(DeliveryAllocationTest, ALaneCostsAFrameForEachKeyInAFlush) {
+  for (int clients : {100, 200}) {
+    Worker worker(clients, Compression::kNone, Frequency::kLow);
+    worker.Flush();  // and a first checkpoint
+    worker.Deliver(kWarmUp);
+    worker.Flush();
+    const uint64_t sent = worker.frames_out();
+    const size_t encoded = worker.encoded();
+    // Taking events in: now and then a block of the ring's.
+    EXPECT_LE(worker.Deliver(kEvents), kEvents / 8);
+    EXPECT_EQ(worker.frames_out(), sent);
+    EXPECT_EQ(worker.encoded(), encoded);
+    EXPECT_EQ(worker.Flush(), kKeys);
+    EXPECT_EQ(worker.encoded() - encoded, kKeys);
+    EXPECT_EQ(worker.frames_out() - sent, kKeys * static_cast<size_t>(clients));
+  }
 }
 
 }  // namespace

@@ -64,15 +64,55 @@ TEST(JsonCommands, UnsubscribePingPong) {
   EXPECT_TRUE(Parse(R"({"type":"ping","timestamp":17})").ok);
 }
 
+TEST(JsonCommands, Frequency) {
+  EXPECT_FALSE(Parse(R"({"type":"subscribe","channels":["a"]})").command.frequency.has_value());
+  EXPECT_EQ(Parse(R"({"type":"subscribe","frequency":"low","channels":["a"]})").command.frequency,
+            Frequency::kLow);
+  const Parsed parsed =
+      Parse(R"({"type":"update","id":4,"channels":["a","b"],"frequency":"background"})");
+  ASSERT_TRUE(parsed.ok);
+  EXPECT_EQ(parsed.command.type, Command::Type::kUpdate);
+  EXPECT_EQ(parsed.command.id, 4);
+  EXPECT_THAT(parsed.command.channels, ElementsAre("a", "b"));
+  EXPECT_EQ(parsed.command.frequency, Frequency::kBackground);
+  for (std::string_view name : kFrequencyNames) {
+    const Parsed one =
+        Parse(absl::StrCat(R"({"type":"update","channels":["a"],"frequency":")", Abs(name), "\"}"));
+    ASSERT_TRUE(one.ok);
+    EXPECT_EQ(NameOf(*one.command.frequency), name);
+  }
+}
+
+TEST(JsonCommands, BadFrequency) {
+  EXPECT_EQ(FailureOf(R"({"type":"update","id":4,"channels":["a"]})"),
+            "4 missing_field: 'frequency' is missing");
+  EXPECT_EQ(FailureOf(R"({"type":"update","frequency":"low"})"),
+            "missing_field: 'channels' is missing");
+  EXPECT_EQ(FailureOf(R"({"type":"update","channels":["a"],"frequency":"often"})"),
+            "bad_frequency: unknown frequency 'often'; known are high, normal, low, background");
+  EXPECT_EQ(FailureOf(R"({"type":"subscribe","channels":["a"],"frequency":""})"),
+            "bad_frequency: unknown frequency ''; known are high, normal, low, background");
+  EXPECT_EQ(FailureOf(R"({"type":"subscribe","channels":["a"],"frequency":4})"),
+            "bad_message: 'frequency' must be a string");
+  EXPECT_EQ(FailureOf(R"({"type":"update","channels":["a"],"frequency":"low","frequency":"high"})"),
+            "bad_message: 'frequency' is given twice");
+  EXPECT_EQ(FailureOf(R"({"type":"update","channels":["a"],"frequency":"low","snapshot":true})"),
+            "unknown_key: unknown member 'snapshot'");
+  EXPECT_EQ(FailureOf(R"({"type":"unsubscribe","channels":["a"],"frequency":"low"})"),
+            "unknown_key: unknown member 'frequency'");
+}
+
 TEST(JsonCommands, ACommandLeavesNothingToTheNext) {
   Command command;
   ParseFailure failure;
-  ASSERT_TRUE(ParseJsonCommand(R"({"type":"subscribe","id":1,"channels":["a"],"snapshot":true})",
-                               true, {}, &command, &failure));
+  ASSERT_TRUE(ParseJsonCommand(
+      R"({"type":"subscribe","id":1,"channels":["a"],"snapshot":true,"frequency":"low"})", true, {},
+      &command, &failure));
   ASSERT_TRUE(ParseJsonCommand(R"({"type":"ping"})", true, {}, &command, &failure));
   EXPECT_FALSE(command.id.has_value());
   EXPECT_TRUE(command.channels.empty());
   EXPECT_FALSE(command.snapshot.has_value());
+  EXPECT_FALSE(command.frequency.has_value());
 }
 
 TEST(JsonCommands, BadJson) {
@@ -113,8 +153,9 @@ TEST(JsonCommands, BadMessage) {
 TEST(JsonCommands, MissingAndUnknown) {
   EXPECT_EQ(FailureOf(R"({"id":9})"), "9 missing_field: 'type' is missing");
   EXPECT_EQ(FailureOf(R"({"type":"subscribe","id":9})"), "9 missing_field: 'channels' is missing");
-  EXPECT_EQ(FailureOf(R"({"type":"fly","id":2})"),
-            "2 unknown_type: unknown type 'fly'; known are subscribe, unsubscribe, ping, pong");
+  EXPECT_EQ(
+      FailureOf(R"({"type":"fly","id":2})"),
+      "2 unknown_type: unknown type 'fly'; known are subscribe, update, unsubscribe, ping, pong");
   EXPECT_EQ(FailureOf(R"({"type":"subscribe","channel":"a"})"),
             "unknown_key: unknown member 'channel'");
   EXPECT_EQ(FailureOf(R"({"type":"unsubscribe","channels":["a"],"snapshot":true})"),

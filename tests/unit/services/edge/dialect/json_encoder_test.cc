@@ -158,6 +158,16 @@ TEST(JsonEncoder, Subscriptions) {
             R"({"type":"unsubscribed","channel":"a"})");
 }
 
+TEST(JsonEncoder, Frequencies) {
+  const JsonEncoder encoder = MakeEncoder();
+  EXPECT_EQ(TextOf(encoder.EncodeSubscribed({.channel = "a", .frequency = Frequency::kLow})),
+            R"({"type":"subscribed","channel":"a","snapshot":false,"frequency":"low"})");
+  EXPECT_EQ(TextOf(encoder.EncodeUpdated(9, "a", Frequency::kBackground)),
+            R"({"type":"updated","id":9,"channel":"a","frequency":"background"})");
+  EXPECT_EQ(TextOf(encoder.EncodeUpdated({}, "a", Frequency::kHigh)),
+            R"({"type":"updated","channel":"a","frequency":"high"})");
+}
+
 TEST(JsonEncoder, Positions) {
   const JsonEncoder encoder = MakeEncoder();
   EXPECT_EQ(TextOf(encoder.EncodeCheckpoint("a", Position())),
@@ -244,6 +254,7 @@ TEST(JsonEncoder, ErrorsAndHeartbeats) {
 TEST(JsonEncoder, WhatTheEnvelopeLeavesOutIsNoFrame) {
   const JsonEncoder encoder = MakeEncoder({{"connected", ""},
                                            {"subscribed", ""},
+                                           {"updated", ""},
                                            {"unsubscribed", ""},
                                            {"joined", ""},
                                            {"checkpoint", ""},
@@ -251,6 +262,7 @@ TEST(JsonEncoder, WhatTheEnvelopeLeavesOutIsNoFrame) {
                                            {"pong", ""}});
   EXPECT_FALSE(encoder.EncodeConnected({}));
   EXPECT_FALSE(encoder.EncodeSubscribed({}));
+  EXPECT_FALSE(encoder.EncodeUpdated({}, "a", Frequency::kLow));
   EXPECT_FALSE(encoder.EncodeUnsubscribed({}, "a"));
   EXPECT_FALSE(encoder.EncodeJoined("a", {}));
   EXPECT_FALSE(encoder.EncodeCheckpoint("a", {}));

@@ -108,8 +108,8 @@ TEST(JsonEnvelope, OnlySomeMessagesMayBeLeftOut) {
     EXPECT_EQ(ErrorOf({{name, ""}}),
               "envelope template '" + std::string(name) + "': this message cannot be left out");
   }
-  for (const char* name : {"connected", "subscribed", "unsubscribed", "snapshot", "joined",
-                           "checkpoint", "ping", "pong"}) {
+  for (const char* name : {"connected", "subscribed", "updated", "unsubscribed", "snapshot",
+                           "joined", "checkpoint", "ping", "pong"}) {
     EXPECT_EQ(ErrorOf({{name, ""}}), "");
   }
 }

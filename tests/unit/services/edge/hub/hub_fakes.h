@@ -66,9 +66,10 @@ class FakeSubscriber final : public Subscriber {
     got.emplace_back(frame.payload());
   }
   void OnSubscribed(std::string_view channel, const std::vector<PositionEntry>& position,
-                    bool snapshot) override {
-    got.push_back(absl::StrCat("subscribed ", std::string(channel), snapshot ? " snapshot" : "",
-                               Text(position)));
+                    bool snapshot, Frequency frequency) override {
+    got.push_back(absl::StrCat(
+        "subscribed ", std::string(channel), snapshot ? " snapshot" : "",
+        frequency == Frequency::kHigh ? "" : " " + std::string(NameOf(frequency)), Text(position)));
   }
   void OnSnapshot(const SnapshotPiece& piece) override {
     if (pulls > 0) --pulls;
