@@ -4,11 +4,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
-#include "services/edge/frame/deflate.h"
+#include "services/edge/frame/compressor.h"
 #include "services/edge/frame/frame.h"
 #include "services/edge/net/io_pool.h"
 #include "services/edge/session/acceptor.h"
@@ -32,10 +32,13 @@ constexpr char kUsage[] =
     "free port; the port is printed. --compress offers permessage-deflate, and compresses for\n"
     "clients that ask for it.\n";
 
-// One thread's compressors, by window.
-Deflater& DeflaterFor(int window_bits) {
-  thread_local std::map<int, Deflater> deflaters;
-  return deflaters.try_emplace(window_bits, window_bits).first->second;
+// As the edge compresses: with its compressor, and only what becomes smaller by it.
+Ref<Frame> Compressed(Ref<Frame> plain, int window_bits) {
+  const int bits = window_bits >= Compressor::kWideWindowBits ? Compressor::kWideWindowBits
+                                                              : Compressor::kNarrowWindowBits;
+  Ref<Frame> frame =
+      Compressor::OfThisThread(CompressionOptions::kDefaultLevel).Compress(*plain, bits);
+  return frame ? frame : plain;
 }
 
 class Echo final : public TransportHandler {
@@ -45,9 +48,10 @@ class Echo final : public TransportHandler {
   }
   void OnMessage(std::string_view payload, bool text) override {
     const Opcode opcode = text ? Opcode::kText : Opcode::kBinary;
-    const bool compress = connection_->compresses();
-    if (compress) payload = DeflaterFor(connection_->deflate_window_bits()).Compress(payload);
-    Ref<Frame> frame = Frame::Make(opcode, payload, compress);
+    Ref<Frame> frame = Frame::Make(opcode, payload);
+    if (connection_->compresses()) {
+      frame = Compressed(std::move(frame), connection_->deflate_window_bits());
+    }
     connection_->Send(*frame, nullptr);
     connection_->Keep(std::move(frame));
   }
