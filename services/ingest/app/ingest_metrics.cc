@@ -20,7 +20,7 @@ void IngestApp::AddMetrics() {
   sum(families_.events, &Shard::Metrics::events);
   sum(families_.batches, &Shard::Metrics::batches);
   sum(families_.batch_bytes, &Shard::Metrics::batch_bytes);
-  sum(families_.edges_behind, &Shard::Metrics::cuts);
+  sum(families_.edges_behind, &Shard::Metrics::behind);
   sum(families_.gaps, &Shard::Metrics::gaps);
   sum(families_.scans, &Shard::Metrics::scans);
   sum(families_.readers, &Shard::Metrics::readers);

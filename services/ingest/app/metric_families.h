@@ -23,7 +23,8 @@ struct IngestFamilies {
   const metrics::Family& batch_bytes =
       all.Counter("spillway_ingest_batch_bytes_total", "Bytes of those batches.");
   const metrics::Family& edges_behind =
-      all.Counter("spillway_ingest_edges_behind_total", "Edges that fell behind a log.");
+      all.Counter("spillway_ingest_edges_behind_total",
+                  "Attachments that a log moved past; their partition is read again for them.");
   const metrics::Family& gaps = all.Counter("spillway_ingest_gaps_total", "Gaps told to edges.");
   const metrics::Family& scans =
       all.Counter("spillway_ingest_scans_total", "Scans begun to catch up or to fill snapshots.");

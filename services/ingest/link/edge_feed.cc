@@ -79,8 +79,8 @@ std::string EdgeFeed::BuildBatch(const Logs& logs, bool all_progress, bool* behi
     if (log == nullptr || attachment.cursor >= log->head()) continue;
     if (attachment.next_sequence < log->first_sequence()) {
       if (attachment.cursor < log->floor()) {
-        *behind = true;
-        return {};
+        *behind = attachment.behind = true;
+        continue;
       }
       attachment.next_sequence = log->first_sequence();
     }

@@ -26,6 +26,7 @@ struct Attachment {
   uint64_t next_sequence = 0;  // of the log or the scan's window
   bool interest_news = false;  // the edge is owed (interest_sequence, interest_after)
   int64_t interest_after = -1;
+  bool behind = false;  // the log has moved past the cursor
 };
 
 // What one shard sends over one link: the edge's interest, its attachments in this shard, and the
@@ -56,7 +57,8 @@ class EdgeFeed {
   // Builds the next batch: whole records in offset order for each partition, at most
   // max_batch_bytes (one larger record travels alone), fairly over the partitions. Progress without
   // events is included when `all_progress`, or when the edge waits for news of its interest. Empty
-  // if there is nothing to say. Sets *behind if a cursor fell off its log: the link must be cut.
+  // if there is nothing to say. Where a cursor fell off its log, *behind and the attachment's own
+  // are set: it must be led up to the log anew; the others go on.
   std::string BuildBatch(const Logs& logs, bool all_progress, bool* behind);
 
   // A batch is with the link and not taken yet.

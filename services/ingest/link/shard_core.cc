@@ -63,10 +63,10 @@ void ShardCore::SetKafkaUp(bool up, MonoTime now) {
     if (slot->phase != Slot::Phase::kReading) continue;
     // A reader that was at the end of a quiet partition gives no sign when Kafka is back.
     if (!up) {
-      slot->was_flowing = slot->state == v1::READER_STATE_FLOWING;
+      slot->state_before = slot->state;
       SetState(*slot, v1::READER_STATE_STALLED, now);
     } else if (slot->state == v1::READER_STATE_STALLED) {
-      SetState(*slot, slot->was_flowing ? v1::READER_STATE_FLOWING : v1::READER_STATE_IDLE, now);
+      SetState(*slot, slot->state_before, now);
     }
   }
 }
@@ -81,6 +81,9 @@ void ShardCore::CloseLink(LinkId link, MonoTime now) {
   for (const Attachment& attachment : feed->attachments()) {
     Slot* slot = FindSlot(attachment.slot);
     if (slot != nullptr && --slot->attached == 0) slot->unattached_since = now;
+  }
+  for (auto& [id, slot] : slots_) {
+    std::erase_if(slot->prepares, [&](const Slot::Prepare& one) { return one.link == link; });
   }
   feeds_.erase(link);
 }
@@ -117,6 +120,8 @@ void ShardCore::OnDetach(LinkId link, const v1::Detach& detach, MonoTime now) {
 void ShardCore::OnPrepare(LinkId link, const v1::Prepare& prepare, MonoTime now) {
   Slot* slot = FindSlot(prepare.slot());
   if (slot == nullptr) return;
+  // A link moves a slot once at a time.
+  std::erase_if(slot->prepares, [&](const Slot::Prepare& old) { return old.link == link; });
   slot->prepares.push_back({link, prepare.after()});
   // Lingers as if it had just been given up: the attach that follows finds it reading.
   if (slot->attached == 0) slot->unattached_since = now;
@@ -177,22 +182,30 @@ void ShardCore::Pump(MonoTime now) {
   moved_ = false;
   for (auto& [link, feed] : feeds_) {
     if (feed->outstanding) continue;
-    bool behind = false;
-    std::string batch = feed->BuildBatch(*this, /*all_progress=*/false, &behind);
-    if (behind) {
-      ++counters_.cuts;
-      sink_.Cut(link, "the edge fell behind this ingest's log");
-      feed->outstanding = true;  // nothing more until the link is closed
-      continue;
-    }
-    if (batch.empty()) continue;
-    ++counters_.batches;
-    counters_.batch_bytes += batch.size();
-    feed->outstanding = true;
-    feed->outstanding_since = now;
-    sink_.SendBatch(link, options_.shard, std::move(batch));
+    SendNextBatch(*feed, /*all_progress=*/false, now);
   }
   TryReads(now);
+}
+
+void ShardCore::SendNextBatch(EdgeFeed& feed, bool all_progress, MonoTime now) {
+  bool behind = false;
+  std::string batch = feed.BuildBatch(*this, all_progress, &behind);
+  if (behind) {
+    // What the log no longer has is read again for it. Its other partitions do not feel it, and
+    // nobody else does: a scan has its own reader.
+    for (Attachment& attachment : feed.attachments()) {
+      if (!std::exchange(attachment.behind, false)) continue;
+      ++counters_.behind;
+      attachment.state = Attachment::State::kScan;
+      StartCatchUp(*FindSlot(attachment.slot));
+    }
+  }
+  if (batch.empty()) return;
+  ++counters_.batches;
+  counters_.batch_bytes += batch.size();
+  feed.outstanding = true;
+  feed.outstanding_since = now;
+  sink_.SendBatch(feed.link(), options_.shard, std::move(batch));
 }
 
 void ShardCore::Tick(MonoTime now, int64_t wall_us) {
@@ -212,7 +225,6 @@ void ShardCore::Tick(MonoTime now, int64_t wall_us) {
   if (now - last_progress_ >= options_.progress_interval) {
     last_progress_ = now;
     for (auto& [link, feed] : feeds_) {
-      bool behind = false;
       if (feed->outstanding) {
         // A link that takes nothing holds up whoever shares its scan.
         const bool scanning =
@@ -225,12 +237,7 @@ void ShardCore::Tick(MonoTime now, int64_t wall_us) {
         }
         continue;
       }
-      std::string batch = feed->BuildBatch(*this, /*all_progress=*/true, &behind);
-      if (behind || batch.empty()) continue;  // Pump cuts it
-      ++counters_.batches;
-      feed->outstanding = true;
-      feed->outstanding_since = now;
-      sink_.SendBatch(link, options_.shard, std::move(batch));
+      SendNextBatch(*feed, /*all_progress=*/true, now);
     }
     moved_ = true;
   }

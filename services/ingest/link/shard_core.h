@@ -60,6 +60,7 @@ class ShardCore final : private EdgeFeed::Logs {
     uint64_t batches = 0;
     uint64_t batch_bytes = 0;
     uint64_t cuts = 0;
+    uint64_t behind = 0;  // attachments that the log moved past
     uint64_t gaps = 0;
     uint64_t scans = 0;
   };
@@ -151,6 +152,7 @@ class ShardCore final : private EdgeFeed::Logs {
   void FillSnapshot(const PendingRead& read, ReadResult* result);
   void FillHistory(const PendingRead& read, ReadResult* result);
   void PublishReaderStates(MonoTime now);
+  void SendNextBatch(EdgeFeed& feed, bool all_progress, MonoTime now);
 
   const Options options_;
   RecordSource& source_;

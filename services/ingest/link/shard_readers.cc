@@ -35,6 +35,7 @@ void ShardCore::Refuse(LinkId link, const v1::Attach& attach, std::string_view c
 }
 
 void ShardCore::SetState(Slot& slot, v1::ReaderState state, MonoTime now) {
+  if (slot.state == state) return;  // an error that is told again does not begin anew
   slot.state = state;
   slot.state_since = now;
 }
@@ -58,7 +59,8 @@ void ShardCore::SettleOrResolve(Slot& slot, MonoTime now) {
   }
   if (slot.phase == Slot::Phase::kIdle) {
     slot.phase = Slot::Phase::kResolving;
-    SetState(slot, v1::READER_STATE_STALLED, now);
+    slot.state = v1::READER_STATE_STALLED;
+    slot.state_since = now;
   }
   Resolve(slot);
 }
@@ -113,6 +115,7 @@ void ShardCore::OnResolved(SlotId id, int64_t begin, int64_t end, MonoTime now) 
   if (slot == nullptr) return;
   slot->resolve_under_way = false;
   slot->begin = begin;
+  slot->begin_is_old = false;
   slot->end = std::max(slot->end, end);
   if (slot->phase == Slot::Phase::kResolving) {
     TakeUp(*slot, end, now);
@@ -245,6 +248,10 @@ void ShardCore::MaybeStartBackfill(Slot& slot, MonoTime now) {
       now < slot.backfill_not_before) {
     return;
   }
+  if (slot.begin_is_old) {  // retention may have moved it since
+    if (!slot.retry_resolve) Resolve(slot);
+    return;
+  }
   slot.scan = Slot::Scan::kBackfill;
   ++counters_.scans;
   int64_t from_time_ms = -1;
@@ -299,6 +306,7 @@ void ShardCore::OnScanError(SlotId id, std::string_view error, MonoTime now) {
       if (--slot->attached == 0) slot->unattached_since = now;
     }
   }
+  slot->begin_is_old = true;
   slot->backfill_not_before = now + std::chrono::seconds(1);
   StopScan(*slot);
 }
@@ -340,13 +348,13 @@ bool ShardCore::scan_room() const {
 
 void ShardCore::AnswerPrepares(Slot& slot) {
   std::erase_if(slot.prepares, [&](const Slot::Prepare& prepare) {
-    if (slot.log->floor() > prepare.after || slot.log->head() < prepare.after) return false;
-    if (FindFeed(prepare.link) != nullptr) {
-      v1::LinkResponse answer;
-      answer.mutable_prepared()->set_slot(slot.info.id);
-      answer.mutable_prepared()->set_after(prepare.after);
-      sink_.SendAnswer(prepare.link, std::move(answer));
-    }
+    // Below the log it is never covered: the edge gives the move up by itself.
+    if (slot.log->floor() > prepare.after) return true;
+    if (slot.log->head() < prepare.after) return false;
+    v1::LinkResponse answer;
+    answer.mutable_prepared()->set_slot(slot.info.id);
+    answer.mutable_prepared()->set_after(prepare.after);
+    sink_.SendAnswer(prepare.link, std::move(answer));
     return true;
   });
 }

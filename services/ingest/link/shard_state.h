@@ -24,6 +24,7 @@ struct ShardCore::Slot {
   std::unique_ptr<PartitionLog> log;    // kReading
   std::unique_ptr<LatestTable> latest;  // kReading, if it keeps one
   int64_t begin = 0;                    // as resolved last
+  bool begin_is_old = false;            // a scan from it has failed since
   int64_t live_from = 0;                // where the live reader began
   bool backfilled = false;
   MonoTime backfill_not_before;  // after a failure
@@ -32,7 +33,7 @@ struct ShardCore::Slot {
   std::unique_ptr<PartitionLog> window;  // what a catch-up scan has read and not everyone has taken
   v1::ReaderState state = v1::READER_STATE_STALLED;
   MonoTime state_since;
-  bool was_flowing = false;
+  v1::ReaderState state_before = v1::READER_STATE_STALLED;  // Kafka went away
   size_t attached = 0;  // attachments of all links
   MonoTime unattached_since;
   bool resolve_under_way = false;

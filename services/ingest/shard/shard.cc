@@ -313,7 +313,7 @@ void Shard::UpdateMetrics() {
   const ShardCore::Counters& counters = core_.counters();
   bring(metrics_.batches, counters.batches);
   bring(metrics_.batch_bytes, counters.batch_bytes);
-  bring(metrics_.cuts, counters.cuts);
+  bring(metrics_.behind, counters.behind);
   bring(metrics_.gaps, counters.gaps);
   bring(metrics_.scans, counters.scans);
   metrics_.readers.Set(static_cast<int64_t>(core_.readers()));

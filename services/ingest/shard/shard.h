@@ -42,7 +42,7 @@ class Shard final : private RecordSource {
     metrics::Counter events;
     metrics::Counter batches;
     metrics::Counter batch_bytes;
-    metrics::Counter cuts;
+    metrics::Counter behind;
     metrics::Counter gaps;
     metrics::Counter scans;
     metrics::Gauge readers;

@@ -1,7 +1,8 @@
-// ShardCore: take-up, attaching, catching up, prepares, states.
+// ShardCore: take-up, attaching, catching up, prepares.
 
 #include <gmock/gmock.h>
 
+#include "absl/strings/str_split.h"
 #include "tests/unit/services/ingest/link/link_fakes.h"
 
 namespace spillway::ingest {
@@ -229,20 +230,51 @@ TEST_F(ShardAttach, ALinkThatTakesNothingWhileItCatchesUpIsCut) {
   EXPECT_THAT(sink_.cut, ElementsAre(testing::Key(2)));
 }
 
-TEST_F(ShardAttach, ALinkThatFallsBehindTheLogIsCut) {
+// One partition's backlog must not cost an edge all its partitions.
+TEST_F(ShardAttach, WhatTheLogMovedPastIsReadAgainForWhomItIsMissing) {
   Build(SmallLog(2));
+  core_->AddSlot({.id = 2, .topic = "t", .partition = 1});
   TakeUpAtEnd(0, 100);
+  v1::Attach other = Request(12, 2);
+  other.set_end(true);
+  core_->OnAttach(1, other, now_);
+  core_->OnResolved(2, 0, 100, now_);
   Open(2);
   AttachEnd(2, 22);
   Live(100);
-  core_->Pump(now_);  // neither takes its batch
-  for (int64_t offset = 101; offset < 110; ++offset) Live(offset);
+  core_->Pump(now_);
+  source_.Take();
+  sink_.Take(1);
+  // Link 1 takes nothing while ten records pass a log of two.
+  for (int64_t offset = 101; offset < 111; ++offset) {
+    Live(offset);
+    Pump(2);
+  }
   core_->OnBatchTaken(1);
-  core_->Pump(now_);
-  EXPECT_THAT(sink_.cut, ElementsAre(testing::Key(1)));  // the other one may take it yet
-  EXPECT_EQ(core_->counters().cuts, 1u);
-  core_->Pump(now_);
-  EXPECT_EQ(core_->counters().cuts, 1u);
+  core_->OnLiveRecord(2, KeyedRecord(100, "c", "k", "{}", 2), now_);
+  EXPECT_THAT(Pump(), ElementsAre("2:100 2#12<=100")) << "the other partition flows";
+  EXPECT_THAT(source_.Take(), ElementsAre("scan 1 from 101"));
+  EXPECT_EQ(core_->counters().behind, 1u);
+  std::string all;
+  for (int64_t offset = 101; offset < 111; ++offset) {
+    Scanned(offset);
+    for (const std::string& line : Pump()) absl::StrAppend(&all, line, "|");
+  }
+  Live(111);
+  for (const std::string& line : Pump()) absl::StrAppend(&all, line, "|");
+  for (const std::string& line : Pump()) absl::StrAppend(&all, line, "|");
+  // Near the head the log serves several at once; nothing is missing, nothing comes twice.
+  std::vector<std::string> events;
+  const std::vector<std::string> words =
+      absl::StrSplit(all, absl::ByAnyChar(" |"), absl::SkipEmpty());
+  for (const std::string& word : words) {
+    if (word.starts_with("1:")) events.push_back(word);
+  }
+  std::vector<std::string> wanted;
+  for (int64_t offset = 101; offset < 112; ++offset) wanted.push_back(absl::StrCat("1:", offset));
+  EXPECT_EQ(events, wanted) << all;
+  EXPECT_THAT(sink_.cut, IsEmpty());
+  EXPECT_THAT(source_.Take(), ElementsAre("stop scan 1"));
 }
 
 TEST_F(ShardAttach, OneBatchIsUnderWayAndTheRestGathers) {
@@ -337,47 +369,6 @@ TEST_F(ShardAttach, PrepareAheadOfTheHeadWaitsForIt) {
   EXPECT_THAT(Pump(2), IsEmpty());
   Live(102);
   EXPECT_THAT(Pump(2), ElementsAre("prepared 1 after 102"));
-}
-
-TEST_F(ShardAttach, BeatsCarryTheReadersState) {
-  TakeUpAtEnd(0, 100);
-  const auto state = [this] {
-    Pass(milliseconds(100));
-    return sink_.states[1].at(0);
-  };
-  EXPECT_EQ(state().state(), v1::READER_STATE_FLOWING);
-  EXPECT_EQ(state().attach_id(), 11u);
-  core_->OnLiveEnd(1, 100, now_);
-  EXPECT_EQ(state().state(), v1::READER_STATE_IDLE);
-  EXPECT_EQ(state().lag(), 0);
-  EXPECT_EQ(state().since_ms(), 300);
-  core_->OnLiveError(1, /*lost_position=*/false, "no broker", now_);
-  EXPECT_EQ(state().state(), v1::READER_STATE_STALLED);
-  EXPECT_EQ(core_->stalled_readers(), 1u);
-  Live(100);
-  EXPECT_EQ(state().state(), v1::READER_STATE_FLOWING);
-}
-
-TEST_F(ShardAttach, AQuietReaderIsIdleAgainWhenKafkaIsBack) {
-  TakeUpAtEnd(0, 100);
-  core_->OnLiveEnd(1, 100, now_);
-  core_->SetKafkaUp(false, now_);
-  Pass(milliseconds(100));
-  EXPECT_EQ(sink_.states[1].at(0).state(), v1::READER_STATE_STALLED);
-  core_->SetKafkaUp(true, now_);
-  Pass(milliseconds(100));
-  EXPECT_EQ(sink_.states[1].at(0).state(), v1::READER_STATE_IDLE);
-}
-
-TEST_F(ShardAttach, ProgressGoesOutOnceASecond) {
-  TakeUpAtEnd(0, 100);
-  Pass(milliseconds(1'000));
-  core_->OnBatchTaken(1);
-  sink_.Take(1);
-  core_->OnLiveRecord(1, {.record = EmptyRecord(100), .latest = {}}, now_);
-  EXPECT_THAT(Pump(), IsEmpty());
-  Pass(milliseconds(1'000));
-  EXPECT_THAT(sink_.Take(1), ElementsAre("1#11<=100"));
 }
 
 }  // namespace
