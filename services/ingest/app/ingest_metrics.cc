@@ -23,6 +23,7 @@ void IngestApp::AddMetrics() {
   sum(families_.edges_behind, &Shard::Metrics::behind);
   sum(families_.gaps, &Shard::Metrics::gaps);
   sum(families_.scans, &Shard::Metrics::scans);
+  sum(families_.snapshot_evictions, &Shard::Metrics::latest_evicted);
   sum(families_.readers, &Shard::Metrics::readers);
   sum(families_.stalled_readers, &Shard::Metrics::stalled_readers);
   sum(families_.queued_records, &Shard::Metrics::queued_records);

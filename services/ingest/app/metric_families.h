@@ -42,6 +42,9 @@ struct IngestFamilies {
       all.Gauge("spillway_ingest_log_bytes", "Encoded events kept in logs.");
   const metrics::Family& snapshot_bytes =
       all.Gauge("spillway_ingest_snapshot_bytes", "Latest events kept for snapshots.");
+  const metrics::Family& snapshot_evictions =
+      all.Counter("spillway_ingest_snapshot_evictions_total",
+                  "Latest events given up at history.snapshot_bytes.");
 
   // Kafka.
   const metrics::Family& kafka_up = all.Gauge("spillway_ingest_kafka_up", "1 while Kafka answers.");

@@ -1,57 +1,117 @@
 #include "services/ingest/history/latest_table.h"
 
-#include <algorithm>
+#include <utility>
 
 namespace spillway::ingest {
 namespace {
 
-// What an entry costs beside its strings: map slot, shared_ptr control block.
-constexpr size_t kEntryOverhead = 96;
+// What an entry costs beside its strings: itself, map slot, shared_ptr control block.
+constexpr size_t kEntryOverhead = 192;
 
 size_t CostOf(std::string_view key, size_t bytes) { return kEntryOverhead + key.size() + bytes; }
 
 }  // namespace
 
+void LatestTable::Ages::Append(Entry* entry) {
+  entry->older = newest;
+  entry->newer = nullptr;
+  (newest == nullptr ? oldest : newest->newer) = entry;
+  newest = entry;
+}
+
+void LatestTable::Ages::Remove(Entry* entry) {
+  (entry->older == nullptr ? oldest : entry->older->newer) = entry->newer;
+  (entry->newer == nullptr ? newest : entry->newer->older) = entry->older;
+}
+
 void LatestTable::Apply(const NormalisedRecord& record) {
   for (const LatestUpdate& update : record.latest) Set(update, record.record);
 }
 
-void LatestTable::Set(const LatestUpdate& update, const LogRecord& record) {
-  const auto channel = channels_.find(update.channel);
-  Entry* entry = nullptr;
-  if (channel != channels_.end()) {
-    const auto found = channel->second.find(update.key);
-    if (found != channel->second.end()) entry = &found->second;
+LatestTable::Entry* LatestTable::Find(const LatestUpdate& update) {
+  const auto channel = channels_.find(std::string_view(update.channel));
+  if (channel == channels_.end()) return nullptr;
+  const auto found = channel->second->keys.find(std::string_view(update.key));
+  return found == channel->second->keys.end() ? nullptr : found->second.get();
+}
+
+LatestTable::Entry* LatestTable::Add(const LatestUpdate& update) {
+  auto channel = channels_.find(std::string_view(update.channel));
+  if (channel == channels_.end()) {
+    auto made = std::make_unique<Channel>();
+    made->name = update.channel;
+    const std::string_view name = made->name;
+    channel = channels_.emplace(name, std::move(made)).first;
   }
+  auto made = std::make_unique<Entry>();
+  made->key = update.key;
+  made->channel = channel->second.get();
+  Entry* const entry = made.get();
+  channel->second->keys.emplace(std::string_view(entry->key), std::move(made));
+  bytes_ += CostOf(entry->key, 0);
+  ++size_;
+  return entry;
+}
+
+void LatestTable::Remove(Entry* entry) {
+  AgesOf(*entry).Remove(entry);
+  bytes_ -= CostOf(entry->key, entry->bytes == nullptr ? 0 : entry->bytes->size());
+  --size_;
+  Channel* const channel = entry->channel;
+  // Taken out by the place, not by the key: the key is the entry's.
+  channel->keys.erase(channel->keys.find(std::string_view(entry->key)));
+  if (channel->keys.empty()) channels_.erase(channels_.find(std::string_view(channel->name)));
+}
+
+void LatestTable::GiveUp(Entry* entry) {
+  given_up_ = std::max(given_up_, entry->offset);
+  Remove(entry);
+}
+
+void LatestTable::Set(const LatestUpdate& update, const LogRecord& record) {
+  Entry* entry = Find(update);
   if (entry != nullptr && entry->offset >= record.offset) return;  // older than what is known
 
   if (update.tombstone && joined_) {
-    if (entry == nullptr) return;
-    bytes_ -= CostOf(update.key, entry->bytes == nullptr ? 0 : entry->bytes->size());
-    --size_;
-    channel->second.erase(update.key);
-    if (channel->second.empty()) channels_.erase(channel);
+    if (entry != nullptr) Remove(entry);
+    return;
+  }
+  if (entry == nullptr && record.offset <= given_up_) {
+    ++evicted_;
+    evicted_until_us_ = std::max(evicted_until_us_, record.time_us + 1);
     return;
   }
 
   const LogEvent* event = update.tombstone ? nullptr : &record.events[update.event];
-  const size_t size = event == nullptr ? 0 : event->size;
   if (entry == nullptr) {
-    if (bytes_ + CostOf(update.key, size) > max_bytes_) {
-      ++refused_;
-      refused_since_us_ = std::max(refused_since_us_, record.time_us);
-      return;
-    }
-    entry = &channels_[update.channel][update.key];
-    bytes_ += CostOf(update.key, 0);
-    ++size_;
-  } else if (entry->bytes != nullptr) {
-    bytes_ -= entry->bytes->size();
+    entry = Add(update);
+  } else {
+    AgesOf(*entry).Remove(entry);
+    if (entry->bytes != nullptr) bytes_ -= entry->bytes->size();
   }
-  bytes_ += size;
   entry->offset = record.offset;
+  entry->time_us = record.time_us;
   entry->bytes =
       event == nullptr ? nullptr : std::make_shared<const std::string>(record.EventBytes(*event));
+  bytes_ += event == nullptr ? 0 : event->size;
+  entry->backfilled = record.offset < newest_offset_;
+  newest_offset_ = std::max(newest_offset_, record.offset);
+  AgesOf(*entry).Append(entry);
+  while (bytes_ > max_bytes_) {
+    Entry* const oldest = Oldest();
+    ++evicted_;
+    evicted_until_us_ = std::max(evicted_until_us_, oldest->time_us + 1);
+    GiveUp(oldest);
+  }
+}
+
+void LatestTable::Expire(int64_t now_us) {
+  if (horizon_us_ == 0) return;
+  const int64_t least = now_us - horizon_us_;
+  for (Ages* ages : {&backfilled_, &live_}) {
+    while (ages->oldest != nullptr && ages->oldest->time_us < least) GiveUp(ages->oldest);
+  }
+  since_us_ = std::max(since_us_, least);
 }
 
 void LatestTable::BackfillJoined(bool whole_topic, int64_t since_us) {
@@ -62,21 +122,11 @@ void LatestTable::BackfillJoined(bool whole_topic, int64_t since_us) {
 }
 
 void LatestTable::DropTombstones() {
-  for (auto channel = channels_.begin(); channel != channels_.end();) {
-    Keys& keys = channel->second;
-    for (auto key = keys.begin(); key != keys.end();) {
-      if (key->second.bytes == nullptr) {
-        bytes_ -= CostOf(key->first, 0);
-        --size_;
-        keys.erase(key++);
-      } else {
-        ++key;
-      }
-    }
-    if (keys.empty()) {
-      channels_.erase(channel++);
-    } else {
-      ++channel;
+  for (Ages* ages : {&backfilled_, &live_}) {
+    for (Entry* entry = ages->oldest; entry != nullptr;) {
+      Entry* const next = entry->newer;
+      if (entry->bytes == nullptr) Remove(entry);
+      entry = next;
     }
   }
 }

@@ -1,10 +1,14 @@
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 
+#include "absl/container/flat_hash_map.h"
 #include "common/base/string_map.h"
 #include "services/ingest/history/log_record.h"
 
@@ -15,14 +19,15 @@ namespace spillway::ingest {
 // higher offset wins.
 //
 // Coverage: `complete` once the whole topic was read back; otherwise the table holds every key that
-// changed after `since_us`. Bounded in bytes: at the bound new keys are not taken in, and the table
-// says for good that it is not complete, with `since_us` at the time of the first key it refused
-// (metric: refused()).
+// changed after `since_us`. Bounded in bytes: at the bound the oldest entries go, and `since_us`
+// moves past them (metric: evicted()). With a horizon, entries older than it go in time.
 //
 // Owned by a shard; its thread only.
 class LatestTable {
  public:
-  explicit LatestTable(size_t max_bytes) : max_bytes_(max_bytes) {}
+  // `horizon_us` 0: entries are kept for ever.
+  explicit LatestTable(size_t max_bytes, int64_t horizon_us = 0)
+      : max_bytes_(max_bytes), horizon_us_(horizon_us) {}
 
   // Takes in what a record changes.
   void Apply(const NormalisedRecord& record);
@@ -32,9 +37,13 @@ class LatestTable {
   // The backfill has joined the live reader.
   void BackfillJoined(bool whole_topic, int64_t since_us);
 
-  bool complete() const { return complete_ && refused_ == 0; }
-  int64_t since_us() const { return refused_ == 0 ? since_us_ : refused_since_us_; }
-  uint64_t refused() const { return refused_; }
+  // Gives up what is older than the horizon.
+  void Expire(int64_t now_us);
+
+  bool complete() const { return complete_ && evicted_ == 0; }
+  int64_t since_us() const { return std::max(since_us_, evicted_until_us_); }
+  // Entries that went at the bound, and records that were older than those.
+  uint64_t evicted() const { return evicted_; }
   size_t bytes() const { return bytes_; }
   size_t size() const { return size_; }
 
@@ -44,32 +53,65 @@ class LatestTable {
   void ForEach(std::string_view channel, Visit visit) const {
     const auto found = channels_.find(channel);
     if (found == channels_.end()) return;
-    for (const auto& [key, entry] : found->second) {
-      if (entry.bytes != nullptr) visit(entry.bytes);
+    for (const auto& [key, entry] : found->second->keys) {
+      if (entry->bytes != nullptr) visit(entry->bytes);
     }
   }
 
  private:
+  struct Channel;
+  // On the heap, so that the maps' keys may point into it and it can be in a list.
   struct Entry {
+    std::string key;
+    Channel* channel = nullptr;
     int64_t offset = -1;
+    int64_t time_us = 0;
     // Null for a tombstone: kept until the backfill has joined, so that an older event does not
     // come back.
     std::shared_ptr<const std::string> bytes;
+    Entry* older = nullptr;
+    Entry* newer = nullptr;
+    bool backfilled = false;  // which of the lists
   };
-  using Keys = StringMap<Entry>;
+  template <typename Value>
+  using ViewMap =
+      absl::flat_hash_map<std::string_view, std::unique_ptr<Value>, StringHash, std::equal_to<>>;
+  struct Channel {
+    std::string name;
+    ViewMap<Entry> keys;
+  };
+  // Entries by age: offsets rise from the oldest on.
+  struct Ages {
+    Entry* oldest = nullptr;
+    Entry* newest = nullptr;
+    void Append(Entry* entry);
+    void Remove(Entry* entry);
+  };
 
   void Set(const LatestUpdate& update, const LogRecord& record);
+  Entry* Find(const LatestUpdate& update);
+  Entry* Add(const LatestUpdate& update);
+  void Remove(Entry* entry);
+  void GiveUp(Entry* entry);  // Remove, and nothing older comes in again
+  Ages& AgesOf(const Entry& entry) { return entry.backfilled ? backfilled_ : live_; }
+  Entry* Oldest() { return backfilled_.oldest != nullptr ? backfilled_.oldest : live_.oldest; }
   void DropTombstones();
 
   const size_t max_bytes_;
-  StringMap<Keys> channels_;
+  const int64_t horizon_us_;
+  ViewMap<Channel> channels_;
+  // The backfill goes on below what live has brought: two sequences, each with rising offsets.
+  Ages backfilled_;
+  Ages live_;
+  int64_t newest_offset_ = -1;
+  int64_t given_up_ = -1;  // nothing up to this offset comes in: its later fate may be forgotten
   size_t bytes_ = 0;
   size_t size_ = 0;
   bool complete_ = false;
   bool joined_ = false;
   int64_t since_us_ = 0;
-  uint64_t refused_ = 0;
-  int64_t refused_since_us_ = 0;
+  int64_t evicted_until_us_ = 0;
+  uint64_t evicted_ = 0;
 };
 
 }  // namespace spillway::ingest

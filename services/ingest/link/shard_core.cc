@@ -141,7 +141,7 @@ void ShardCore::OnLiveRecord(SlotId id, const NormalisedRecord& record, MonoTime
   ++counters_.records;
   counters_.events += record.record.events.size();
   if (slot->state != v1::READER_STATE_FLOWING) SetState(*slot, v1::READER_STATE_FLOWING, now);
-  if (slot->latest != nullptr) slot->latest->Apply(record);
+  if (slot->latest != nullptr) ApplyLatest(*slot, record);
   slot->log->Append(record.record);
   moved_ = true;
 }
@@ -218,6 +218,7 @@ void ShardCore::Tick(MonoTime now, int64_t wall_us) {
     if (slot->phase != Slot::Phase::kReading) continue;
     MaybeStartBackfill(*slot, now);
     slot->log->EvictOlderThan(wall_us);
+    if (slot->latest != nullptr) slot->latest->Expire(wall_us);
     if (slot->attached == 0 && now - slot->unattached_since >= options_.linger) {
       StopReader(*slot);
     }

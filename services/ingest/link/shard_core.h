@@ -63,6 +63,7 @@ class ShardCore final : private EdgeFeed::Logs {
     uint64_t behind = 0;  // attachments that the log moved past
     uint64_t gaps = 0;
     uint64_t scans = 0;
+    uint64_t latest_evicted = 0;  // see LatestTable::evicted
   };
 
   ShardCore(Options options, RecordSource& source, LinkSink& sink);
@@ -146,6 +147,7 @@ class ShardCore final : private EdgeFeed::Logs {
   void MaybeStartBackfill(Slot& slot, MonoTime now);
   void StopScan(Slot& slot);
   void ScanReached(Slot& slot);
+  void ApplyLatest(Slot& slot, const NormalisedRecord& record);
   void AnswerPrepares(Slot& slot);
   void TryReads(MonoTime now);
   bool TryRead(PendingRead& read, MonoTime now);

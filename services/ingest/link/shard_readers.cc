@@ -193,7 +193,8 @@ void ShardCore::StartReader(Slot& slot, int64_t after, MonoTime now) {
   slot.backfilled = !slot.info.keeps_latest;
   slot.backfill_not_before = now;
   if (slot.info.keeps_latest) {
-    slot.latest = std::make_unique<LatestTable>(options_.latest_bytes);
+    slot.latest =
+        std::make_unique<LatestTable>(options_.latest_bytes, slot.info.horizon_ms * 1'000);
     slot.latest->StartsAt(wall_us_);
     if (slot.live_from <= slot.begin) {  // the live reader itself reads everything there is
       slot.latest->BackfillJoined(slot.info.horizon_ms == 0, wall_us_);
@@ -279,8 +280,14 @@ void ShardCore::OnScanRecord(SlotId id, const NormalisedRecord& record, MonoTime
     return;
   }
   const int64_t offset = record.record.offset;
-  if (offset < slot->live_from) slot->latest->Apply(record);
+  if (offset < slot->live_from) ApplyLatest(*slot, record);
   if (offset >= slot->live_from - 1) ScanReached(*slot);
+}
+
+void ShardCore::ApplyLatest(Slot& slot, const NormalisedRecord& record) {
+  const uint64_t before = slot.latest->evicted();
+  slot.latest->Apply(record);
+  counters_.latest_evicted += slot.latest->evicted() - before;
 }
 
 void ShardCore::OnScanEnd(SlotId id, int64_t next_offset, MonoTime) {

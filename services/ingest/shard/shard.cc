@@ -263,7 +263,8 @@ void Shard::Normalise(const Partition& partition, const RecordView& record, bool
   out.record.Clear();
   out.latest.clear();
   out.record.offset = record.offset;
-  out.record.time_us = wall_us_;
+  // A log ages by arrival. What is read back into a latest-table has the age that Kafka gives it.
+  out.record.time_us = live || record.timestamp_ms < 0 ? wall_us_ : record.timestamp_ms * 1'000;
   out.record.fingerprint =
       Fingerprint(record.key.value_or(std::string_view()),
                   record.value.value_or(std::string_view()), record.timestamp_ms);
@@ -316,6 +317,7 @@ void Shard::UpdateMetrics() {
   bring(metrics_.behind, counters.behind);
   bring(metrics_.gaps, counters.gaps);
   bring(metrics_.scans, counters.scans);
+  bring(metrics_.latest_evicted, counters.latest_evicted);
   metrics_.readers.Set(static_cast<int64_t>(core_.readers()));
   metrics_.stalled_readers.Set(static_cast<int64_t>(core_.stalled_readers()));
   metrics_.queued_records.Set(static_cast<int64_t>(live_->queued() + scans_->queued()));

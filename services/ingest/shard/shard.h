@@ -45,6 +45,7 @@ class Shard final : private RecordSource {
     metrics::Counter behind;
     metrics::Counter gaps;
     metrics::Counter scans;
+    metrics::Counter latest_evicted;
     metrics::Gauge readers;
     metrics::Gauge stalled_readers;
     metrics::Gauge queued_records;     // fetched, and not looked at

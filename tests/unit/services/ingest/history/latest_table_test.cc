@@ -105,21 +105,93 @@ TEST(LatestTable, SaysHowFarItReachesBack) {
   EXPECT_TRUE(table.complete());
 }
 
-TEST(LatestTable, AtTheBoundNewKeysAreRefusedAndItSaysSo) {
-  LatestTable table(250);
+NormalisedRecord KeyedAt(int64_t time_us, int64_t offset, std::string key,
+                         std::string payload = "{}") {
+  NormalisedRecord record = KeyedRecord(offset, "c", std::move(key), std::move(payload));
+  record.record.time_us = time_us;
+  return record;
+}
+
+// What a table of three small entries takes, whatever their keys and offsets.
+size_t BytesOfThree() {
+  LatestTable table(1 << 20);
+  for (int64_t n = 1; n <= 3; ++n) table.Apply(KeyedAt(0, n, std::to_string(n)));
+  return table.bytes() + 30;
+}
+
+TEST(LatestTable, AtTheBoundTheOldestGoAndItSaysSo) {
+  LatestTable table(BytesOfThree());
   table.BackfillJoined(true, 0);
-  table.Apply(KeyedRecord(1, "c", "a"));
+  table.Apply(KeyedAt(1'000, 1, "a"));
+  table.Apply(KeyedAt(2'000, 2, "b"));
+  table.Apply(KeyedAt(3'000, 3, "c"));
+  table.Apply(KeyedAt(4'000, 4, "a"));  // no longer the oldest
   ASSERT_TRUE(table.complete());
-  NormalisedRecord late = KeyedRecord(2, "c", "b", std::string(200, 'x'));
-  late.record.time_us = 7'000;
-  table.Apply(late);
-  EXPECT_EQ(table.refused(), 1u);
+  table.Apply(KeyedAt(5'000, 5, "d"));
+  EXPECT_EQ(Offsets(table, "c"), (Expected{3, 4, 5}));
+  EXPECT_EQ(table.evicted(), 1u);
   EXPECT_FALSE(table.complete());
-  EXPECT_EQ(table.since_us(), 7'000);
-  EXPECT_EQ(Offsets(table, "c"), (Expected{1}));
-  // Keys that are in it go on.
-  table.Apply(KeyedRecord(3, "c", "a"));
+  EXPECT_EQ(table.since_us(), 2'001);
+  // What is new always has its place, for ever.
+  for (int64_t n = 6; n < 1'000; ++n) table.Apply(KeyedAt(n * 1'000, n, std::to_string(n % 10)));
+  EXPECT_EQ(Offsets(table, "c"), (Expected{997, 998, 999}));
+  EXPECT_EQ(table.since_us(), 996'001);
+}
+
+TEST(LatestTable, KeysThatGrowAreBoundedToo) {
+  LatestTable table(BytesOfThree() + 1'000);
+  for (int64_t n = 1; n <= 3; ++n) table.Apply(KeyedAt(n, n, std::to_string(n)));
+  table.Apply(KeyedAt(4, 4, "3", std::string(900, 'x')));
+  EXPECT_EQ(Offsets(table, "c"), (Expected{1, 2, 4}));
+  table.Apply(KeyedAt(5, 5, "2", std::string(900, 'x')));
+  EXPECT_EQ(Offsets(table, "c"), (Expected{5})) << "1 was the oldest, then 4";
+  table.Apply(KeyedAt(6, 6, "2", std::string(9'000, 'x')));
+  EXPECT_EQ(table.size(), 0u) << "larger than the table";
+  EXPECT_EQ(table.bytes(), 0u);
+}
+
+// The backfill runs behind live: what it brings is older than what live has brought.
+TEST(LatestTable, TheBackfillDoesNotDisplaceWhatIsNewer) {
+  LatestTable table(BytesOfThree());
+  table.Apply(KeyedAt(10'000, 10, "x"));
+  table.Apply(KeyedAt(11'000, 11, "y"));
+  table.Apply(KeyedAt(1'000, 1, "a"));
+  table.Apply(KeyedAt(2'000, 2, "b"));
+  EXPECT_EQ(Offsets(table, "c"), (Expected{2, 10, 11}));
+  table.BackfillJoined(true, 0);
+  EXPECT_FALSE(table.complete());
+  EXPECT_EQ(table.since_us(), 1'001);
+}
+
+TEST(LatestTable, WhatATombstoneRemovedDoesNotComeBackWhenTheTombstoneIsGivenUp) {
+  LatestTable table(BytesOfThree());
+  table.Apply(Tombstone(10, "c", "a"));
+  for (int64_t n = 11; n <= 13; ++n) table.Apply(KeyedAt(n, n, std::to_string(n)));
+  table.Apply(KeyedAt(1, 1, "a"));
+  table.BackfillJoined(true, 0);
+  EXPECT_EQ(Offsets(table, "c"), (Expected{11, 12, 13}));
+  EXPECT_FALSE(table.complete());
+}
+
+TEST(LatestTable, WhatIsOlderThanTheHorizonGoes) {
+  LatestTable table(1 << 20, /*horizon_us=*/1'000);
+  table.BackfillJoined(/*whole_topic=*/false, 4'000);
+  table.Apply(KeyedAt(4'500, 1, "a"));
+  table.Apply(KeyedAt(5'000, 2, "b"));
+  table.Expire(5'000);
+  EXPECT_EQ(table.since_us(), 4'000);
+  EXPECT_EQ(table.size(), 2u);
+  table.Apply(KeyedAt(5'400, 3, "b"));
+  table.Expire(6'000);
   EXPECT_EQ(Offsets(table, "c"), (Expected{3}));
+  EXPECT_EQ(table.since_us(), 5'000);
+  EXPECT_EQ(table.evicted(), 0u) << "that is not the bound";
+  table.Expire(7'000);
+  EXPECT_EQ(table.bytes(), 0u);
+  LatestTable for_ever(1 << 20);
+  for_ever.Apply(KeyedAt(1, 1, "a"));
+  for_ever.Expire(1'000'000'000);
+  EXPECT_EQ(for_ever.size(), 1u);
 }
 
 TEST(LatestTable, ARecordWithSeveralEvents) {

@@ -154,6 +154,35 @@ TEST_F(ShardReads, ABackfillThatFailsIsTriedAgain) {
   EXPECT_THAT(source_.Take(), ElementsAre("scan 1 from 20"));
 }
 
+// Keys that come and go would else fill the table for good.
+TEST_F(ShardReads, ASnapshotWithAHorizonGivesUpWhatIsOlder) {
+  Build({}, /*keeps_latest=*/true, /*horizon_ms=*/60'000);
+  Pass(milliseconds(1));
+  TakeUpAtEnd(0, 100);
+  AtTheEnd(100);
+  core_->OnScanEnd(1, 100, now_);
+  NormalisedRecord record = KeyedRecord(100, "c", "k", "{}", 1);
+  record.record.time_us = wall_us_;
+  core_->OnLiveRecord(1, record, now_);
+  Pass(milliseconds(60'000));
+  EXPECT_GT(core_->latest_bytes(), 0u);
+  Pass(milliseconds(1));
+  EXPECT_EQ(core_->latest_bytes(), 0u);
+}
+
+TEST_F(ShardReads, CountsWhatTheTableGaveUpAtItsBound) {
+  ShardCore::Options options;
+  options.latest_bytes = 1'000;
+  Build(options, /*keeps_latest=*/true);
+  TakeUpAtEnd(0, 0);
+  for (int64_t offset = 0; offset < 20; ++offset) {
+    core_->OnLiveRecord(1, KeyedRecord(offset, "c", absl::StrCat("k", offset), "{}", 1), now_);
+  }
+  EXPECT_GT(core_->counters().latest_evicted, 10u);
+  Snapshot(1, 19);
+  EXPECT_THAT(Answer(1), testing::HasSubstr("1:19 as of 19 since"));
+}
+
 TEST_F(ShardReads, AnAttachmentWhoseScanFailsIsSentBack) {
   TakeUpAtEnd(0, 100);
   Open(2);
