@@ -72,10 +72,19 @@ void EdgeReadiness::UpdateAttachments(const UpstreamStatus& upstream) {
   }
   size_t late = 0;
   size_t unattached = 0;
+  size_t unread = 0;
   std::vector<std::string> names;
   std::vector<std::string> problems;
   for (const UpstreamStatus::Slot& slot : upstream.slots) {
-    if (slot.attached) continue;
+    if (slot.attached) {
+      if (slot.unread_ms <= grace_.count()) continue;
+      if (++unread <= kNamed) {
+        problems.push_back(
+            absl::StrCat(slot.topic, "/", slot.partition, ": stalled for ", slot.unread_ms / 1000,
+                         " s, Kafka does not let it be read"));
+      }
+      continue;
+    }
     if (!slot.served) {
       // Its ingest is away for a moment, or its route goes with it: nothing that another node has.
       problems.push_back(
@@ -97,8 +106,8 @@ void EdgeReadiness::UpdateAttachments(const UpstreamStatus& upstream) {
     problems.push_back(absl::StrCat(topic, ": ", problem));
   }
   std::sort(problems.begin(), problems.end());
-  readiness_.Set("attachments", "attached", problems.empty() ? Level::kOk : Level::kDegraded,
-                 absl::StrJoin(problems, "; "));
+  readiness_.Set("attachments", unread > 0 ? absl::StrCat(unread, " stalled") : "attached",
+                 problems.empty() ? Level::kOk : Level::kDegraded, absl::StrJoin(problems, "; "));
 }
 
 }  // namespace spillway::edge

@@ -182,6 +182,9 @@ void LinkCore::OnBeat(LinkState& link, const v1::Beat& beat, MonoTime now) {
     if (reader.state() == v1::READER_STATE_STALLED) {
       slot->stalled_since =
           now - std::chrono::milliseconds(std::max<int64_t>(0, reader.since_ms()));
+      if (!slot->unread_since.has_value()) slot->unread_since = slot->stalled_since;
+    } else {
+      slot->unread_since.reset();
     }
     slot->reader = reader.state();
   }

@@ -200,6 +200,10 @@ UpstreamStatus LinkCore::Status(MonoTime now) const {
     entry.taken = slot->taken;
     entry.lag = slot->lag;
     entry.stalled = slot->reader == v1::READER_STATE_STALLED;
+    if (slot->unread_since.has_value()) {
+      entry.unread_ms =
+          std::chrono::duration_cast<std::chrono::milliseconds>(now - *slot->unread_since).count();
+    }
     entry.attached = slot->phase == SlotState::Phase::kAttached;
     entry.served = std::any_of(links_.begin(), links_.end(), [&](const auto& link) {
       return link.second->numbers.contains(slot->number());

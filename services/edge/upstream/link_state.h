@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -58,6 +59,8 @@ struct SlotState {
   StringSet told_by;
   v1::ReaderState reader = v1::READER_STATE_UNSPECIFIED;
   MonoTime stalled_since;
+  // Since when no reader of it has come on, wherever it was attached meanwhile.
+  std::optional<MonoTime> unread_since;
   uint32_t stall_moves = 0;  // since a reader of it last came on for long
   int64_t lag = -1;
   LinkId moving_to = 0;  // a planned move: Prepare was sent
@@ -134,6 +137,7 @@ struct UpstreamStatus {
     int64_t unattached_ms = 0;  // since it was last attached, or appeared
     bool served = true;         // some linked ingest knows it
     bool stalled = false;
+    int64_t unread_ms = 0;  // since a reader of it last came on; 0 if it does
     int64_t taken = -1;
     int64_t lag = -1;
   };

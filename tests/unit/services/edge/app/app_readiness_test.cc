@@ -128,5 +128,13 @@ TEST_F(AppReadinessTest, TopicsThatCannotBeReadAreNamed) {
   EXPECT_EQ(Detail("attachments"), "fills: not authorised; orders: unknown topic");
 }
 
+TEST_F(AppReadinessTest, NamesPartitionsThatCannotBeRead) {
+  upstream_.slots[1].unread_ms = 5'000;
+  EXPECT_EQ(States(), "ready | connected | connected | attached");
+  upstream_.slots[1].unread_ms = 7'000;
+  EXPECT_EQ(States(), "degraded | connected | connected | 1 stalled");
+  EXPECT_EQ(Detail("attachments"), "t/1: stalled for 7 s, Kafka does not let it be read");
+}
+
 }  // namespace
 }  // namespace spillway::edge

@@ -107,6 +107,7 @@ TEST_F(LinkAbsence, WhereAllIngestsStallMovesBecomeRare) {
   ASSERT_GE(at.size(), 4u);
   EXPECT_LE(at.size(), 12u);
   EXPECT_GE(at.back() - at[at.size() - 2], 4 * (at[1] - at[0]));
+  EXPECT_EQ(Slot().unread_ms, 300'000) << "moving it about does not make it readable";
 }
 
 TEST_F(LinkAbsence, AnOldConfigurationStartedAgainIsNotTheNewest) {
