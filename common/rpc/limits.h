@@ -6,8 +6,11 @@
 // than the server allows is cut off (ENHANCE_YOUR_CALM), see gRPC's doc/keepalive.md.
 namespace spillway::rpc {
 
-// Largest message, received or sent. Batches on the link are cut far below it.
+// Largest message, received or sent.
 inline constexpr int kMaxMessageBytes = 4 * 1024 * 1024;
+// The same between edges and ingests: events are not divided there, but for those in batches. Above
+// what a record may come to (wire::kMaxRecordBytes) and one piece of a read beside it.
+inline constexpr int kMaxTierMessageBytes = 64 * 1024 * 1024;
 
 // Both ends ping an idle or silent connection this often, and give up on it after the timeout.
 inline constexpr std::chrono::milliseconds kKeepaliveInterval{10'000};

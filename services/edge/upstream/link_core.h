@@ -16,6 +16,7 @@
 #include "common/base/clock.h"
 #include "common/base/string_map.h"
 #include "common/wire/event_wire.h"
+#include "common/wire/limits.h"
 #include "services/edge/dialect/event_encoder.h"
 #include "services/edge/upstream/link_core_sink.h"
 #include "services/edge/upstream/link_state.h"
@@ -35,7 +36,7 @@ class LinkCore {
     std::string version;
     v1::NodeAddresses addresses;
     int64_t credit_bytes = 16 << 20;    // what an ingest may send ahead, for each link
-    size_t max_parts_bytes = 64 << 20;  // a record in parts is held up to this size
+    size_t max_parts_bytes = wire::kMaxBatchBytes;  // of a batch in parts
     std::chrono::milliseconds beat_timeout{3'000};
     std::chrono::milliseconds attach_timeout{3'000};
     std::chrono::milliseconds stall_timeout{2'000};

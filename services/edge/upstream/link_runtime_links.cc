@@ -30,6 +30,7 @@ void LinkRuntime::Impl::Dial(MonoTime now) {
   for (const IngestTargets::Dial& dial : targets_.TakeDue(now)) {
     rpc::ChannelOptions options;
     options.tls = options_.tls;
+    options.max_message_bytes = rpc::kMaxTierMessageBytes;
     if (!options_.dns_name.empty()) {
       // Certificates are for names, and the address came from this one.
       options.tls_server_name = options_.dns_name.substr(0, options_.dns_name.rfind(':'));

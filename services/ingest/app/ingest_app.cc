@@ -117,8 +117,6 @@ absl::Status IngestApp::StartShards(const v1::IngestConfig& config) {
   links.hello.set_route_time_us(ToUnixMicros(clock_.WallNow()));
   links.hello.mutable_addresses()->set_grpc_address(config.advertised_address());
   links.hello.mutable_addresses()->set_ops_address(config.ops_listen());
-  links.hello.set_max_message_bytes(rpc::kMaxMessageBytes);
-  links.session.part_bytes = static_cast<size_t>(config.limits().batch_bytes());
   links.session.ephemeral_bytes = static_cast<size_t>(config.limits().ephemeral_queue_bytes());
   links.max_links = static_cast<size_t>(config.limits().max_links());
   links.beat_interval = milliseconds(config.beat_interval());
@@ -163,6 +161,8 @@ absl::Status IngestApp::StartServers(const v1::IngestConfig& config) {
   PublishService::Options publishing;
   publishing.enabled = config.publish().enabled();
   publishing.max_message_bytes = static_cast<size_t>(config.publish().max_message_bytes());
+  publishing.max_ephemeral_bytes = static_cast<size_t>(config.limits().ephemeral_queue_bytes()) -
+                                   PublishService::kEphemeralOverhead;
   publishing.max_batch = config.publish().max_batch_messages();
   publish_ = std::make_unique<PublishService>(publishing, clock_, *hub_, producer_.get());
   links_ = std::make_unique<LinkService>(*hub_);
@@ -170,8 +170,7 @@ absl::Status IngestApp::StartServers(const v1::IngestConfig& config) {
   rpc::ServerOptions serving;
   serving.address = config.listen();
   serving.services = {links_.get(), reads_.get(), publish_.get()};
-  serving.max_message_bytes = static_cast<int>(
-      std::max<int64_t>(rpc::kMaxMessageBytes, config.publish().max_message_bytes() + (1 << 20)));
+  serving.max_message_bytes = rpc::kMaxTierMessageBytes;
   if (config.has_tls()) {
     serving.tls = {config.tls().cert_file(), config.tls().key_file(), config.tls().ca_file()};
   }

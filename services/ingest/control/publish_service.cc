@@ -1,5 +1,6 @@
 #include "services/ingest/control/publish_service.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -87,11 +88,13 @@ std::optional<v1::PublishResult> PublishService::CheckEphemeral(
                      std::string(status.message()));
     }
   }
-  if (ephemeral.payload().size() > options_.max_message_bytes) {
+  const size_t most = std::min(options_.max_message_bytes, options_.max_ephemeral_bytes);
+  const size_t size = ephemeral.payload().size() + ephemeral.type().size() + ephemeral.key().size();
+  if (size > most) {
     return Refusal(grpc::StatusCode::INVALID_ARGUMENT, "publish_too_large",
-                   absl::StrCat("the payload has ", ephemeral.payload().size(), " bytes, at most ",
-                                options_.max_message_bytes,
-                                " are allowed (ingest.publish.max_message_bytes)"));
+                   absl::StrCat("payload, type and key have ", size, " bytes, at most ", most,
+                                " are allowed (ingest.publish.max_message_bytes, "
+                                "ingest.limits.ephemeral_queue_bytes)"));
   }
   const auto encoding = ephemeral.encoding();
   if ((encoding == v1::PAYLOAD_ENCODING_UNSPECIFIED || encoding == v1::PAYLOAD_ENCODING_JSON) &&

@@ -21,9 +21,12 @@ namespace spillway::ingest {
 // itself fails, at the head of the status message.
 class PublishService final : public v1::PublishService::CallbackService {
  public:
+  // At most so many bytes of an ephemeral event are not payload: its channels, type and key.
+  static constexpr size_t kEphemeralOverhead = 64 << 10;
   struct Options {
     bool enabled = true;
     size_t max_message_bytes = 1 << 20;
+    size_t max_ephemeral_bytes = 1 << 20;  // a larger one would never fit into a link's queue
     int max_batch = 1000;
     size_t max_stream_pending =
         1000;                   // of one PublishStream; more are not read until some are answered

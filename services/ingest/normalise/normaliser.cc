@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "common/channel/channel_name.h"
+#include "common/wire/limits.h"
 #include "services/ingest/normalise/framing.h"
 #include "spillway/v1/event.pb.h"
 
@@ -37,8 +38,24 @@ NormaliseResult Normaliser::Normalise(const CompiledRoute& route, const RecordIn
   for (const EmitPlan& emit : route.emits) {
     if (!Emit(emit, route, context, whole, result)) return result;
   }
+  if (used_ > 1 && TotalBytes() > wire::kMaxRecordBytes) {
+    return Reject(RejectReason::kOversized, "its events together");
+  }
   result.events = std::span<const NormalisedEvent>(events_.data(), used_);
   return result;
+}
+
+size_t Normaliser::TotalBytes() const {
+  // Beside the strings: field numbers, lengths, offset, time.
+  constexpr size_t kEventOverhead = 128;
+  size_t bytes = 0;
+  for (size_t i = 0; i < used_; ++i) {
+    const wire::EventView& event = events_[i].event;
+    bytes += kEventOverhead + event.payload.size() + event.type.size() + event.key.size() +
+             event.trace_id.size();
+    for (std::string_view channel : event.channels) bytes += channel.size() + 4;
+  }
+  return bytes;
 }
 
 bool Normaliser::Decode(const CompiledRoute& route, std::string_view value, Payload& whole,

@@ -34,6 +34,7 @@ class Normaliser {
   // False with a rejection in `result`.
   bool Decode(const CompiledRoute& route, std::string_view value, Payload& whole,
               NormaliseResult& result);
+  size_t TotalBytes() const;
   bool Emit(const EmitPlan& emit, const CompiledRoute& route, const RecordContext& context,
             const Payload& whole, NormaliseResult& result);
   bool RenderChannels(const EmitPlan& emit, const RecordContext& context, wire::EventView& event,

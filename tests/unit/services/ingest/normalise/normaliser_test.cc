@@ -62,6 +62,16 @@ TEST_F(NormaliserTest, Rejections) {
   EXPECT_EQ(Run("{}", "k"), "price:k market_price k {}") << "and it goes on";
 }
 
+// An edge takes what a record yields in one, and no more than it can hold.
+TEST_F(NormaliserTest, RejectsARecordWhoseEventsTogetherAreTooLarge) {
+  constexpr char kEmits[] =
+      "- {name: a, topics: [t], decode: {format: raw}, emit: [{channels: [a]}, {channels: [b]}]}";
+  const auto limits = "  limits: {max_event_bytes: 48MiB}\n";
+  Use(kEmits, "t", limits);
+  EXPECT_EQ(Run(std::string(31 << 20, 'x')), "rejected oversized:its events together");
+  EXPECT_EQ(Run(std::string(29 << 20, 'x')).substr(0, 9), "a event  ");
+}
+
 TEST_F(NormaliserTest, KeysThatAreNoTextAreDroppedUnlessSnapshotsNeedThem) {
   Use("- {name: a, topics: [t], emit: [{channels: [c]}]}", "t");
   EXPECT_EQ(Run("{}", "\xff\xfe"), "c event  {}");
