@@ -12,13 +12,12 @@ from nodes import Stack
 from scenarios import SCENARIOS, most_connections, scenario, stream
 
 DELIVERIES = 50_000  # a second
-SECONDS = {"warmup": 1, "seconds": 5, "connect_rate": 4000}
 
 
 def _one(context, edges=1, clients=1000, channels=1, per_client=1, size=128):
     with Stack(context, edges=edges) as stack:
         rate = DELIVERIES / (clients * per_client / channels)
-        report = stack.load(clients=clients, **SECONDS, stream=stream(
+        report = stack.load(clients=clients, connect_rate=4000, **context.times, stream=stream(
             channel="load:{n}", channels=channels, per_client=per_client, via="ephemeral", rate=f"{rate:g}", bytes=size))
         figures = {**fig.timed(report), **fig.connecting(report)}
         figures["ingest_cpu_per_event_and_edge"] = figures["ingest_cpu_per_event"] / edges

@@ -158,8 +158,9 @@ class Kafka:
 class Context:
     """What all measurements share."""
 
-    def __init__(self, root, build, out, cores, kafka, workers):
+    def __init__(self, root, build, out, cores, kafka, workers, times=None):
         self.root, self.build, self.out, self.cores, self.kafka, self.workers = root, build, out, cores, kafka, workers
+        self.times = times or {"warmup": 2, "seconds": 8}  # of publishing
         self.number = 0  # of stacks, for names that are used once
         self.publishes_records = False
 
@@ -196,19 +197,20 @@ class Stack:
                 self.cluster.create_topic(self.topic(name), topic["partitions"])
         logs = context.out / "logs" / str(context.number)
         logs.mkdir(parents=True, exist_ok=True)
-        file = logs / "config.yaml"
         self.endpoint = {"path": "/ws", "auth": {"secret": "${JWT_SECRET}"}, **(endpoint or {})}
-        config = {"ingest": _laid_over(self._ingest(), ingest), "edge": _laid_over(self._edge(), edge)}
-        file.write_text(json.dumps(config, indent=1), encoding="utf-8")  # JSON is YAML
+        files = {}
+        for tier, config in (("ingest", _laid_over(self._ingest(), ingest)), ("edge", _laid_over(self._edge(), edge))):
+            files[tier] = logs / f"{tier}.yaml"
+            files[tier].write_text(json.dumps({tier: config}, indent=1), encoding="utf-8")  # JSON is YAML
         self.env = {"JWT_SECRET": secrets.token_hex(32)}
         try:
-            self.ingest = self._start("ingest", ["--config", file], logs, ingest_on)
+            self.ingest = self._start("ingest", ["--config", files["ingest"]], logs, ingest_on)
             self.ingest.wait_ready()
             self.edges = []
             for number in range(edges):
                 name = "edge" if edges == 1 else f"edge{number}"
                 self.edges.append(self._start(name, [
-                    "--config", file, "--set", f"edge.node_id={name}", "--set",
+                    "--config", files["edge"], "--set", f"edge.node_id={name}", "--set",
                     f"edge.ingests.addresses=[{self.ingest.addresses['grpc']}]"], logs, edge_on))
             for node in self.edges:
                 node.wait_ready()

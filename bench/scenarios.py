@@ -11,8 +11,6 @@ import figures as fig
 from nodes import BenchError, Stack
 
 SCENARIOS = {}
-SECONDS = {"warmup": 2, "seconds": 8}
-
 
 def scenario(title):
     """Registers a scenario under its function's name, with '-' for '_'."""
@@ -28,12 +26,17 @@ def most_connections(wish):
     return min(wish, resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 1000)
 
 
+# Settings of the edge's channels there: fills go before quotes.
+SLOW_EDGE = {}
+BURST_EDGE = {"channels": [{"pattern": "fills:*", "priority": "high"}]}
+
+
 def stream(**keys):
     return ",".join(f"{key}={value}" for key, value in keys.items())
 
 
 def _timed(stack, **flags):
-    report = stack.load(**{**SECONDS, "connect_rate": 4000, **flags})
+    report = stack.load(**{**stack.context.times, "connect_rate": 4000, **flags})
     return fig.timed(report), report
 
 
@@ -72,7 +75,7 @@ def fan_out(context):
 def fan_out_most(context):
     for clients, rate in ((1000, 6000), (5000, 1000), (most_connections(15_000), 250)):
         with Stack(context) as stack:
-            report = stack.load(clients=clients, connect_rate=4000, warmup=2, seconds=5, silence=1,
+            report = stack.load(clients=clients, connect_rate=4000, silence=1, **context.times,
                                 stream=stream(channel="load:0", via="ephemeral", rate=rate))
             fig.connected(report)
             yield f"{clients:,} clients", {**fig.window(report), **fig.checks(report)}, report
@@ -161,9 +164,59 @@ def tls(context):
             fig.connected(report)
             yield case, fig.connecting(report), report
     with Stack(context, edge=edge) as stack:
-        report = stack.load("wss", clients=1000, connect_rate=1000, **SECONDS, tls_ca=certificate,
+        report = stack.load("wss", clients=1000, connect_rate=1000, **context.times, tls_ca=certificate,
                             stream=stream(channel="load:0", via="ephemeral", rate=50))
         yield "fan-out", fig.timed(report), report
+
+
+@scenario("compressed: 15,000 idle clients that negotiated it; fan-out to 1,000, payloads of 512 B, 50,000 deliveries/s, with and without")
+def compressed(context):
+    always = {"compression": {"mode": "always"}}
+    clients = most_connections(15_000)
+    with Stack(context, endpoint=always) as stack:
+        report = stack.load(clients=clients, connect_rate=3000, idle=3, warmup=0, seconds=0, silence=0, deflate="inflate",
+                            stream=stream(channel="load:{n}", channels=100))
+        fig.connected(report)
+        yield "idle", fig.connecting(report), report
+    events = stream(channel="load:0", via="ephemeral", rate=50, bytes=512, fill="text")
+    for case, deflate in (("plain", "off"), ("compressed", "inflate")):
+        with Stack(context, endpoint=always) as stack:
+            yield case, *_timed(stack, clients=1000, deflate=deflate, stream=events)
+
+
+@scenario("1 % of 10,000 clients on 100 channels stop reading for most of the time; the others beside a run in which none does")
+def slow(context):
+    clients = most_connections(10_000)
+    for case, share in (("all read", 0), ("1 % do not", 0.01)):
+        with Stack(context, edge=SLOW_EDGE) as stack:
+            times = context.times
+            report = stack.load(clients=clients, connect_rate=4000, **times, slow_share=share, slow_after=times["warmup"] / 2,
+                                slow_for=times["seconds"], slow_buffer=16_384, stream=stream(
+                                    channel="load:{n}", channels=100, via="ephemeral", rate=500, keys=10))
+            fig.connected(report)
+            edge = fig.tier(report["window"]["memory"], "edge")
+            figures = {**fig.latency(report), **fig.window(report), **fig.checks(report),
+                       "edge_pss_growth": (edge["pss_after"] - fig.tier(report["memory"], "edge")["pss_after"]) / 2 ** 20}
+            yield case, figures, report
+
+
+@scenario("a burst: quotes on 5 of 100 channels at 10 times their rate for 3 s, private fills on the same 1,000 connections")
+def burst(context):
+    topics = {"quotes": {"partitions": 4, "channel": "quotes:{/c}", "emit": {"key": "{/k}"}},
+              "fills": {"partitions": 4, "channel": "fills:{/c}"}}
+    with Stack(context, topics, real_kafka=True, edge=BURST_EDGE) as stack:
+        warmup = context.times["warmup"]
+        streams = ";".join((
+            stream(name="quotes", channel="quotes:{n}", channels=100, per_client=5, keys=20, via="kafka",
+                   topic=stack.topic("quotes"), partitions=4, rate=400, burst=10, burst_at=warmup + 2, burst_for=3),
+            stream(name="fills", channel="fills:{n}", channels=1000, via="kafka", topic=stack.topic("fills"), partitions=4,
+                   rate=500)))
+        report = stack.load(clients=1000, connect_rate=4000, warmup=warmup, seconds=8, stream=streams)
+        fig.connected(report)
+        figures = {**fig.window(report), **fig.checks(report)}
+        for name in ("quotes", "fills"):
+            figures.update({f"{name}_{key}": report["latency_us"][name][key] / 1000 for key in ("p50", "p99", "max")})
+        yield "", figures, report
 
 
 @scenario("several edges on one machine: 4,000 clients on 100 channels in all, 100,000 deliveries/s")
@@ -180,7 +233,7 @@ def edges(context):
 def crowd(context):
     count = -(-100_000 // most_connections(17_000))
     with Stack(context, edges=count) as stack:
-        report = stack.load(clients=100_000, connect_rate=5000, connect_timeout=120, idle=3, **SECONDS, stream=stream(
+        report = stack.load(clients=100_000, connect_rate=5000, connect_timeout=120, idle=3, **context.times, stream=stream(
             channel="load:{n}", channels=100, via="ephemeral", rate=20))
         fig.connected(report)
         yield f"{count} edges", {**fig.timed(report), **fig.connecting(report)}, report
