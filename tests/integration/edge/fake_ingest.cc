@@ -118,13 +118,15 @@ void FakeIngest::SendBatch(struct Link& link, const v1::Event* event) {
   link.stream->Write(response);
 }
 
-void FakeIngest::Publish(const std::string& channel, const std::string& payload) {
+void FakeIngest::Publish(const std::string& channel, const std::string& payload,
+                         const std::string& key) {
   MutexLock lock(mutex_);
   v1::Event event;
   event.set_slot(kSlot);
   event.set_offset(++head_);
   event.add_channels(channel);
   event.set_type("price");
+  event.set_key(key);
   event.set_payload(payload);
   event.set_encoding(v1::PAYLOAD_ENCODING_JSON);
   for (struct Link* link : links_) {

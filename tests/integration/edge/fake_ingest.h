@@ -33,7 +33,7 @@ class FakeIngest final : public v1::LinkService::Service {
     head_ = count - 1;
   }
   // The next record, an event of the channel; sent to every attached link.
-  void Publish(const std::string& channel, const std::string& payload);
+  void Publish(const std::string& channel, const std::string& payload, const std::string& key = "");
   void SetKafkaUp(bool up) { kafka_up_ = up; }
   void SendRaw(const std::string& garbage);
 
