@@ -2,11 +2,8 @@
 // with it.
 #include <benchmark/benchmark.h>
 
-#include <array>
-#include <chrono>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "services/edge/dialect/json_encoder.h"
@@ -16,8 +13,6 @@ namespace spillway::edge {
 namespace {
 
 constexpr SlotNumber kSlot = 0;
-constexpr std::array<std::string_view, 10> kKeys = {"BTC", "ETH", "SOL", "XRP", "ADA",
-                                                    "DOT", "LTC", "BCH", "UNI", "XLM"};
 
 class CountingSubscriber final : public Subscriber {
  public:
@@ -47,8 +42,7 @@ class NoUpstream final : public Upstream {
 // A shard with one slot that feeds "c", where everyone is live.
 class Shard {
  public:
-  explicit Shard(size_t subscribers, Frequency frequency = Frequency::kHigh)
-      : encoder_(*JsonEnvelope::Compile({}), {}) {
+  explicit Shard(size_t subscribers) : encoder_(*JsonEnvelope::Compile({}), {}) {
     variants_.Add(&encoder_);
     auto entry = std::make_shared<SlotEntry>();
     entry->number = kSlot;
@@ -62,7 +56,7 @@ class Shard {
     hub_->OnSlots(table, now_);
     for (size_t i = 0; i < subscribers; ++i) {
       subscribers_.push_back(std::make_unique<CountingSubscriber>());
-      hub_->Subscribe(subscribers_.back().get(), "c", false, now_, frequency);
+      hub_->Subscribe(subscribers_.back().get(), "c", false, now_);
     }
     hub_->OnInterest("c", kSlot, -1, now_);
   }
@@ -74,7 +68,6 @@ class Shard {
       view.offset = ++offset_;
       view.channels.push_back("c");
       view.type = "market_price";
-      view.key = kKeys[static_cast<size_t>(offset_) % kKeys.size()];
       view.payload = R"({"price":64123.45,"bid":64123.4,"ask":64123.5})";
       batch.events.push_back(EdgeEvent::Make(view, kSlot));
     }
@@ -82,16 +75,6 @@ class Shard {
     hub_->OnBatch(batch, now_);
   }
 
-  // A second of 100 updates over 10 keys, one at a time, with the worker's ticks.
-  void DeliverSecond() {
-    for (int tick = 0; tick < 10; ++tick) {
-      for (int n = 0; n < 10; ++n) Deliver(1);
-      now_ += std::chrono::milliseconds(100);
-      hub_->Tick(now_);
-    }
-  }
-
-  uint64_t bytes_of_one() const { return subscribers_.front()->bytes(); }
   uint64_t deliveries() const { return hub_->counters().deliveries; }
   bool all_got_the_same() const {
     return subscribers_.front()->bytes() == subscribers_.back()->bytes();
@@ -118,19 +101,6 @@ void BM_HubOnBatch(benchmark::State& state) {
   state.SetItemsProcessed(expected);
 }
 BENCHMARK(BM_HubOnBatch)->Args({1, 1})->Args({1000, 1})->Args({1000, 50})->Args({20'000, 1});
-
-// range(0): subscribers, range(1): their frequency. The time is that of a second's traffic.
-void BM_HubFrequency(benchmark::State& state) {
-  const auto frequency = static_cast<Frequency>(state.range(1));
-  Shard shard(static_cast<size_t>(state.range(0)), frequency);
-  for (auto _ : state) shard.DeliverSecond();
-  const auto seconds = static_cast<double>(state.iterations());
-  state.SetLabel(std::string(NameOf(frequency)));
-  state.counters["messages/s each"] =
-      static_cast<double>(shard.deliveries()) / static_cast<double>(state.range(0)) / seconds;
-  state.counters["bytes/s each"] = static_cast<double>(shard.bytes_of_one()) / seconds;
-}
-BENCHMARK(BM_HubFrequency)->ArgsProduct({{1000}, {0, 1, 2, 3}});
 
 }  // namespace
 }  // namespace spillway::edge
