@@ -53,6 +53,26 @@ Frequency FrequencyOf(v1::UpdateFrequency frequency) {
   }
 }
 
+ChannelSettings SettingsOf(const v1::ChannelConfig& channel) {
+  ChannelSettings settings;
+  switch (channel.slow()) {
+    case v1::SLOW_POLICY_CONFLATE:
+      settings.slow = SlowPolicy::kConflate;
+      break;
+    case v1::SLOW_POLICY_DROP_OLDEST:
+      settings.slow = SlowPolicy::kDropOldest;
+      break;
+    case v1::SLOW_POLICY_DROP_NEWEST:
+      settings.slow = SlowPolicy::kDropNewest;
+      break;
+    default:
+      break;
+  }
+  if (channel.priority() == v1::CHANNEL_PRIORITY_LOW) settings.priority = Priority::kLow;
+  if (channel.priority() == v1::CHANNEL_PRIORITY_HIGH) settings.priority = Priority::kHigh;
+  return settings;
+}
+
 EndpointOptions OptionsOf(const v1::EndpointConfig& config) {
   EndpointOptions options;
   options.path = config.path();
@@ -109,7 +129,8 @@ absl::StatusOr<std::unique_ptr<EndpointSet>> EndpointSet::Create(const v1::EdgeC
                      .snapshot = channel.snapshot(),
                      .compress = channel.compress(),
                      .frequency = FrequencyOf(channel.frequency()),
-                     .fixed_frequency = channel.fixed_frequency()});
+                     .fixed_frequency = channel.fixed_frequency(),
+                     .settings = SettingsOf(channel)});
   }
   auto policy = ChannelPolicy::Compile(rules);
   if (!policy.ok()) return In("edge.channels", policy.status());

@@ -29,6 +29,7 @@ class EndpointSet {
 
   VariantTable& variants() { return variants_; }
   std::vector<const Endpoint*> endpoints() const;
+  const ChannelPolicy& policy() const { return policy_; }
   // For the log: what is allowed and yet unwise.
   const std::vector<std::string>& warnings() const { return warnings_; }
 

@@ -34,6 +34,8 @@ void SetLimits(const v1::EdgeLimitsConfig& limits, EdgeOptions* options) {
   connection.max_message_bytes = static_cast<size_t>(limits.max_message_bytes());
   connection.backlog.bytes = static_cast<size_t>(limits.outbox_bytes());
   connection.backlog.messages = static_cast<size_t>(limits.outbox_messages());
+  connection.write_timeout = milliseconds(limits.write_timeout());
+  options->worker.notsent_lowat_bytes = static_cast<int>(limits.tcp_notsent_lowat());
   options->worker.handshake_timeout = milliseconds(limits.handshake_timeout());
   options->limits.max_subscriptions = static_cast<size_t>(limits.max_subscriptions());
   options->limits.low_backlog_bytes = connection.backlog.bytes / 2;

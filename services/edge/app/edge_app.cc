@@ -66,6 +66,13 @@ absl::Status EdgeApp::Build(const v1::EdgeConfig& config) {
   workers_ = std::make_unique<EdgeWorkers>(*pool_, clock_);
   upstream_ = std::make_unique<LinkRuntime>(options_.link, endpoints_->variants(), *workers_,
                                             clock_, Seed());
+  options_.hub.settings_of = [&policy = endpoints_->policy()](std::string_view channel) {
+    return policy.SettingsOf(channel);
+  };
+  keyless_ = std::make_unique<KeylessWarning>(endpoints_->policy());
+  options_.hub.on_keyless = [&keyless = *keyless_](std::string_view channel) {
+    keyless.Tell(channel);
+  };
   workers_->Create(options_, endpoints_->variants(), *upstream_);
   auto acceptor = EndpointAcceptor::Create(endpoints_->endpoints(), workers_->contexts(), gate_);
   if (!acceptor.ok()) return acceptor.status();

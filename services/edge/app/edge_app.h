@@ -17,6 +17,7 @@
 #include "services/edge/app/app_options.h"
 #include "services/edge/app/app_readiness.h"
 #include "services/edge/app/edge_workers.h"
+#include "services/edge/app/keyless_warning.h"
 #include "services/edge/app/metric_families.h"
 #include "services/edge/app/public_tls.h"
 #include "services/edge/control/admin_service.h"
@@ -76,7 +77,8 @@ class EdgeApp {
   EdgeReadiness edge_readiness_;
   std::unique_ptr<EndpointSet> endpoints_;
   ConnectionGate gate_;
-  std::unique_ptr<PublicTls> tls_;         // null: clients are served without
+  std::unique_ptr<PublicTls> tls_;  // null: clients are served without
+  std::unique_ptr<KeylessWarning> keyless_;
   std::unique_ptr<net::IoPool> pool_;      // its threads end in Stop(), before all below
   std::unique_ptr<EdgeWorkers> workers_;   // timers in the pool's wheels
   std::unique_ptr<LinkRuntime> upstream_;  // posts to the workers until its Stop()

@@ -29,6 +29,8 @@ struct GapInfo {
   int64_t from = 0;
   int64_t to = 0;
   std::string_view reason;  // stable code
+  // Of events that never were in Kafka: how many. They have no slot, nor a range.
+  uint32_t count = 0;
 };
 
 // Makes the frames that go to all subscribers of a channel who share a variant. Implementations are

@@ -119,10 +119,16 @@ bool AppendGapField(std::string* out, JsonField field, std::string_view channel,
     case JsonField::kSource:
       return AppendNonEmpty(out, gap.source);
     case JsonField::kFrom:
+      if (gap.slot == kNoSlot) return false;
       AppendJsonInt(out, gap.from);
       return true;
     case JsonField::kTo:
+      if (gap.slot == kNoSlot) return false;
       AppendJsonInt(out, gap.to);
+      return true;
+    case JsonField::kCount:
+      if (gap.count == 0) return false;
+      AppendJsonUint(out, gap.count);
       return true;
     case JsonField::kReason:
       AppendJsonString(out, gap.reason);

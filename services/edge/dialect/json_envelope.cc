@@ -64,9 +64,9 @@ constexpr MessageForm kForms[kJsonMessages] = {
      R"({"type":"checkpoint","channel":{channel},"position":{position}})"},
     {"gap",
      false,
-     {kChannel, kSlot, kSource, kFrom, kTo, kReason},
-     R"({"type":"gap","channel":{channel},"slot":{slot},"source":{source},"from":{from},)"
-     R"("to":{to},"reason":{reason}})"},
+     {kChannel, kSlot, kSource, kFrom, kTo, kCount, kReason},
+     R"({"type":"gap","channel":{channel},"slot":{slot?},"source":{source?},"from":{from?},)"
+     R"("to":{to?},"count":{count?},"reason":{reason}})"},
     {"error",
      false,
      {kClientId, kCode, kMessage, kChannel},

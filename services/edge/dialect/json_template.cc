@@ -29,6 +29,7 @@ constexpr std::pair<JsonField, std::string_view> kNames[] = {
     {JsonField::kOffset, "offset"},
     {JsonField::kPosition, "position"},
     {JsonField::kProtocol, "protocol"},
+    {JsonField::kCount, "count"},
     {JsonField::kReason, "reason"},
     {JsonField::kSinceMs, "since_ms"},
     {JsonField::kSlot, "slot"},

@@ -36,6 +36,7 @@ enum class JsonField : uint8_t {
   kOffset,
   kPosition,
   kProtocol,
+  kCount,
   kReason,
   kSinceMs,
   kSlot,

@@ -140,6 +140,7 @@ struct ChannelState {
   std::deque<RingEntry> ring;
   uint64_t ring_first = 0;  // the number of the entry at the ring's front
   MonoTime last_checkpoint;
+  bool keyless_told = false;
 
   size_t size() const {
     size_t total = joining.size();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "services/edge/hub/hub_shard.h"
 
@@ -52,6 +53,9 @@ void HubShard::Deliver(ChannelState& channel, const EdgeEvent& event, size_t cha
   // Nearly all subscribers of a channel share one variant: its frame is looked up once.
   const Frame* frame = nullptr;
   size_t variant = kMaxVariants;
+  if (event.key_hash() == 0 && channel.traits->slow == SlowPolicy::kConflate) [[unlikely]] {
+    TellKeyless(channel);
+  }
   for (const Subscription& subscription : channel.live) {
     if (subscription.variant != variant) {
       variant = subscription.variant;
@@ -64,6 +68,11 @@ void HubShard::Deliver(ChannelState& channel, const EdgeEvent& event, size_t cha
   counters_.deliveries += channel.live.size();
   if (channel.lanes != nullptr) [[unlikely]]
     Hold(channel, event, channel_index);
+}
+
+void HubShard::TellKeyless(ChannelState& channel) {
+  if (std::exchange(channel.keyless_told, true) || !options_.on_keyless) return;
+  options_.on_keyless(channel.name);
 }
 
 void HubShard::DeliverTo(const Subscription& subscription, const ChannelTraits& traits,

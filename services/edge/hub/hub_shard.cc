@@ -54,6 +54,11 @@ const ChannelTraits* HubShard::TraitsOf(std::string_view channel) const {
   return state == nullptr ? nullptr : state->traits.get();
 }
 
+std::string_view HubShard::SourceOf(SlotNumber slot) const {
+  const SlotEntry* known = slots_ == nullptr ? nullptr : slots_->Find(slot);
+  return known == nullptr ? std::string_view() : known->source;
+}
+
 void HubShard::FindFeeds(ChannelState& channel) {
   if (slots_ == nullptr) return;
   std::erase_if(channel.slots,
@@ -209,9 +214,7 @@ std::vector<Subscriber*> HubShard::SubscribersOf(std::string_view name) const {
 PositionEntry HubShard::EntryOf(SlotNumber slot, bool pending, int64_t offset) const {
   PositionEntry entry;
   entry.slot = slot;
-  if (const SlotEntry* known = slots_ == nullptr ? nullptr : slots_->Find(slot); known != nullptr) {
-    entry.source = known->source;
-  }
+  entry.source = SourceOf(slot);
   entry.pending = pending;
   entry.offset = pending ? -1 : offset;
   // Only the fingerprint of the worker's own place is known here.

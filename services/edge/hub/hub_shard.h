@@ -43,6 +43,9 @@ class HubShard {
     std::chrono::milliseconds checkpoint_interval{10'000};
     // Of a channel that is opened; null: every channel has the default.
     std::function<ChannelSettings(std::string_view channel)> settings_of;
+    // An event without a key came for a channel that is to conflate: told once for each that is
+    // opened. May be null.
+    std::function<void(std::string_view channel)> on_keyless;
     // From one flush of a lane to the next, by frequency; the first is not used.
     std::array<std::chrono::milliseconds, kFrequencies> lane_intervals{
         std::chrono::milliseconds(0), std::chrono::milliseconds(250),
@@ -89,6 +92,9 @@ class HubShard {
   // Of a channel with subscribers; null: it has none. Valid until the end of the turn, also if the
   // last subscriber leaves meanwhile.
   const ChannelTraits* TraitsOf(std::string_view channel) const;
+  // "topic/partition@incarnation"; empty: the slot is no more, or never was. Lives as long as the
+  // process.
+  std::string_view SourceOf(SlotNumber slot) const;
 
   // ---- from the link thread
   // ---------------------------------------------------------------------------
@@ -183,6 +189,7 @@ class HubShard {
   template <typename Encode>
   size_t Tell(ChannelState& channel, Encode encode);
   void Deliver(ChannelState& channel, const EdgeEvent& event, size_t channel_index);
+  void TellKeyless(ChannelState& channel);
   void DeliverTo(const Subscription& subscription, const ChannelTraits& traits,
                  const EdgeEvent& event, size_t channel_index);
   void Remember(ChannelState& channel, const Ref<EdgeEvent>& event, size_t channel_index);

@@ -35,7 +35,7 @@ absl::StatusOr<ChannelPolicy> ChannelPolicy::Compile(const std::vector<ChannelRu
       allow = *std::move(compiled);
     }
     policy.rules_.push_back({*std::move(pattern), rule.access, std::move(allow), rule.snapshot,
-                             rule.compress, rule.frequency, rule.fixed_frequency});
+                             rule.compress, rule.frequency, rule.fixed_frequency, rule.settings});
   }
   return policy;
 }
@@ -91,6 +91,16 @@ bool ChannelPolicy::MayHave(std::string_view channel, Frequency frequency) const
   const std::optional<size_t> found = Find(channel);
   return !found.has_value() || !rules_[*found].fixed_frequency ||
          rules_[*found].frequency == frequency;
+}
+
+ChannelSettings ChannelPolicy::SettingsOf(std::string_view channel) const {
+  const std::optional<size_t> found = Find(channel);
+  return found.has_value() ? rules_[*found].settings : ChannelSettings();
+}
+
+std::string_view ChannelPolicy::PatternOf(std::string_view channel) const {
+  const std::optional<size_t> found = Find(channel);
+  return found.has_value() ? rules_[*found].pattern.text() : std::string_view();
 }
 
 }  // namespace spillway::edge

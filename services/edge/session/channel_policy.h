@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "common/channel/channel_pattern.h"
 #include "services/edge/dialect/frequency.h"
+#include "services/edge/frame/channel_traits.h"
 #include "services/edge/session/channel_template.h"
 
 namespace spillway::edge {
@@ -28,6 +29,7 @@ struct ChannelRule {
   bool compress = true;                    // for clients that negotiated it
   Frequency frequency = Frequency::kHigh;  // unless the client says otherwise
   bool fixed_frequency = false;            // no client may say otherwise
+  ChannelSettings settings = {};
 };
 
 // Who may subscribe to what: the first rule whose pattern matches counts. Immutable after Compile:
@@ -63,6 +65,10 @@ class ChannelPolicy {
   Frequency FrequencyOf(std::string_view channel) const;
   // Whether a client may have the channel at this frequency.
   bool MayHave(std::string_view channel, Frequency frequency) const;
+  // How a slow client's connection treats the channel.
+  ChannelSettings SettingsOf(std::string_view channel) const;
+  // The pattern of the rule that counts; empty: none matches. Lives as long as the policy.
+  std::string_view PatternOf(std::string_view channel) const;
 
  private:
   struct Rule {
@@ -73,6 +79,7 @@ class ChannelPolicy {
     bool compress;
     Frequency frequency;
     bool fixed_frequency;
+    ChannelSettings settings;
   };
 
   std::optional<size_t> Find(std::string_view channel) const;

@@ -191,6 +191,18 @@ void Session::OnWritable() {
   if (!closing_) context_.hub.OnWritable(this, context_.clock.Now());
 }
 
+Ref<Frame> Session::EncodeGap(const ChannelTraits& channel, const LostEvents& lost) {
+  ++messages_sent_;
+  context_.counters.messages_sent.Add();
+  return endpoint_.dialect().EncodeGap(channel.name,
+                                       {.slot = lost.slot,
+                                        .source = context_.hub.SourceOf(lost.slot),
+                                        .from = lost.from,
+                                        .to = lost.to,
+                                        .reason = "slow",
+                                        .count = lost.slot == kNoSlot ? lost.count : 0});
+}
+
 void Session::OnHeartbeat() {
   const HeartbeatOptions& heartbeat = endpoint_.options().heartbeat;
   const MonoTime now = context_.clock.Now();

@@ -55,6 +55,7 @@ class Session final : public TransportHandler, public Subscriber {
   void OnMessage(std::string_view payload, bool text) override;
   void OnPong() override;
   void OnWritable() override;
+  Ref<Frame> EncodeGap(const ChannelTraits& channel, const LostEvents& lost) override;
   void OnClosed(uint16_t code, std::string_view reason) override;
 
   // Subscriber.

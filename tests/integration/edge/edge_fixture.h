@@ -31,8 +31,8 @@ class EdgeTest : public ::testing::Test {
                                   ingests,
                                   "], credit_bytes: 1MiB}\n"
                                   "  endpoints: [{path: /ws, auth: {required: false}}]\n"
-                                  "  channels: [{pattern: '**', access: anyone}]\n",
-                                  more))};
+                                  "  channels: [",
+                                  channels_, "]\n", more))};
     auto loaded = config::Load(sources, config::Environment::Real());
     EXPECT_TRUE(loaded.ok()) << loaded.status();
     return loaded.ok() ? loaded->config.edge() : v1::EdgeConfig();
@@ -85,6 +85,7 @@ class EdgeTest : public ::testing::Test {
     }
   }
 
+  std::string channels_ = "{pattern: '**', access: anyone}";
   TempDir dir_;
   std::unique_ptr<edge::EdgeApp> edge_;
   std::string last_ready_;

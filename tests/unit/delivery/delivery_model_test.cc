@@ -20,6 +20,7 @@ uint64_t Seeds() {
 void RunSeeds(WorldOptions options) {
   size_t received = 0;
   size_t snapshots = 0;
+  size_t slow_gaps = 0;
   edge::LinkCounters counters;
   for (uint64_t seed = 1; seed <= Seeds(); ++seed) {
     options.seed = seed;
@@ -28,6 +29,7 @@ void RunSeeds(WorldOptions options) {
     world.Settle();
     received += world.received();
     snapshots += world.snapshots();
+    slow_gaps += world.slow_gaps();
     counters.failovers += world.edge().core.counters().failovers;
     counters.moves += world.edge().core.counters().moves;
     for (const std::string& line : world.Check()) ADD_FAILURE() << "seed " << seed << ": " << line;
@@ -35,6 +37,9 @@ void RunSeeds(WorldOptions options) {
   }
   EXPECT_GT(received, Seeds() * 100);
   EXPECT_GT(snapshots, Seeds());
+  if (options.slow) {
+    EXPECT_GT(slow_gaps, Seeds());
+  }
   if (options.kill) {
     EXPECT_GT(counters.failovers, 0u);
   }
@@ -59,6 +64,18 @@ TEST(DeliveryModel, LanesAndFaults) {
 }
 TEST(DeliveryModel, TinyLanes) {
   RunSeeds({.ingests = 2, .kill = true, .cut = true, .tiny = true, .lanes = true});
+}
+TEST(DeliveryModel, SlowClients) {
+  RunSeeds({.ingests = 2, .kill = true, .cut = true, .slow = true});
+}
+TEST(DeliveryModel, SlowClientsAndFaults) {
+  RunSeeds({.ingests = 3,
+            .kill = true,
+            .stall = true,
+            .cut = true,
+            .truncate = true,
+            .tiny = true,
+            .slow = true});
 }
 TEST(DeliveryModel, EverythingAtOnce) {
   RunSeeds({.ingests = 3,

@@ -12,6 +12,7 @@
 #include "absl/strings/str_split.h"
 #include "services/edge/hub/hub_shard.h"
 #include "services/edge/upstream/link_core.h"
+#include "tests/unit/delivery/model_queue.h"
 
 namespace spillway::model {
 
@@ -86,6 +87,10 @@ class ModelClient final : public edge::Subscriber {
   std::vector<std::string> broken;
   bool subscribed = false;
   bool can_pull = true;
+  // Null: it takes everything at once.
+  std::unique_ptr<ModelQueue> queue;
+  std::function<const edge::ChannelTraits*()> traits;
+
   edge::Frequency frequency;
 
   // After the hub has changed it, and so sent what the old lane held.
@@ -104,6 +109,11 @@ class ModelClient final : public edge::Subscriber {
       }
     }
   }
+  void MakeQueue(const edge::EventEncoder& encoder,
+                 std::function<const edge::ChannelTraits*()> traits_of) {
+    traits = std::move(traits_of);
+    queue = std::make_unique<ModelQueue>(encoder, [this](const std::string& text) { Read(text); });
+  }
 
   void Begin(SlotNumber slot, int64_t offset) {
     Slot& s = slots[slot];
@@ -115,9 +125,30 @@ class ModelClient final : public edge::Subscriber {
   }
 
   edge::VariantId variant() const override { return 0; }
-  bool CanPull() const override { return can_pull; }
+  bool CanPull() const override { return can_pull && (queue == nullptr || queue->HasRoom()); }
   void OnSubscribed(std::string_view, const std::vector<edge::PositionEntry>& position, bool,
                     edge::Frequency) override {
+    InPlace([this, position] { ReadSubscribed(position); });
+  }
+  void OnSnapshot(const edge::SnapshotPiece& piece) override {
+    InPlace([this, piece] { ReadSnapshot(piece); });
+  }
+  void OnSnapshotFailed(std::string_view,
+                        const std::vector<edge::PositionEntry>& position) override {
+    InPlace([this, position] { ReadSnapshotFailed(position); });
+  }
+  void SendFrame(const edge::Frame& frame, const edge::ChannelTraits* of) override {
+    if (queue == nullptr) return Read(std::string(frame.payload()));
+    if (of != traits()) broken.push_back("a frame under the traits of another channel");
+    queue->Send(frame, of);
+  }
+
+ private:
+  void InPlace(std::function<void()> call) {
+    if (queue == nullptr) return call();
+    queue->Send(std::move(call), traits());
+  }
+  void ReadSubscribed(const std::vector<edge::PositionEntry>& position) {
     if (subscribed) broken.push_back("subscribed twice");
     subscribed = true;
     for (const auto& entry : position) {
@@ -125,7 +156,7 @@ class ModelClient final : public edge::Subscriber {
       if (!entry.pending) Begin(entry.slot, entry.offset);
     }
   }
-  void OnSnapshot(const edge::SnapshotPiece& piece) override {
+  void ReadSnapshot(const edge::SnapshotPiece& piece) {
     if (!open_) {
       snapshots.emplace_back();
       open_ = true;
@@ -146,14 +177,13 @@ class ModelClient final : public edge::Subscriber {
       snapshots.back().as_of[entry.slot] = entry.offset;
     }
   }
-  void OnSnapshotFailed(std::string_view,
-                        const std::vector<edge::PositionEntry>& position) override {
+  void ReadSnapshotFailed(const std::vector<edge::PositionEntry>& position) {
     for (const auto& entry : position) {
       if (!entry.pending && !slots[entry.slot].begun) Begin(entry.slot, entry.offset);
     }
   }
-  void SendFrame(const edge::Frame& frame, const edge::ChannelTraits*) override {
-    const std::vector<std::string> f = absl::StrSplit(std::string(frame.payload()), '|');
+  void Read(const std::string& text) {
+    const std::vector<std::string> f = absl::StrSplit(text, '|');
     if (!subscribed) broken.push_back("a frame before subscribed");
     if (f[1] != channel) broken.push_back("a frame of channel " + f[1]);
     if (f[0] == "checkpoint") {
@@ -186,7 +216,6 @@ class ModelClient final : public edge::Subscriber {
     slot.offsets.push_back(offset);
   }
 
- private:
   std::set<SlotNumber> fed_by_;
   bool open_ = false;
 };

@@ -16,6 +16,14 @@ World::World(const WorldOptions& options)
   hub.checkpoint_interval = milliseconds(1'000);
   hub.snapshot_piece_events = 2;
   hub.lane_intervals = {milliseconds(0), milliseconds(100), milliseconds(400), milliseconds(1'500)};
+  if (options_.slow) {
+    // One channel of each policy that leaves something out.
+    hub.settings_of = [](std::string_view channel) {
+      const auto policies = {edge::SlowPolicy::kConflate, edge::SlowPolicy::kDropOldest,
+                             edge::SlowPolicy::kDropNewest};
+      return edge::ChannelSettings{.slow = policies.begin()[(channel.back() - '1') % 3]};
+    };
+  }
   if (options_.tiny) {
     hub.lane_events = 3;
     hub.lane_bytes = 1'000;
@@ -181,6 +189,11 @@ void World::ChangeSubscriptions() {
     subscribed.client = std::make_unique<ModelClient>(channels_[random_() % channels_.size()],
                                                       random_() % 2 == 0, AnyFrequency());
     subscribed.worker = random_() % edge_->workers();
+    if (options_.slow) {
+      subscribed.client->MakeQueue(
+          edge_->encoder, [&hub = *edge_->hubs[subscribed.worker],
+                           channel = subscribed.client->channel] { return hub.TraitsOf(channel); });
+    }
     edge_->hubs[subscribed.worker]->Subscribe(subscribed.client.get(), subscribed.client->channel,
                                               subscribed.client->wants_snapshot, now_,
                                               subscribed.client->frequency);
@@ -189,6 +202,10 @@ void World::ChangeSubscriptions() {
   if (clients_.empty()) return;
   Subscribed& chosen = clients_[random_() % clients_.size()];
   if (chosen.ended) return;
+  if (options_.slow && random_() % 2 == 0) {
+    chosen.client->queue->blocked = !chosen.client->queue->blocked;
+    return;
+  }
   if (options_.lanes && random_() % 3 != 0) {
     const edge::Frequency frequency = AnyFrequency();
     edge_->hubs[chosen.worker]->SetFrequency(chosen.client.get(), chosen.client->channel,
@@ -200,6 +217,21 @@ void World::ChangeSubscriptions() {
   } else {
     chosen.client->can_pull = !chosen.client->can_pull;
     if (chosen.client->can_pull) edge_->hubs[chosen.worker]->OnWritable(chosen.client.get(), now_);
+  }
+}
+
+// Kernels take something of what waits, or all of it where nothing is blocked any more.
+void World::WriteToClients() {
+  for (Subscribed& subscribed : clients_) {
+    if (subscribed.ended || subscribed.client->queue == nullptr) continue;
+    ModelQueue& queue = *subscribed.client->queue;
+    queue.Write(queue.blocked ? random_() % 60 : 1 << 20);
+    if (queue.overflown) {
+      subscribed.ended = true;
+      edge_->hubs[subscribed.worker]->Remove(subscribed.client.get());
+    } else if (queue.HasRoom()) {
+      edge_->hubs[subscribed.worker]->OnWritable(subscribed.client.get(), now_);
+    }
   }
 }
 
@@ -312,6 +344,7 @@ void World::Step() {
       break;
     case 14:
       if (random_() % 4 == 0) ChangeSubscriptions();
+      if (options_.slow && random_() % 8 == 0) WriteToClients();
       if (random_() % 40 == 0) Fault();
       break;
     default:
@@ -335,6 +368,7 @@ bool World::Quiet() const {
 void World::Settle() {
   for (auto& ingest : ingests_) ingest->zombie = ingest->stalled = false;
   for (Subscribed& subscribed : clients_) {
+    if (subscribed.client->queue != nullptr) subscribed.client->queue->blocked = false;
     if (subscribed.ended || subscribed.client->can_pull) continue;
     subscribed.client->can_pull = true;
     edge_->hubs[subscribed.worker]->OnWritable(subscribed.client.get(), now_);
@@ -354,6 +388,7 @@ void World::Settle() {
         TidyUp();
       }
     }
+    WriteToClients();
     RunCalls();  // answers that became ready
     for (int n = 0; n < 100 && !Quiet(); ++n) {
       RunLinkTask();

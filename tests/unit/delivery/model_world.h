@@ -25,6 +25,7 @@ struct WorldOptions {
   bool truncate = false;  // retention
   bool tiny = false;      // logs, rings and lanes hold next to nothing
   bool lanes = false;     // clients subscribe at every frequency, and change it
+  bool slow = false;      // clients block, and miss what their channels' policies allow
 };
 
 // Kafka, ingests, an edge with two or three workers and clients that come and go, in one thread:
@@ -42,6 +43,8 @@ class World {
   // Events that clients received in all: a run in which nothing happens proves nothing.
   size_t received() const;
   size_t snapshots() const;
+  // Gaps told to slow clients.
+  size_t slow_gaps() const;
   ModelEdge& edge() { return *edge_; }
 
  private:
@@ -67,6 +70,7 @@ class World {
   void RunMail(size_t worker);
   void RunCalls();
   void ChangeSubscriptions();
+  void WriteToClients();
   void TidyUp();
   bool Quiet() const;
   uint64_t AnyLink();

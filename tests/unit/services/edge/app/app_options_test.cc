@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/config/loader.h"
 #include "services/edge/app/app_endpoints.h"
+#include "services/edge/app/keyless_warning.h"
 #include "tests/support/certificates.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/temp_dir.h"
@@ -48,7 +49,8 @@ class AppOptionsTest : public ::testing::Test {
 TEST_F(AppOptionsTest, TakesTheConfigurationOver) {
   const auto options = MakeEdgeOptions(Config(absl::StrCat(kEndpoint, kIngests, R"(
   threads: 3
-  limits: {outbox_bytes: 64KiB, outbox_messages: 100, max_message_bytes: 1KiB, max_connections: 7}
+  limits: {outbox_bytes: 64KiB, outbox_messages: 100, max_message_bytes: 1KiB, max_connections: 7,
+           write_timeout: 3s, tcp_notsent_lowat: 32KiB}
   checkpoint_interval: 2s
   ready_grace: 3s
 )")));
@@ -59,12 +61,40 @@ TEST_F(AppOptionsTest, TakesTheConfigurationOver) {
   EXPECT_FALSE(options->has_ops);
   EXPECT_EQ(options->worker.connection.backlog.bytes, 65536u);
   EXPECT_EQ(options->worker.connection.max_message_bytes, 1024u);
+  EXPECT_EQ(options->worker.connection.write_timeout, std::chrono::seconds(3));
+  EXPECT_EQ(options->worker.notsent_lowat_bytes, 32768);
   EXPECT_EQ(options->limits.low_backlog_messages, 50u);
   EXPECT_EQ(options->max_connections, 7);
   EXPECT_EQ(options->hub.checkpoint_interval, std::chrono::milliseconds(2000));
   EXPECT_EQ(options->ready_grace, std::chrono::milliseconds(3000));
   EXPECT_EQ(options->link.addresses, std::vector<std::string>{"i:1"});
   EXPECT_EQ(options->link.core.node_id, "e1");
+}
+
+TEST_F(AppOptionsTest, ChannelsSayWhatSlowClientsMiss) {
+  const auto set = EndpointSet::Create(Config(absl::StrCat(kEndpoint, kIngests, R"(
+  channels:
+    - {pattern: "quote:*", slow: conflate, priority: low}
+    - {pattern: "oldest:*", slow: drop_oldest}
+    - {pattern: "newest:*", slow: drop_newest}
+    - {pattern: "fill:*", priority: high}
+)")),
+                                       clock_);
+  ASSERT_TRUE(set.ok()) << set.status();
+  const ChannelPolicy& policy = (*set)->policy();
+  EXPECT_EQ(policy.SettingsOf("quote:BTC").slow, SlowPolicy::kConflate);
+  EXPECT_EQ(policy.SettingsOf("quote:BTC").priority, Priority::kLow);
+  EXPECT_EQ(policy.SettingsOf("oldest:1").slow, SlowPolicy::kDropOldest);
+  EXPECT_EQ(policy.SettingsOf("oldest:1").priority, Priority::kNormal);
+  EXPECT_EQ(policy.SettingsOf("newest:1").slow, SlowPolicy::kDropNewest);
+  EXPECT_EQ(policy.SettingsOf("fill:1").slow, SlowPolicy::kDisconnect);
+  EXPECT_EQ(policy.SettingsOf("fill:1").priority, Priority::kHigh);
+  EXPECT_EQ(policy.SettingsOf("other").slow, SlowPolicy::kDisconnect);
+  EXPECT_EQ(policy.PatternOf("fill:1"), "fill:*");
+  EXPECT_EQ(policy.PatternOf("other"), "");
+  KeylessWarning warning(policy);
+  EXPECT_TRUE(warning.Tell("quote:BTC"));
+  EXPECT_FALSE(warning.Tell("quote:ETH"));
 }
 
 TEST_F(AppOptionsTest, TheListenerMayHaveTls) {

@@ -182,9 +182,8 @@ TEST(JsonEncoder, Positions) {
           "a", {.slot = 3, .source = "ticks/0@0", .from = 5, .to = 9, .reason = "retention"})),
       R"({"type":"gap","channel":"a","slot":3,"source":"ticks/0@0","from":5,"to":9,)"
       R"("reason":"retention"})");
-  EXPECT_EQ(TextOf(encoder.EncodeGap("a", {.source = {}, .reason = "ephemeral_gap"})),
-            R"({"type":"gap","channel":"a","slot":null,"source":null,"from":0,"to":0,)"
-            R"("reason":"ephemeral_gap"})");
+  EXPECT_EQ(TextOf(encoder.EncodeGap("a", {.source = {}, .reason = "slow", .count = 7})),
+            R"({"type":"gap","channel":"a","count":7,"reason":"slow"})");
 }
 
 std::string SnapshotText(const SnapshotInfo& info, const Overrides& overrides = {}) {

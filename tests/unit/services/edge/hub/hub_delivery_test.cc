@@ -283,5 +283,29 @@ TEST_F(HubDelivery, TraitsOutliveTheirChannelByATurn) {
   EXPECT_FALSE(shared());
 }
 
+TEST_F(HubDelivery, ConflatingWhatHasNoKeyIsToldOnce) {
+  std::vector<std::string> told;
+  HubShard::Options options;
+  options.settings_of = [](std::string_view channel) {
+    return ChannelSettings{.slow =
+                               channel == "c" ? SlowPolicy::kConflate : SlowPolicy::kDropOldest};
+  };
+  options.on_keyless = [&](std::string_view channel) { told.emplace_back(channel); };
+  Build(options);
+  Slots(1);
+  KeepOpen(-1);
+  Subscribe(client_, false, "c2");
+  EdgeBatch batch;
+  wire::EventView view;
+  view.key = "k";
+  view.channels = {"c"};
+  batch.events.push_back(EdgeEvent::Make(view, 0));
+  batch.progress.push_back({0, 0, 0});
+  hub_->OnBatch(batch, now_);
+  EXPECT_THAT(told, ElementsAre());
+  Events({1, 2});
+  EXPECT_THAT(told, ElementsAre("c"));
+}
+
 }  // namespace
 }  // namespace spillway::edge

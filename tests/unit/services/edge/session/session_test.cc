@@ -332,5 +332,24 @@ TEST_F(SessionTest, AnswersAboutAChannelGoUnderItsTraits) {
   EXPECT_EQ(hub_.TraitsOf("a"), nullptr);
 }
 
+TEST_F(SessionTest, TellsWhatItsClientWasTooSlowFor) {
+  OfferSlot("a", false);
+  Build(Open());
+  Client client = Connect();
+  client.Says(R"({"type":"subscribe","channels":["a"]})");
+  const ChannelTraits* traits = hub_.TraitsOf("a");
+  const auto gap = [&](const LostEvents& lost) {
+    return std::string(client.session->EncodeGap(*traits, lost)->payload());
+  };
+  EXPECT_EQ(gap({.slot = 3, .from = 7, .to = 9, .count = 2}),
+            R"({"type":"gap","channel":"a","slot":3,"source":"ticks/0@0","from":7,"to":9,)"
+            R"("reason":"slow"})");
+  EXPECT_EQ(gap({.slot = kNoSlot, .count = 4}),
+            R"({"type":"gap","channel":"a","count":4,"reason":"slow"})");
+  // The slot left the catalogue meanwhile.
+  EXPECT_EQ(gap({.slot = 8, .from = 7, .to = 9, .count = 2}),
+            R"({"type":"gap","channel":"a","slot":8,"from":7,"to":9,"reason":"slow"})");
+}
+
 }  // namespace
 }  // namespace spillway::edge
