@@ -35,7 +35,7 @@ class LinkCore {
     std::string node_id;
     std::string version;
     v1::NodeAddresses addresses;
-    int64_t credit_bytes = 16 << 20;    // what an ingest may send ahead, for each link
+    int64_t credit_bytes = 16 << 20;                // what an ingest may send ahead, for each link
     size_t max_parts_bytes = wire::kMaxBatchBytes;  // of a batch in parts
     std::chrono::milliseconds beat_timeout{3'000};
     std::chrono::milliseconds attach_timeout{3'000};

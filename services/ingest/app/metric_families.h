@@ -31,9 +31,8 @@ struct IngestFamilies {
   const metrics::Family& readers = all.Gauge("spillway_ingest_readers", "Partitions being read.");
   const metrics::Family& stalled_readers =
       all.Gauge("spillway_ingest_stalled_readers", "Of these, the ones that cannot be read.");
-  const metrics::Family& queued_records =
-      all.Gauge("spillway_ingest_queued_records",
-                "Records fetched from Kafka that no shard has looked at.");
+  const metrics::Family& queued_records = all.Gauge(
+      "spillway_ingest_queued_records", "Records fetched from Kafka that no shard has looked at.");
   const metrics::Family& paused_partitions =
       all.Gauge("spillway_ingest_paused_partitions",
                 "Partitions, of live readers and of scans, for which nothing is fetched: their "

@@ -34,7 +34,7 @@ struct ShardCore::Slot {
   v1::ReaderState state = v1::READER_STATE_STALLED;
   MonoTime state_since;
   v1::ReaderState state_before = v1::READER_STATE_STALLED;  // Kafka went away
-  size_t attached = 0;  // attachments of all links
+  size_t attached = 0;                                      // attachments of all links
   MonoTime unattached_since;
   bool resolve_under_way = false;
   bool retry_resolve = false;

@@ -23,7 +23,7 @@ class BeastClient {
     std::string subprotocol;
     bool deflate = false;
     int server_window_bits = 15;  // the most that the server may use; 9 at least
-    int receive_buffer = 0;  // SO_RCVBUF; 0: the kernel's default
+    int receive_buffer = 0;       // SO_RCVBUF; 0: the kernel's default
   };
 
   BeastClient();
