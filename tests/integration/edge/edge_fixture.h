@@ -38,8 +38,11 @@ class EdgeTest : public ::testing::Test {
     return loaded.ok() ? loaded->config.edge() : v1::EdgeConfig();
   }
 
-  void StartEdge(const std::string& ingests,
-                 const std::string& more = "  admin: {listen: '127.0.0.1:0'}\n") {
+  // `more` of the configuration; without an `admin` section of its own any free port is taken.
+  void StartEdge(const std::string& ingests, std::string more = "") {
+    if (more.find("  admin:") == std::string::npos) {
+      more += "  admin: {listen: '127.0.0.1:0'}\n";
+    }
     auto edge = edge::EdgeApp::Start(Config(ingests, more), Clock::Real());
     ASSERT_TRUE(edge.ok()) << edge.status();
     edge_ = *std::move(edge);
@@ -52,6 +55,7 @@ class EdgeTest : public ::testing::Test {
   }
   // Until /ready has this in it.
   bool WaitForReady(const std::string& wanted) {
+    if (edge_ == nullptr) return false;  // it could not start, which was told
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
     while (std::chrono::steady_clock::now() < deadline) {
       edge_->Update();
