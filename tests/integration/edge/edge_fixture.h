@@ -22,7 +22,11 @@ class EdgeTest : public ::testing::Test {
     if (edge_ != nullptr) edge_->Stop(std::chrono::seconds(5));
   }
 
-  v1::EdgeConfig Config(const std::string& ingests, const std::string& more = "") {
+  // `more` of the configuration; without an `admin` section of its own any free port is taken.
+  v1::EdgeConfig Config(const std::string& ingests, std::string more = "") {
+    if (more.find("  admin:") == std::string::npos) {
+      more += "  admin: {listen: '127.0.0.1:0'}\n";
+    }
     config::Sources sources;
     sources.files = {dir_.Write(
         "edge.yaml", absl::StrCat("edge:\n  node_id: edge-1\n  threads: 2\n  listen: 127.0.0.1:0\n"
@@ -38,11 +42,7 @@ class EdgeTest : public ::testing::Test {
     return loaded.ok() ? loaded->config.edge() : v1::EdgeConfig();
   }
 
-  // `more` of the configuration; without an `admin` section of its own any free port is taken.
-  void StartEdge(const std::string& ingests, std::string more = "") {
-    if (more.find("  admin:") == std::string::npos) {
-      more += "  admin: {listen: '127.0.0.1:0'}\n";
-    }
+  void StartEdge(const std::string& ingests, const std::string& more = "") {
     auto edge = edge::EdgeApp::Start(Config(ingests, more), Clock::Real());
     ASSERT_TRUE(edge.ok()) << edge.status();
     edge_ = *std::move(edge);
