@@ -14,18 +14,7 @@ namespace spillway::edge {
 namespace {
 
 using test_support::SilentWorker;
-
-class Nowhere final : public ws::ByteStream {
- public:
-  int fd() const override { return -1; }
-  ws::IoResult Read(char*, size_t) override { return {ws::IoResult::Status::kWouldBlock, 0}; }
-  ws::IoResult Write(const iovec* pieces, size_t count) override {
-    size_t size = 0;
-    for (size_t i = 0; i < count; ++i) size += pieces[i].iov_len;
-    return {ws::IoResult::Status::kOk, size};
-  }
-  void ShutdownWrite() override {}
-};
+using test_support::WrittenAway;
 
 void ParseRequest(benchmark::State& state) {
   const std::string text =
@@ -78,12 +67,12 @@ BENCHMARK(Admit);
 void Visit(benchmark::State& state) {
   SilentWorker worker(Clock::Real());
   const http::Request request = SilentWorker::RequestOf("user-1");
-  worker.Connect(SilentWorker::RequestOf("stays"), std::make_unique<Nowhere>(),
+  worker.Connect(SilentWorker::RequestOf("stays"), std::make_unique<WrittenAway>(),
                  SilentWorker::SubscribeTo(1));
   worker.Cover(1);
   for (auto _ : state) {
     worker.Abort(
-        worker.Connect(request, std::make_unique<Nowhere>(), SilentWorker::SubscribeTo(1)));
+        worker.Connect(request, std::make_unique<WrittenAway>(), SilentWorker::SubscribeTo(1)));
   }
 }
 BENCHMARK(Visit);

@@ -8,6 +8,7 @@
 
 #include "services/edge/dialect/json_encoder.h"
 #include "services/edge/hub/hub_shard.h"
+#include "tests/unit/services/edge/hub/no_upstream.h"
 
 namespace spillway::edge {
 namespace {
@@ -29,14 +30,6 @@ class CountingSubscriber final : public Subscriber {
 
  private:
   uint64_t bytes_ = 0;
-};
-
-class NoUpstream final : public Upstream {
- public:
-  void AddInterest(size_t, std::string) override {}
-  void RemoveInterest(size_t, std::string) override {}
-  void Read(size_t, uint64_t, std::string, bool,
-            std::vector<std::pair<SlotNumber, int64_t>>) override {}
 };
 
 // A shard with one slot that feeds "c", where everyone is live.

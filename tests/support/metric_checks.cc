@@ -3,6 +3,9 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <set>
+
+#include "common/metrics/metrics.h"
 
 namespace spillway::test {
 
@@ -24,6 +27,20 @@ std::string CheckMetricsPage(const std::string& source, std::string_view heading
   page.replace(begin, size, families.Table());
   std::ofstream(path, std::ios::binary) << page;
   return "";
+}
+
+std::vector<std::string> BadFamilies(const metrics::Families& families) {
+  std::vector<std::string> bad;
+  std::set<std::string> seen;
+  for (const std::string& name : families.Names()) {
+    if (!seen.insert(name).second) bad.push_back(name + " is given twice");
+    if (!metrics::ValidName(name)) bad.push_back(name + " is no metric's name");
+    if (!name.starts_with("spillway_") && !name.starts_with("process_")) {
+      bad.push_back(name + " has another prefix");
+    }
+    if (families.Find(name)->help().empty()) bad.push_back(name + " has no help text");
+  }
+  return bad;
 }
 
 std::vector<std::string> Unexported(const metrics::Families& families, std::string_view scrape) {

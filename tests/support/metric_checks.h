@@ -14,6 +14,9 @@ namespace spillway::test {
 std::string CheckMetricsPage(const std::string& source, std::string_view heading,
                              const metrics::Families& families);
 
+// What is wrong with the names and help texts of what a tier declares; one line each.
+std::vector<std::string> BadFamilies(const metrics::Families& families);
+
 // The declared families that a scrape has no series of.
 std::vector<std::string> Unexported(const metrics::Families& families, std::string_view scrape);
 

@@ -22,6 +22,12 @@ JoinSlot* FindPlace(Join& join, SlotNumber slot) {
   return nullptr;
 }
 
+// Whether this worker knows from where on it has the channel in every slot that a snapshot is of.
+bool SnapshotSlotsKnown(const ChannelState& channel) {
+  return std::all_of(channel.slots.begin(), channel.slots.end(),
+                     [](const ChannelSlot& slot) { return slot.known || !slot.snapshot; });
+}
+
 }  // namespace
 
 void HubShard::AdvanceAll(ChannelState& channel, MonoTime now) {
@@ -87,8 +93,7 @@ bool HubShard::AwaitSnapshot(const ChannelState& channel, const Join& join, Mono
   // Before the catalogue is known, what feeds the channel is not: its snapshot is still to come.
   if (slots_ == nullptr || !slots_->complete) return true;
   return now - std::max(join.begun, complete_since_) < options_.snapshot_wait &&
-         std::any_of(channel.slots.begin(), channel.slots.end(),
-                     [](const ChannelSlot& slot) { return slot.snapshot && !slot.known; });
+         !SnapshotSlotsKnown(channel);
 }
 
 bool HubShard::PlacePending(ChannelState& channel, Subscription& subscription, MonoTime now) {
@@ -97,9 +102,7 @@ bool HubShard::PlacePending(ChannelState& channel, Subscription& subscription, M
   // What comes into being after a snapshot was asked for is not in it, and needs none: it is live
   // from its beginning.
   const bool snapshot = std::exchange(join.wants_snapshot, false);
-  const bool whole =
-      std::all_of(channel.slots.begin(), channel.slots.end(),
-                  [](const ChannelSlot& slot) { return slot.known || !slot.snapshot; });
+  const bool whole = SnapshotSlotsKnown(channel);
   std::vector<std::pair<SlotNumber, int64_t>> to_read;
   for (JoinSlot& place : join.slots) {
     if (place.phase != JoinSlot::Phase::kPending) continue;

@@ -9,20 +9,10 @@
 #include <array>
 #include <stdexcept>
 
+#include "tests/support/server_frame.h"
+
 namespace spillway::load {
 namespace {
-
-std::string Frame(std::string_view payload) {
-  std::string frame("\x81");
-  if (payload.size() < 126) {
-    frame.push_back(static_cast<char>(payload.size()));
-  } else {
-    frame.push_back(126);
-    frame.push_back(static_cast<char>(payload.size() >> 8));
-    frame.push_back(static_cast<char>(payload.size()));
-  }
-  return frame.append(payload);
-}
 
 void Send(int fd, const std::string& bytes) {
   // Blocking: test clients read.
@@ -104,7 +94,7 @@ bool RawServer::Read(int fd) {
 void RawServer::OnMessage(int fd, std::string_view text) {
   if (text.starts_with("sub ")) {
     peers_[fd].channels.insert(std::string(text.substr(4)));
-    Send(fd, Frame("subscribed"));
+    Send(fd, test::ServerFrame("subscribed"));
   } else if (text.starts_with("pub ")) {
     const size_t end = text.find('\n');
     Publish(text.substr(4, end - 4), text.substr(end + 1));
@@ -116,7 +106,7 @@ void RawServer::Publish(std::string_view channel, std::string_view payload) {
   const int times = fault_ == nullptr ? 1 : fault_(published_);
   for (const auto& [fd, peer] : peers_) {
     if (!peer.channels.contains(std::string(channel))) continue;
-    for (int i = 0; i < times; ++i) Send(fd, Frame(payload));
+    for (int i = 0; i < times; ++i) Send(fd, test::ServerFrame(payload));
     if (published_ == close_after) doomed_.push_back(fd);
   }
 }

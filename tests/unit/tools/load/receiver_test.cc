@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "absl/strings/str_cat.h"
+#include "tests/support/server_frame.h"
 #include "tools/load/payload.h"
 
 namespace spillway::load {
@@ -12,19 +13,6 @@ using ::testing::HasSubstr;
 
 constexpr char kAccepted[] = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n";
 constexpr char kSubscribed[] = R"({"type":"subscribed","channel":"load:0"})";
-
-// An unmasked frame, as a server sends it.
-std::string Frame(std::string_view payload, char first = '\x81') {
-  std::string frame(1, first);
-  if (payload.size() < 126) {
-    frame.push_back(static_cast<char>(payload.size()));
-  } else {
-    frame.push_back(126);
-    frame.push_back(static_cast<char>(payload.size() >> 8));
-    frame.push_back(static_cast<char>(payload.size()));
-  }
-  return frame.append(payload);
-}
 
 class ReceiverTest : public ::testing::Test {
  protected:
@@ -51,9 +39,9 @@ class ReceiverTest : public ::testing::Test {
     stamp.sequence = sequence;
     stamp.due_ns = due_ns;
     PayloadWriter writer(options_.streams.at(0));
-    return Frame(absl::StrCat(R"({"type":"event","channel":"load:0","event":"load","slot":0,)",
-                              R"("offset":7,"time":1,"data":)",
-                              std::string(writer.Write(stamp, "")), "}"));
+    return test::ServerFrame(
+        absl::StrCat(R"({"type":"event","channel":"load:0","event":"load","slot":0,)",
+                     R"("offset":7,"time":1,"data":)", std::string(writer.Write(stamp, "")), "}"));
   }
 
   // What the client wrote, unmasked: payloads of frames below 126 bytes, separated by '|'.
@@ -90,9 +78,9 @@ TEST_F(ReceiverTest, SubscribesAfterTheHandshakeAndIsReadyThen) {
   EXPECT_TRUE(Receive(std::string(kAccepted).substr(20)));
   EXPECT_EQ(Sent(), R"({"type":"subscribe","channels":["load:2","load:0"]}|)");
   EXPECT_EQ(counters().upgraded.get(), 1u);
-  Receive(Frame(kSubscribed));
+  Receive(test::ServerFrame(kSubscribed));
   EXPECT_FALSE(client_.ready);
-  Receive(Frame(kSubscribed), 5000);
+  Receive(test::ServerFrame(kSubscribed), 5000);
   EXPECT_TRUE(client_.ready);
   EXPECT_EQ(counters().ready.get(), 1u);
   EXPECT_EQ(counters().connect.max(), 5000u);
@@ -108,7 +96,7 @@ TEST_F(ReceiverTest, ARefusalEndsItAndIsKept) {
 TEST_F(ReceiverTest, BytesMayComeInAnyPieces) {
   Start("bytes=300");
   const std::string bytes =
-      kAccepted + Frame(kSubscribed) + Event(0, 1) + Event(0, 2) + Event(0, 3);
+      kAccepted + test::ServerFrame(kSubscribed) + Event(0, 1) + Event(0, 2) + Event(0, 3);
   for (const char byte : bytes) ASSERT_TRUE(Receive({byte}));
   EXPECT_EQ(counters().events.get(), 3u);
   EXPECT_EQ(counters().sequence.in_order, 3u);
@@ -152,7 +140,7 @@ TEST_F(ReceiverTest, LatencyIsThatOfTheWindow) {
 
 TEST_F(ReceiverTest, WhatDidNotComeAtTheEndIsLost) {
   Start("via=ephemeral,rate=1");
-  Receive(kAccepted + Frame(kSubscribed) + Event(0, 1) + Event(0, 2));
+  Receive(kAccepted + test::ServerFrame(kSubscribed) + Event(0, 1) + Event(0, 2));
   run_->last_number(0, 0).store(5);
   receiver_->Check(client_);
   EXPECT_EQ(counters().expected, 5u);
@@ -162,7 +150,7 @@ TEST_F(ReceiverTest, WhatDidNotComeAtTheEndIsLost) {
 TEST_F(ReceiverTest, WhoCameLaterMissesOnlyWhatCameAfterItsFirst) {
   Start("via=ephemeral,rate=1");
   receiver_->Begin(&client_, 0, 0, false);
-  Receive(kAccepted + Frame(kSubscribed) + Event(0, 3) + Event(0, 4));
+  Receive(kAccepted + test::ServerFrame(kSubscribed) + Event(0, 3) + Event(0, 4));
   run_->last_number(0, 0).store(5);
   receiver_->Check(client_);
   EXPECT_EQ(counters().sequence.skipped, 0u);
@@ -174,14 +162,14 @@ TEST_F(ReceiverTest, AnswersPingsOfBothKinds) {
   Start("");
   Receive(kAccepted);
   Sent();
-  Receive(Frame("abc", '\x89') + Frame(R"({"type":"ping","time":1})"));
+  Receive(test::ServerFrame("abc", '\x89') + test::ServerFrame(R"({"type":"ping","time":1})"));
   EXPECT_EQ(Sent(), "abc|{\"type\":\"pong\"}|");
 }
 
 TEST_F(ReceiverTest, ACloseIsCountedByItsCode) {
   Start("");
   Receive(kAccepted);
-  EXPECT_FALSE(Receive(Frame("\x0F\xA8slow", '\x88')));
+  EXPECT_FALSE(Receive(test::ServerFrame("\x0F\xA8slow", '\x88')));
   EXPECT_EQ(counters().close_codes[0], (std::pair<uint16_t, uint64_t>(4008, 1)));
   EXPECT_THAT(counters().first_problem.data(), HasSubstr("4008: slow"));
 }
@@ -194,7 +182,8 @@ TEST_F(ReceiverTest, AMalformedFrameEndsIt) {
 
 TEST_F(ReceiverTest, ErrorsAndGapsAreCounted) {
   Start("channel=a");
-  Receive(kAccepted + Frame(R"({"type":"gap","channel":"a"})") + Frame(R"({"type":"error"})"));
+  Receive(kAccepted + test::ServerFrame(R"({"type":"gap","channel":"a"})") +
+          test::ServerFrame(R"({"type":"error"})"));
   EXPECT_EQ(counters().told_gaps.get(), 1u);
   EXPECT_EQ(counters().errors.get(), 1u);
 }
@@ -202,17 +191,17 @@ TEST_F(ReceiverTest, ErrorsAndGapsAreCounted) {
 TEST_F(ReceiverTest, AFrameMayHoldSeveralLines) {
   Start("channel=a", "centrifugo");
   Receive(kAccepted);
-  Receive(Frame("{\"id\":1,\"connect\":{}}\n{\"id\":2,\"subscribe\":{}}"));
+  Receive(test::ServerFrame("{\"id\":1,\"connect\":{}}\n{\"id\":2,\"subscribe\":{}}"));
   EXPECT_TRUE(client_.ready);
   Sent();
-  Receive(Frame("{}\n{}"));
+  Receive(test::ServerFrame("{}\n{}"));
   EXPECT_EQ(Sent(), "{}|{}|");
 }
 
 TEST_F(ReceiverTest, CompressedMessagesMayBeCountedOnly) {
   options_.deflate = DeflateMode::kCount;
   Start("channel=a");
-  Receive(kAccepted + Frame("zz", '\xC1'));
+  Receive(kAccepted + test::ServerFrame("zz", '\xC1'));
   EXPECT_EQ(counters().opaque.get(), 1u);
   EXPECT_EQ(counters().events.get(), 1u);
 }
@@ -228,9 +217,9 @@ TEST_F(ReceiverTest, CompressedMessagesMayBeLookedInto) {
   block.push_back(static_cast<char>(text.size() >> 8));
   block.push_back(static_cast<char>(~text.size()));
   block.push_back(static_cast<char>(~text.size() >> 8));
-  Receive(kAccepted + Frame(block + text + '\0', '\xC1'));
+  Receive(kAccepted + test::ServerFrame(block + text + '\0', '\xC1'));
   EXPECT_EQ(counters().sequence.in_order, 1u);
-  EXPECT_FALSE(Receive(Frame("\xFF\xFF", '\xC1')));
+  EXPECT_FALSE(Receive(test::ServerFrame("\xFF\xFF", '\xC1')));
 }
 
 }  // namespace

@@ -18,21 +18,7 @@ namespace spillway::edge {
 namespace {
 
 using test_support::SilentWorker;
-
-class WrittenAway final : public ws::ByteStream {
- public:
-  int fd() const override { return fd_; }
-  ws::IoResult Read(char*, size_t) override { return {ws::IoResult::Status::kWouldBlock, 0}; }
-  ws::IoResult Write(const iovec* pieces, size_t count) override {
-    size_t size = 0;
-    for (size_t i = 0; i < count; ++i) size += pieces[i].iov_len;
-    return {ws::IoResult::Status::kOk, size};
-  }
-  void ShutdownWrite() override {}
-
- private:
-  int fd_ = -1;
-};
+using test_support::WrittenAway;
 
 size_t InUse() {
   const struct mallinfo2 info = ::mallinfo2();

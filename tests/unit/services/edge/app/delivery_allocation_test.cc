@@ -3,11 +3,8 @@
 // write. And the price of a connection: compression adds nothing to it.
 
 #include <gtest/gtest.h>
-#include <malloc.h>
 
-#include <cstdlib>
 #include <memory>
-#include <new>
 #include <string>
 #include <vector>
 
@@ -16,39 +13,13 @@
 #include "services/edge/session/endpoint_acceptor.h"
 #include "services/edge/session/session.h"
 #include "services/edge/ws/connection_set.h"
+#include "tests/support/allocations.h"
 #include "tests/support/fake_clock.h"
+#include "tests/unit/services/edge/hub/no_upstream.h"
 #include "tests/unit/services/edge/ws/fake_stream.h"
-
-namespace {
-size_t allocations = 0;
-size_t live_bytes = 0;
-}  // namespace
-
-// Not inlined: GCC would take the two halves for a mismatch.
-[[gnu::noinline]] void* operator new(size_t size) {
-  ++allocations;
-  if (void* memory = std::malloc(size)) {
-    live_bytes += ::malloc_usable_size(memory);
-    return memory;
-  }
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept {
-  if (memory != nullptr) live_bytes -= ::malloc_usable_size(memory);
-  std::free(memory);
-}
-[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { operator delete(memory); }
 
 namespace spillway::edge {
 namespace {
-
-class NoUpstream final : public Upstream {
- public:
-  void AddInterest(size_t, std::string) override {}
-  void RemoveInterest(size_t, std::string) override {}
-  void Read(size_t, uint64_t, std::string, bool,
-            std::vector<std::pair<SlotNumber, int64_t>>) override {}
-};
 
 class CountingEncoder final : public EventEncoder {
  public:
@@ -147,24 +118,24 @@ class Worker {
   size_t Deliver(size_t events) {
     std::vector<std::shared_ptr<const EdgeBatch>> batches;
     for (size_t i = 0; i < events; ++i) batches.push_back(MakeBatch());
-    const size_t before = allocations;
+    const size_t before = test::AllocationsSoFar().count;
     for (auto& batch : batches) {
       set_.BeginTurn();
       hub_.OnBatch(*batch, clock_.Now());
       set_.EndTurn();
       batch.reset();
     }
-    return allocations - before;
+    return test::AllocationsSoFar().count - before;
   }
 
   // Those of a flush of the lane, a second later.
   size_t Flush() {
     clock_.Advance(std::chrono::seconds(1));
-    const size_t before = allocations;
+    const size_t before = test::AllocationsSoFar().count;
     set_.BeginTurn();
     hub_.Tick(clock_.Now());
     set_.EndTurn();
-    return allocations - before;
+    return test::AllocationsSoFar().count - before;
   }
 
   uint64_t deliveries() const { return hub_.counters().deliveries; }
@@ -261,9 +232,9 @@ TEST(DeliveryAllocationTest, CompressionAddsNothingToAConnection) {
   for (const Compression compression : {Compression::kNone, Compression::kAll}) {
     Worker worker(100, compression);
     worker.Deliver(10);
-    const size_t before = live_bytes;
+    const size_t before = test::AllocationsSoFar().live_bytes;
     worker.Connect(kClients);
-    grown[static_cast<size_t>(compression)] = live_bytes - before;
+    grown[static_cast<size_t>(compression)] = test::AllocationsSoFar().live_bytes - before;
     worker.Deliver(10);
     EXPECT_EQ(worker.sent_compressed(),
               compression == Compression::kAll ? 10u * (100 + 100 + kClients) : 0u);

@@ -17,8 +17,25 @@
 #include "services/edge/session/session.h"
 #include "services/edge/timer/timing_wheel.h"
 #include "services/edge/ws/connection_set.h"
+#include "tests/unit/services/edge/hub/no_upstream.h"
 
 namespace spillway::edge::test_support {
+
+// Takes all that is written, and never has anything to read.
+class WrittenAway final : public ws::ByteStream {
+ public:
+  int fd() const override { return fd_; }
+  ws::IoResult Read(char*, size_t) override { return {ws::IoResult::Status::kWouldBlock, 0}; }
+  ws::IoResult Write(const iovec* pieces, size_t count) override {
+    size_t size = 0;
+    for (size_t i = 0; i < count; ++i) size += pieces[i].iov_len;
+    return {ws::IoResult::Status::kOk, size};
+  }
+  void ShutdownWrite() override {}
+
+ private:
+  int fd_ = -1;  // as large as a stream over a socket
+};
 
 // All that a worker of the edge has for its clients, but for sockets and threads. The endpoint
 // wants tokens, takes commands and keeps a heartbeat, as most do.
@@ -100,13 +117,6 @@ class SilentWorker {
   ws::WorkerCounters& socket_counters() { return socket_counters_; }
 
  private:
-  class NoUpstream final : public Upstream {
-   public:
-    void AddInterest(size_t, std::string) override {}
-    void RemoveInterest(size_t, std::string) override {}
-    void Read(size_t, uint64_t, std::string, bool,
-              std::vector<std::pair<SlotNumber, int64_t>>) override {}
-  };
   class Loop final : public ws::EventLoop {
    public:
     bool Watch(int, ws::Connection* connection) override {

@@ -1,27 +1,13 @@
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <memory>
-#include <new>
 #include <vector>
 
 #include "services/edge/ws/connection_set.h"
+#include "tests/support/allocations.h"
 #include "tests/support/fake_clock.h"
 #include "tests/unit/services/edge/ws/backlog_fixture.h"
 #include "tests/unit/services/edge/ws/fake_stream.h"
-
-namespace {
-size_t allocations = 0;
-}
-
-// Not inlined: GCC would take the two halves for a mismatch.
-[[gnu::noinline]] void* operator new(size_t size) {
-  ++allocations;
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 
 namespace spillway::edge::ws {
 namespace {
@@ -66,13 +52,14 @@ TEST(SendAllocationTest, DeliveriesAllocateNothing) {
     set.EndTurn();
   };
   deliver();  // the pool grows to what a turn needs
-  const size_t before = allocations;
+  const size_t before = test::AllocationsSoFar().count;
   for (int turn = 0; turn < 10; ++turn) deliver();
-  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(test::AllocationsSoFar().count, before);
   EXPECT_EQ(counters.frames_out.Value(), 11u * kConnections * kFrames);
   EXPECT_EQ(counters.writes.Value(), 11u * kConnections);
   { const Ref<Frame> other = Frame::Make(Opcode::kText, "x"); }
-  EXPECT_EQ(allocations, before + 1);  // the count does count, and a frame is one allocation
+  EXPECT_EQ(test::AllocationsSoFar().count,
+            before + 1);  // the count does count, and a frame is one allocation
 }
 
 // Their backlogs are as full as they may be, so every event takes the place of another.
@@ -118,9 +105,9 @@ TEST(SendAllocationTest, NorDoTheyForStalledClients) {
     }
   };
   deliver();
-  const size_t before = allocations;
+  const size_t before = test::AllocationsSoFar().count;
   for (int round = 0; round < 3; ++round) deliver();
-  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(test::AllocationsSoFar().count, before);
   const BacklogCounters& backlog = counters.backlog;
   EXPECT_GT(backlog.conflated.Value(), kConnections * kEvents);
   EXPECT_GT(backlog.dropped_oldest.Value() + backlog.dropped_yielding.Value(),

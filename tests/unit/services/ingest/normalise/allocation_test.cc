@@ -1,27 +1,10 @@
-// A binary of its own: it replaces the global allocation functions.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <memory>
-#include <new>
 
 #include "services/ingest/normalise/normaliser.h"
 #include "services/ingest/normalise/route_table.h"
-
-namespace {
-size_t allocations = 0;
-}  // namespace
-
-// GCC 12 sees malloc and free through the inlined operators and takes them for a mismatch.
-#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
-
-void* operator new(size_t size) {
-  ++allocations;
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t /*size*/) noexcept { std::free(memory); }
+#include "tests/support/allocations.h"
 
 namespace spillway::ingest {
 namespace {
@@ -47,11 +30,12 @@ TEST(NormaliseAllocationTest, NoneInSteadyTraffic) {
   record.value =
       R"({"symbol":"a-symbol-too-long-for-small-strings","kind":"x","time":1769846400250})";
   for (int i = 0; i < 3; ++i) normaliser.Normalise(*compiled, record);
-  const size_t before = allocations;
+  const size_t before = test::AllocationsSoFar().count;
+  ASSERT_GT(before, 0U);  // the count does count
   for (int i = 0; i < 100; ++i) {
     ASSERT_EQ(normaliser.Normalise(*compiled, record).events.size(), 1U);
   }
-  EXPECT_EQ(allocations - before, 0U);
+  EXPECT_EQ(test::AllocationsSoFar().count - before, 0U);
 }
 
 }  // namespace
