@@ -58,7 +58,8 @@ class EdgeFeed {
   // max_batch_bytes (one larger record travels alone), fairly over the partitions. Progress without
   // events is included when `all_progress`, or when the edge waits for news of its interest. Empty
   // if there is nothing to say. Where a cursor fell off its log, *behind and the attachment's own
-  // are set: it must be led up to the log anew; the others go on.
+  // are set: it must be led up to the log anew; the others go on. What is returned must be sent, or
+  // the link ended: the cursors stand behind it.
   std::string BuildBatch(const Logs& logs, bool all_progress, bool* behind);
 
   // A batch is with the link and not taken yet.

@@ -162,6 +162,19 @@ TEST_F(EdgeFeedTest, FallingBehindIsSaid) {
   EXPECT_EQ(Next(), "behind");
 }
 
+TEST_F(EdgeFeedTest, WhatWasTakenOutOfTheLogsIsInTheBatchThoughAnotherPartitionIsBehind) {
+  PartitionLog& log = logs_.Open(2, {.max_bytes = 2 * EventRecord(1).cost()});
+  Want({"c"});
+  for (SlotId slot : {1u, 2u, 3u}) Attach(slot);
+  for (int64_t offset : {1, 2, 3, 4}) log.Append(EventRecord(offset, "c", "{}", 2));
+  Append(1, 5);
+  Append(3, 6);
+  bool behind = false;
+  EXPECT_EQ(Text(feed_.BuildBatch(logs_, /*all_progress=*/false, &behind)),
+            "1:5 3:6 1#11<=5 3#13<=6");
+  EXPECT_TRUE(behind);
+}
+
 TEST_F(EdgeFeedTest, EvictionOfWhatWasTakenIsNoGap) {
   PartitionLog& log = logs_.Open(1, {.max_bytes = 2 * EventRecord(1).cost() + 20});
   Want({"c"});

@@ -126,5 +126,58 @@ TEST_F(SlowEdge, ThatComesBackInTimeIsServedFromTheLog) {
   EXPECT_THAT(source_.Take(), IsEmpty()) << "no scan";
 }
 
+// What a batch took out of the logs has been sent, whatever another partition of the edge needs.
+class SlowEdgeOfSeveralPartitions : public ShardTest {
+ protected:
+  void SetUp() override {
+    ShardCore::Options options = SmallLog(4);
+    options.max_batch_bytes = 3 * EventRecord(100, "c", "{}", 1).bytes.size();
+    Build(options);
+    Open(1);
+    for (SlotId slot : {1u, 2u, 3u}) {
+      core_->AddSlot({.id = slot, .topic = "t", .partition = static_cast<int32_t>(slot)});
+      v1::Attach attach = Request(10 + slot, slot);
+      attach.set_end(true);
+      core_->OnAttach(1, attach, now_);
+      core_->OnResolved(slot, 0, 100, now_);
+    }
+    source_.Take();
+    sink_.Take(1);
+  }
+  void Flow(SlotId slot, int64_t first, int64_t last) {
+    for (int64_t offset = first; offset <= last; ++offset) {
+      LogRecord record = EventRecord(offset, "c", "{}", slot);
+      record.time_us = wall_us_;
+      core_->OnLiveRecord(slot, {.record = std::move(record), .latest = {}}, now_);
+    }
+  }
+};
+
+TEST_F(SlowEdgeOfSeveralPartitions, IsSentTheOthersInTheBatchThatFindsOneBehind) {
+  Flow(3, 100, 100);
+  core_->Pump(now_);  // one batch is under way
+  Flow(1, 100, 101);
+  Flow(2, 100, 100);
+  Flow(3, 101, 105);
+  core_->OnBatchTaken(1);
+  Pass(std::chrono::seconds(1));  // the batch that brings everyone's progress meets it first
+  EXPECT_THAT(source_.Take(), ElementsAre("scan 3 from 101"));
+  core_->OnBatchTaken(1);
+  // The next one is full before it comes to the partition that is behind.
+  Flow(1, 102, 104);
+  core_->Pump(now_);
+  core_->OnBatchTaken(1);
+  for (int64_t offset = 101; offset <= 105; ++offset) {
+    core_->OnScanRecord(3, {.record = EventRecord(offset, "c", "{}", 3), .latest = {}}, now_);
+  }
+  core_->Pump(now_);
+  core_->OnBatchTaken(1);
+  EXPECT_THAT(sink_.Take(1),
+              ElementsAre("3:100 3#13<=100", "1:100 1:101 2:100 1#11<=101 2#12<=100",
+                          "1:102 1:103 1:104 1#11<=104", "3:101 3:102 3:103 3#13<=103"));
+  EXPECT_THAT(Pump(), ElementsAre("3:104 3:105 3#13<=105"));
+  EXPECT_THAT(sink_.cut, IsEmpty());
+}
+
 }  // namespace
 }  // namespace spillway::ingest
