@@ -12,4 +12,8 @@ inline constexpr size_t kMaxBatchBytes = 64 << 20;
 // the batch that it travels in is progress.
 inline constexpr size_t kMaxRecordBytes = 60 << 20;
 
+// Channel names in one Interest message. A larger change goes as several: no interest may be too
+// large for a message, and none may hold up a shard for long while it is applied.
+inline constexpr size_t kInterestBytes = 256 << 10;
+
 }  // namespace spillway::wire

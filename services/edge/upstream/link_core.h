@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -46,6 +47,7 @@ class LinkCore {
     std::chrono::milliseconds move_timeout{10'000};
     size_t moves_at_once = 4;
     std::chrono::milliseconds interest_linger{60'000};
+    size_t interest_bytes = wire::kInterestBytes;  // of channel names, in one message
     std::chrono::milliseconds read_timeout{10'000};
     std::chrono::milliseconds read_retry{100};
     // How long the first placement waits, from the first catalogue on, for the ingests that have
@@ -130,7 +132,9 @@ class LinkCore {
 
   // link_interest.cc
   void SendWholeInterest(LinkState& link);
-  void SendInterest(v1::Interest change);
+  class InterestWriter;
+  void SendInterest(const std::vector<ChannelInterest*>& add,
+                    const std::vector<std::string>& remove);
   void AwaitCoverage(ChannelInterest& channel, const SlotState& slot);
   void CoverageKnown(const SlotState& slot, const LinkState& link, uint64_t sequence,
                      int64_t after);
@@ -155,6 +159,7 @@ class LinkCore {
   bool placed_ = false;             // slots were placed once: from then on without waiting
   size_t expected_links_ = 0;
   Interests interests_;
+  std::list<ChannelInterest*> unused_;  // of them, those that no worker wants, the oldest first
   std::vector<PendingRead> waiting_reads_;
   absl::flat_hash_map<uint64_t, std::unique_ptr<PendingCall>> calls_;
   uint64_t next_attach_id_ = 1;

@@ -7,28 +7,62 @@
 
 namespace spillway::edge {
 
-void LinkCore::SendWholeInterest(LinkState& link) {
-  v1::LinkRequest request;
-  v1::Interest* interest = request.mutable_interest();
-  interest->set_sequence(++link.interest_sequence);
-  interest->set_full(true);
-  for (auto& [name, channel] : interests_) {
-    interest->add_add(name);
-    channel->sequences.emplace_back(link.id, link.interest_sequence);
+// Writes a change of interest to one link, as messages of a bounded size: each is in force as the
+// ingest takes it, and has a sequence of its own.
+class LinkCore::InterestWriter {
+ public:
+  // `full`: the first message makes void what was wanted before.
+  InterestWriter(const LinkCore& core, LinkState& link, bool full)
+      : sink_(core.sink_), max_bytes_(core.options_.interest_bytes), link_(link) {
+    if (full) Next().set_full(true);
   }
-  sink_.Send(link.id, std::move(request));
+
+  void Add(ChannelInterest& channel) {
+    Room(channel.name).add_add(channel.name);
+    channel.sequences.emplace_back(link_.id, link_.interest_sequence);
+  }
+  void Remove(const std::string& name) { Room(name).add_remove(name); }
+  void Finish() {
+    if (request_.has_interest()) sink_.Send(link_.id, std::exchange(request_, {}));
+  }
+
+ private:
+  static constexpr size_t kNameOverhead = 3;  // a tag and a length
+
+  v1::Interest& Next() {
+    request_.mutable_interest()->set_sequence(++link_.interest_sequence);
+    bytes_ = 0;
+    return *request_.mutable_interest();
+  }
+  v1::Interest& Room(const std::string& name) {
+    const size_t size = name.size() + kNameOverhead;
+    if (bytes_ > 0 && bytes_ + size > max_bytes_) Finish();
+    if (!request_.has_interest()) Next();
+    bytes_ += size;
+    return *request_.mutable_interest();
+  }
+
+  LinkCoreSink& sink_;
+  const size_t max_bytes_;
+  LinkState& link_;
+  v1::LinkRequest request_;
+  size_t bytes_ = 0;
+};
+
+void LinkCore::SendWholeInterest(LinkState& link) {
+  InterestWriter writer(*this, link, /*full=*/true);
+  for (auto& [name, channel] : interests_) writer.Add(*channel);
+  writer.Finish();
 }
 
-void LinkCore::SendInterest(v1::Interest change) {
+void LinkCore::SendInterest(const std::vector<ChannelInterest*>& add,
+                            const std::vector<std::string>& remove) {
   for (auto& [id, link] : links_) {
     if (!link->greeted) continue;  // its Hello brings it the whole
-    change.set_sequence(++link->interest_sequence);
-    v1::LinkRequest request;
-    *request.mutable_interest() = change;
-    for (const std::string& name : change.add()) {
-      interests_.at(name)->sequences.emplace_back(id, link->interest_sequence);
-    }
-    sink_.Send(id, std::move(request));
+    InterestWriter writer(*this, *link, /*full=*/false);
+    for (const std::string& name : remove) writer.Remove(name);
+    for (ChannelInterest* channel : add) writer.Add(*channel);
+    writer.Finish();
   }
 }
 
@@ -47,12 +81,11 @@ void LinkCore::AddInterest(size_t worker, std::string_view name, MonoTime) {
     for (const auto& slot : slots_) {
       if (slot != nullptr) AwaitCoverage(*channel, *slot);
     }
-    v1::Interest change;
-    change.add_add(channel->name);
     channel->workers.push_back(worker);
-    SendInterest(std::move(change));
+    SendInterest({channel.get()}, {});
     return;
   }
+  if (channel->unused.has_value()) unused_.erase(*std::exchange(channel->unused, std::nullopt));
   if (std::find(channel->workers.begin(), channel->workers.end(), worker) ==
       channel->workers.end()) {
     channel->workers.push_back(worker);
@@ -65,8 +98,11 @@ void LinkCore::AddInterest(size_t worker, std::string_view name, MonoTime) {
 void LinkCore::RemoveInterest(size_t worker, std::string_view name, MonoTime now) {
   const auto found = interests_.find(name);
   if (found == interests_.end()) return;
-  std::erase(found->second->workers, worker);
-  found->second->unused_since = now;
+  ChannelInterest& channel = *found->second;
+  std::erase(channel.workers, worker);
+  if (!channel.workers.empty() || channel.unused.has_value()) return;
+  channel.unused_since = now;
+  channel.unused = unused_.insert(unused_.end(), &channel);
 }
 
 void LinkCore::CoverageKnown(const SlotState& slot, const LinkState& link, uint64_t sequence,
@@ -96,20 +132,19 @@ void LinkCore::CoverageKnown(const SlotState& slot, const LinkState& link, uint6
 }
 
 void LinkCore::ExpireInterest(MonoTime now) {
-  v1::Interest change;
-  for (auto channel = interests_.begin(); channel != interests_.end();) {
-    if (!channel->second->workers.empty() ||
-        now - channel->second->unused_since < options_.interest_linger) {
-      ++channel;
-      continue;
+  // Only those that nobody wants are looked at, the oldest first: of the others there may be very
+  // many.
+  std::vector<std::string> remove;
+  while (!unused_.empty() && now - unused_.front()->unused_since >= options_.interest_linger) {
+    const ChannelInterest& channel = *unused_.front();
+    unused_.pop_front();
+    for (const ChannelInterest::Coverage& coverage : channel.coverage) {
+      if (slots_[coverage.slot] != nullptr) slots_[coverage.slot]->awaiting.erase(channel.name);
     }
-    change.add_remove(channel->first);
-    for (const ChannelInterest::Coverage& coverage : channel->second->coverage) {
-      if (slots_[coverage.slot] != nullptr) slots_[coverage.slot]->awaiting.erase(channel->first);
-    }
-    interests_.erase(channel++);
+    remove.push_back(channel.name);
+    interests_.erase(remove.back());
   }
-  if (change.remove_size() > 0) SendInterest(std::move(change));
+  if (!remove.empty()) SendInterest({}, remove);
 }
 
 }  // namespace spillway::edge

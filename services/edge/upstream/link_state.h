@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -77,6 +78,7 @@ struct ChannelInterest {
   std::string name;
   std::vector<size_t> workers;  // that have subscribers
   MonoTime unused_since;
+  std::optional<std::list<ChannelInterest*>::iterator> unused;  // its place in LinkCore::unused_
   std::vector<Coverage> coverage;
   std::vector<std::pair<LinkId, uint64_t>> sequences;  // when each link was told
 

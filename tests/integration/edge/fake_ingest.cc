@@ -165,6 +165,11 @@ std::vector<v1::Attach> FakeIngest::attaches() {
   return attaches_;
 }
 
+size_t FakeIngest::interests() {
+  MutexLock lock(mutex_);
+  return interest_.size();
+}
+
 int64_t FakeIngest::credit() {
   MutexLock lock(mutex_);
   return credit_;

@@ -41,6 +41,7 @@ class FakeIngest final : public v1::LinkService::Service {
   bool WaitForInterest(const std::string& channel);
   bool WaitForAttach(size_t count);
   std::vector<v1::Attach> attaches();
+  size_t interests();  // channels wanted
   int64_t credit();
   size_t links();
 

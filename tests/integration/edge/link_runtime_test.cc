@@ -162,5 +162,19 @@ TEST_F(LinkRuntimeTest, ASecondAddressOfAnIngestIsNoSecondLink) {
   EXPECT_EQ(runtime_->status().ingests[1].error, "");
 }
 
+TEST_F(LinkRuntimeTest, AnInterestLargerThanAnyMessageGetsThrough) {
+  constexpr size_t kChannels = 40'000;  // 10 MB of names; the ingest takes messages of 4 MiB
+  const std::string pad(240, 'x');
+  Start();
+  for (size_t n = 0; n < kChannels; ++n) {
+    runtime_->AddInterest(0, "price:" + pad + std::to_string(n));
+  }
+  ASSERT_TRUE(Wait([&] { return runtime_->status().upstream->interests == kChannels; }));
+  test::FakeIngest one("ingest-1");
+  Resolve(List{one.address()});
+  ASSERT_TRUE(one.WaitForAttach(1));
+  EXPECT_EQ(one.interests(), kChannels);  // all of it before the first attach
+}
+
 }  // namespace
 }  // namespace spillway::edge

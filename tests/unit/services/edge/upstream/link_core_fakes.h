@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <memory>
@@ -26,12 +27,19 @@ class FakeLinkSink final : public LinkCoreSink {
   std::vector<std::string> reads;   // "1:snapshot 5 c 10:7": link, kind, call, channel, slots
   std::vector<std::string> reports;
   std::shared_ptr<const SlotTable> table;
+  bool keep_texts = true;  // of what is sent; else only the figures below
+  size_t largest_request = 0;
+  size_t interest_names = 0;  // added and removed
 
   std::vector<std::string> Take(LinkId link) { return std::exchange(sent[link], {}); }
   std::vector<std::string> TakePosted() { return std::exchange(posted, {}); }
   std::vector<std::string> TakeReads() { return std::exchange(reads, {}); }
 
   void Send(LinkId link, v1::LinkRequest request) override {
+    largest_request = std::max(largest_request, request.ByteSizeLong());
+    interest_names +=
+        static_cast<size_t>(request.interest().add_size() + request.interest().remove_size());
+    if (!keep_texts) return;
     std::string text;
     switch (request.message_case()) {
       case v1::LinkRequest::kHello:
@@ -175,13 +183,14 @@ class LinkCoreTest : public ::testing::Test {
     hello->set_route_time_us(route_time_us);
     Deliver(link, response);
   }
-  void Catalogue(LinkId link, std::vector<int32_t> partitions, std::vector<int32_t> young = {}) {
+  void Catalogue(LinkId link, std::vector<int32_t> partitions, std::vector<int32_t> young = {},
+                 std::string feeds = "c") {
     v1::LinkResponse response;
     v1::Catalogue* catalogue = response.mutable_catalogue();
     catalogue->set_complete(true);
     v1::CatalogueTopic* topic = catalogue->add_topics();
     topic->set_topic("t");
-    topic->add_feeds()->set_pattern("c");
+    topic->add_feeds()->set_pattern(std::move(feeds));
     for (const auto* list : {&partitions, &young}) {
       for (int32_t partition : *list) {
         v1::CatalogueSlot* slot = topic->add_slots();
@@ -208,10 +217,10 @@ class LinkCoreTest : public ::testing::Test {
   }
   // A link up to the point where its catalogue is known.
   void Open(LinkId link, std::vector<int32_t> partitions, int64_t route_time_us = 1,
-            std::string route_hash = "same") {
+            std::string route_hash = "same", std::string feeds = "c") {
     core_->OnLinkUp(link, now_);
     Hello(link, absl::StrCat("ingest-", link), route_time_us, std::move(route_hash));
-    Catalogue(link, std::move(partitions));
+    Catalogue(link, std::move(partitions), {}, std::move(feeds));
     Beat(link);
   }
   static uint32_t SlotOf(LinkId link, int32_t partition) {

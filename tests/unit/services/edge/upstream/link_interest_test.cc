@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include "absl/strings/str_split.h"
+#include "common/wire/limits.h"
 #include "tests/unit/services/edge/upstream/link_core_fakes.h"
 
 namespace spillway::edge {
@@ -13,6 +15,12 @@ using testing::IsEmpty;
 
 class LinkInterest : public LinkCoreTest {
  protected:
+  // One ingest, partition 0 of a topic that feeds these channels attached at offset 9.
+  void Catalogued(std::string feeds) {
+    Open(1, {0}, 1, "same", std::move(feeds));
+    Attached(1, 10, 1, 9);
+    sink_.Take(1);
+  }
   void Answer(uint64_t call, std::vector<std::pair<uint32_t, int64_t>> as_of,
               std::vector<int64_t> offsets = {}, bool last = true) {
     v1::ReadResponse response;
@@ -97,6 +105,63 @@ TEST_F(LinkInterest, WhoComesBackInTimeFindsItStillThere) {
   EXPECT_THAT(sink_.TakePosted(), ElementsAre("interest 0 c 0:9"));
   for (int n = 0; n < 40; ++n) Pass(milliseconds(2'000), {1});
   EXPECT_THAT(sink_.Take(1), IsEmpty());
+}
+
+// The channels of a text "interest 3 +a +b".
+std::vector<std::string> Added(const std::string& line) {
+  std::vector<std::string> added;
+  for (const auto part : absl::StrSplit(line, " +")) added.emplace_back(part);
+  added.erase(added.begin());
+  return added;
+}
+
+TEST_F(LinkInterest, AWholeInterestAboveAMessageGoesInSeveralThatAddUp) {
+  LinkCore::Options options;
+  options.interest_bytes = 10;  // two names of two bytes
+  Build(options);
+  for (int n = 0; n < 5; ++n) core_->AddInterest(0, absl::StrCat("c", n), now_);
+  Open(1, {0});
+  const Lines sent = sink_.Take(1);
+  ASSERT_EQ(sent.size(), 5u);
+  EXPECT_EQ(sent[0], "hello");
+  std::vector<std::string> all;
+  for (size_t n = 1; n <= 3; ++n) {
+    EXPECT_THAT(sent[n], testing::StartsWith(absl::StrCat("interest ", n, n == 1 ? " full" : "")));
+    EXPECT_LE(Added(sent[n]).size(), 2u);
+    for (const std::string& name : Added(sent[n])) all.push_back(name);
+  }
+  EXPECT_THAT(all, testing::UnorderedElementsAre("c0", "c1", "c2", "c3", "c4"));
+  // The last thing said: an ingest that takes it has all of the interest.
+  EXPECT_EQ(sent[4], "attach 10#1 end");
+}
+
+TEST_F(LinkInterest, EachMessageOfAnInterestIsAnsweredForItself) {
+  LinkCore::Options options;
+  options.interest_bytes = 1;  // one name
+  Build(options);
+  Catalogued("**");
+  core_->AddInterest(0, "a", now_);
+  core_->AddInterest(0, "b", now_);
+  sink_.TakePosted();
+  SendBatch(1, Batch(10, 1, {}, 12, /*interest_sequence=*/2, /*interest_after=*/11));
+  EXPECT_THAT(sink_.TakePosted(), ElementsAre("interest 0 a 0:11", "batch 0<=12"));
+  SendBatch(1, Batch(10, 1, {}, 14, 3, 13));
+  EXPECT_THAT(sink_.TakePosted(), ElementsAre("interest 0 b 0:13", "batch 0<=14"));
+}
+
+TEST_F(LinkInterest, NoMessageOfAHundredThousandChannelsIsLarge) {
+  constexpr size_t kChannels = 100'000;
+  sink_.keep_texts = false;
+  for (size_t n = 0; n < kChannels; ++n) core_->AddInterest(0, absl::StrCat("c", n), now_);
+  Open(1, {0});
+  EXPECT_EQ(sink_.interest_names, kChannels);
+  EXPECT_LE(sink_.largest_request, wire::kInterestBytes + 64);
+  sink_.interest_names = sink_.largest_request = 0;
+  for (size_t n = 0; n < kChannels; ++n) core_->RemoveInterest(0, absl::StrCat("c", n), now_);
+  for (int n = 0; n < 31; ++n) Pass(milliseconds(2'000), {1});
+  EXPECT_EQ(sink_.interest_names, kChannels);
+  EXPECT_LE(sink_.largest_request, wire::kInterestBytes + 64);
+  EXPECT_EQ(core_->Status(now_).interests, 0u);
 }
 
 TEST_F(LinkInterest, ReadsGoToWhoServesEachSlot) {

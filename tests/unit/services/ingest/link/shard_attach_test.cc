@@ -26,6 +26,25 @@ TEST_F(ShardAttach, TakesUpAfterAPosition) {
   EXPECT_THAT(Pump(), ElementsAre("1:42 1#11<=42"));
 }
 
+TEST_F(ShardAttach, AnInterestInSeveralMessagesIsWholeForTheAttachBehindIt) {
+  core_->OpenLink(1);
+  core_->OnInterest(1, FullInterest(1, {"other"}));
+  v1::Interest more;
+  more.set_sequence(2);
+  more.add_add("c");
+  core_->OnInterest(1, more);
+  AttachAfter(1, 11, 41);
+  core_->OnResolved(1, 0, 100, now_);
+  EXPECT_THAT(sink_.Take(1), ElementsAre("attached 1#11 after 41 interest 2"));
+  Live(42);
+  EXPECT_THAT(Pump(), ElementsAre("1:42 1#11<=42"));
+  // The first of another whole one makes void what was wanted before.
+  core_->OnInterest(1, FullInterest(3, {"other"}));
+  Live(43);
+  core_->OnBatchTaken(1);
+  EXPECT_THAT(Pump(), ElementsAre("1#11<=43 interest 3 after 42"));
+}
+
 TEST_F(ShardAttach, TakesUpAtTheBeginning) {
   Open(1);
   AttachBegin(1, 11);
