@@ -141,6 +141,7 @@ class Binder {
 
   static std::vector<std::string> Keys(const Descriptor& type) {
     std::vector<std::string> keys;
+    keys.reserve(static_cast<size_t>(type.field_count()));
     for (int i = 0; i < type.field_count(); ++i) keys.push_back(type.field(i)->name());
     return keys;
   }

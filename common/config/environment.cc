@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -42,7 +41,9 @@ class RealEnvironment final : public Environment {
     }
     errno = 0;
     std::ifstream stream(path, std::ios::binary);
-    if (!stream) return absl::NotFoundError(std::strerror(errno != 0 ? errno : ENOENT));
+    if (!stream) {
+      return absl::NotFoundError(std::generic_category().message(errno != 0 ? errno : ENOENT));
+    }
     std::string text((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
     if (stream.bad()) return absl::UnavailableError("reading failed");
     return text;

@@ -224,6 +224,7 @@ std::vector<std::string> ValidateEnvironment(const v1::Config& config,
   CollectWarnings(config.ingest().environment().ignored(), environment, names);
   CollectWarnings(config.edge().environment().ignored(), environment, names);
   std::vector<std::string> warnings;
+  warnings.reserve(names.size());
   for (const std::string& name : names) {
     warnings.push_back(
         absl::StrCat("environment variable ", name, " is set, but has no effect in Spillway"));

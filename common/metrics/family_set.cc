@@ -7,6 +7,9 @@
 #include <set>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "common/base/strings.h"
+
 namespace spillway::metrics::internal {
 namespace {
 
@@ -72,22 +75,22 @@ std::string SeriesKey(std::string_view name, Labels labels) {
 }
 
 std::string Problem(const Families& families, const Family& family, const Labels& labels) {
-  const std::string& name = family.name();
-  if (!ValidName(name)) return "invalid metric name '" + name + "'";
-  if (!families.Owns(family)) return "metric '" + name + "' is not declared, or declared twice";
+  const auto wrong = [&family](std::string_view what) {
+    return absl::StrCat("metric '", family.name(), "' ", Abs(what));
+  };
+  if (!ValidName(family.name())) return wrong("has an invalid name");
+  if (!families.Owns(family)) return wrong("is not declared, or declared twice");
   std::set<std::string_view> names;
   for (const auto& [label, value] : labels) {
     // "le" is a histogram's own.
     if (!ValidLabelName(label) || (family.type() == Family::Type::kHistogram && label == "le")) {
-      return "metric '" + name + "': invalid label name '" + label + "'";
+      return wrong(absl::StrCat("has an invalid label '", label, "'"));
     }
-    if (!names.insert(label).second) {
-      return "metric '" + name + "': label '" + label + "' is given twice";
-    }
+    if (!names.insert(label).second) return wrong(absl::StrCat("has label '", label, "' twice"));
   }
   const auto& declared = family.labels();
   if (names != std::set<std::string_view>(declared.begin(), declared.end())) {
-    return "metric '" + name + "' is registered with other labels than declared";
+    return wrong("is registered with other labels than declared");
   }
   return "";
 }

@@ -41,7 +41,7 @@ std::string_view BearerToken(std::string_view authorization) {
   return authorization.substr(start, end - start + 1);
 }
 
-Authorizer BearerAuthorizer(std::string token, std::vector<std::string> services) {
+Authorizer BearerAuthorizer(std::string_view token, std::vector<std::string> services) {
   return [expected = DigestOf(token), services = std::move(services)](
              std::string_view method, std::string_view authorization) {
     const std::string_view service = ServiceOfMethod(method);

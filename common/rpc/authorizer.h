@@ -22,7 +22,7 @@ std::string_view ServiceOfMethod(std::string_view method);
 // Wants "authorization: Bearer <token>" (RFC 6750, section 2.1) for calls of the named services and
 // lets all others pass: health and reflection stay open. Unauthenticated says what is missing or
 // wrong. The comparison takes the same time wherever the tokens differ. `token` must not be empty.
-Authorizer BearerAuthorizer(std::string token, std::vector<std::string> services);
+Authorizer BearerAuthorizer(std::string_view token, std::vector<std::string> services);
 
 // The token of "Bearer <token>", the scheme in any case; "" for anything else.
 std::string_view BearerToken(std::string_view authorization);

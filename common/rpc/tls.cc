@@ -6,10 +6,10 @@
 #include <openssl/x509.h>
 
 #include <cerrno>
-#include <cstring>
 #include <fstream>
 #include <memory>
 #include <sstream>
+#include <system_error>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -39,7 +39,7 @@ absl::Status Read(const char* what, const std::string& path, std::string* out) {
   if (!file || text.str().empty()) {
     return absl::InvalidArgumentError(
         absl::StrCat("cannot read the ", what, " file '", path,
-                     "': ", errno != 0 ? std::strerror(errno) : "it is empty"));
+                     "': ", errno != 0 ? std::generic_category().message(errno) : "it is empty"));
   }
   *out = text.str();
   return absl::OkStatus();

@@ -109,14 +109,14 @@ TEST_P(BadFamilyTest, IsRefused) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, BadFamilyTest,
-    testing::Values(BadCase{"", {}, {}, "invalid metric name"},
-                    BadCase{"1a", {}, {}, "invalid metric name"},
-                    BadCase{"a-b", {}, {}, "invalid metric name"},
-                    BadCase{"a b", {}, {}, "invalid metric name"},
-                    BadCase{"a", {"__x"}, {{"__x", "1"}}, "invalid label name"},
-                    BadCase{"a", {"x:y"}, {{"x:y", "1"}}, "invalid label name"},
-                    BadCase{"a", {""}, {{"", "1"}}, "invalid label name"},
-                    BadCase{"a", {"x"}, {{"x", "1"}, {"x", "2"}}, "given twice"},
+    testing::Values(BadCase{"", {}, {}, "has an invalid name"},
+                    BadCase{"1a", {}, {}, "has an invalid name"},
+                    BadCase{"a-b", {}, {}, "has an invalid name"},
+                    BadCase{"a b", {}, {}, "has an invalid name"},
+                    BadCase{"a", {"__x"}, {{"__x", "1"}}, "has an invalid label"},
+                    BadCase{"a", {"x:y"}, {{"x:y", "1"}}, "has an invalid label"},
+                    BadCase{"a", {""}, {{"", "1"}}, "has an invalid label"},
+                    BadCase{"a", {"x"}, {{"x", "1"}, {"x", "2"}}, "has label 'x' twice"},
                     BadCase{"a", {}, {{"x", "1"}}, "other labels"},
                     BadCase{"a", {"x"}, {}, "other labels"},
                     BadCase{"a", {"x"}, {{"y", "1"}}, "other labels"}));
