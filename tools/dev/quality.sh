@@ -64,10 +64,7 @@ cmd_lint() {
   else
     mapfile -t files < <(changed_sources | tidy_sources)
   fi
-  say "clang-tidy: ${#files[@]} files"
-  if ((${#files[@]})); then
-    printf '%s\0' "${files[@]}" | xargs -0 -n 1 -P "$jobs" clang-tidy -p build/dev --quiet || rc=1
-  fi
+  "$(system_python)" -B tools/dev/tidy.py build/dev "$jobs" "${files[@]}" || rc=1
   return "$rc"
 }
 
