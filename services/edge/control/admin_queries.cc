@@ -116,7 +116,7 @@ ChannelPage ChannelsOf(const v1::ListChannelsRequest& request, const HubShard& h
 }
 
 v1::ListChannelsResponse MergeChannels(const v1::ListChannelsRequest& request,
-                                       std::vector<ChannelPage> parts) {
+                                       const std::vector<ChannelPage>& parts) {
   std::map<std::string, uint64_t> all;
   for (const ChannelPage& part : parts) {
     for (const v1::Channel& channel : part.channels) all[channel.name()] += channel.subscribers();

@@ -34,7 +34,7 @@ struct ChannelPage {
 };
 ChannelPage ChannelsOf(const v1::ListChannelsRequest& request, const HubShard& hub);
 v1::ListChannelsResponse MergeChannels(const v1::ListChannelsRequest& request,
-                                       std::vector<ChannelPage> parts);
+                                       const std::vector<ChannelPage>& parts);
 
 uint64_t DisconnectOf(const v1::DisconnectRequest& request, SessionRegistry& sessions);
 // Deliveries.

@@ -64,7 +64,7 @@ class AdminService::Impl final : public v1::AdminService::CallbackService {
         [request](SessionRegistry& sessions, HubShard&) {
           return DisconnectOf(*request, sessions);
         },
-        [this, request, response, reactor](std::vector<uint64_t> parts, bool complete) {
+        [this, request, response, reactor](const std::vector<uint64_t>& parts, bool complete) {
           if (!complete) return reactor->Finish(Stopping());
           uint64_t count = 0;
           for (uint64_t part : parts) count += part;
@@ -91,7 +91,7 @@ class AdminService::Impl final : public v1::AdminService::CallbackService {
         [this, request, event = *event](SessionRegistry& sessions, HubShard& hub) {
           return BroadcastTo(*request, *event, variants_, sessions, hub);
         },
-        [this, response, reactor](std::vector<uint64_t> parts, bool complete) {
+        [this, response, reactor](const std::vector<uint64_t>& parts, bool complete) {
           if (!complete) return reactor->Finish(Stopping());
           for (uint64_t part : parts) response->set_delivered(response->delivered() + part);
           response->set_node_id(options_.node_id);
@@ -156,9 +156,9 @@ class AdminService::Impl final : public v1::AdminService::CallbackService {
     ServerUnaryReactor* reactor = context->DefaultReactor();
     Gather<ChannelPage>::Run(
         workers_, [request](SessionRegistry&, HubShard& hub) { return ChannelsOf(*request, hub); },
-        [this, request, response, reactor](std::vector<ChannelPage> parts, bool complete) {
+        [this, request, response, reactor](const std::vector<ChannelPage>& parts, bool complete) {
           if (!complete) return reactor->Finish(Stopping());
-          *response = MergeChannels(*request, std::move(parts));
+          *response = MergeChannels(*request, parts);
           response->set_node_id(options_.node_id);
           reactor->Finish(grpc::Status::OK);
         });

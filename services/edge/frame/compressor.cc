@@ -24,7 +24,8 @@ Compressor& Compressor::OfThisThread(int level) {
   if (compressor == nullptr || compressor->level() != level) {
     compressor = std::make_unique<Compressor>(level);
   }
-  return *compressor;
+  // LLVM 14 takes the end of the function for the end of what is thread_local.
+  return *compressor;  // NOLINT(clang-analyzer-cplusplus.NewDelete)
 }
 
 Deflater& Compressor::DeflaterFor(size_t payload_size, int window_bits) {

@@ -13,7 +13,7 @@ size_t HubShard::Hash::operator()(std::string_view name) const {
 }
 
 HubShard::HubShard(Options options, VariantTable& variants, Upstream& upstream)
-    : options_(options), variants_(variants), upstream_(upstream) {}
+    : options_(std::move(options)), variants_(variants), upstream_(upstream) {}
 
 HubShard::~HubShard() = default;
 

@@ -71,17 +71,17 @@ class HubShard {
   ~HubShard();
 
   // ---- from the session
-  // ------------------------------------------------------------------------------
+
   enum class SubscribeResult { kOk, kAlready };
   // `snapshot`: send one first if ingest keeps any of this channel. Answered by
   // Subscriber::OnSubscribed, at once or when the channel's coverage is known.
-  SubscribeResult Subscribe(Subscriber* subscriber, std::string_view channel, bool snapshot,
+  SubscribeResult Subscribe(Subscriber* subscriber, std::string_view name, bool snapshot,
                             MonoTime now, Frequency frequency = Frequency::kHigh);
   // Changes how often it is sent to, from here on: what its lane holds for it goes out first. False
   // if there is no such subscription.
-  bool SetFrequency(Subscriber* subscriber, std::string_view channel, Frequency frequency);
+  bool SetFrequency(Subscriber* subscriber, std::string_view name, Frequency frequency);
   // False if there is no such subscription.
-  bool Unsubscribe(Subscriber* subscriber, std::string_view channel);
+  bool Unsubscribe(Subscriber* subscriber, std::string_view name);
   // Ends all subscriptions of a connection that goes away.
   void Remove(Subscriber* subscriber);
   // The connection's backlog has drained: its cursors go on.
@@ -97,18 +97,19 @@ class HubShard {
   std::string_view SourceOf(SlotNumber slot) const;
 
   // ---- from the link thread
-  // ---------------------------------------------------------------------------
+
   void OnSlots(std::shared_ptr<const SlotTable> slots, MonoTime now);
   void OnBatch(const EdgeBatch& batch, MonoTime now);
   // The edge holds everything of the channel after this offset of the slot.
-  void OnInterest(std::string_view channel, SlotNumber slot, int64_t after, MonoTime now);
+  void OnInterest(std::string_view name, SlotNumber number, int64_t after, MonoTime now);
   // A range of a slot that nobody will get.
-  void OnGap(SlotNumber slot, int64_t from, int64_t to, std::string_view reason, MonoTime now);
+  void OnGap(SlotNumber number, int64_t from, int64_t to, std::string_view reason, MonoTime now);
   void OnRead(uint64_t read_id, const EdgeReadResult& result, MonoTime now);
 
   // ---- from the admin API and the worker
-  // -------------------------------------------------------------- Hands an event that never was in
-  // Kafka to the subscribers of its channels; returns the deliveries.
+
+  // Hands an event that never was in Kafka to the subscribers of its channels; returns the
+  // deliveries.
   uint64_t DeliverEphemeral(const EdgeEvent& event);
   // Timers: call every 100 ms or so. Lanes are flushed nowhere else than here, at a bound, and
   // before what must not overtake what they hold.
@@ -120,7 +121,7 @@ class HubShard {
     for (const auto& [name, channel] : channels_) visit(std::string_view(name), channel->size());
   }
   // Subscribers of one channel.
-  std::vector<Subscriber*> SubscribersOf(std::string_view channel) const;
+  std::vector<Subscriber*> SubscribersOf(std::string_view name) const;
   size_t channel_count() const { return channels_.size(); }
   size_t subscription_count() const { return subscriptions_; }
   size_t ring_bytes() const { return ring_bytes_; }

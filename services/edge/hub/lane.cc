@@ -40,10 +40,10 @@ bool Lane::Take(const Ref<EdgeEvent>& event, size_t channel_index) {
   held.event = event;
   held.channel_index = static_cast<uint32_t>(channel_index);
   held.mark = mark_;
-  held.hash = hash;
+  held.hash_ = hash;
   if (keyed) {
     *cell = at;
-    held.cell = static_cast<uint32_t>(cell - cells_.data());
+    held.cell_ = static_cast<uint32_t>(cell - cells_.data());
   }
   Append(at);
   return false;
@@ -54,9 +54,9 @@ uint32_t* Lane::FindCell(const EdgeEvent& event, uint32_t hash, Held** found) {
   const size_t wrap = cells_.size() - 1;
   for (size_t at = hash & wrap;; at = (at + 1) & wrap) {
     const uint32_t named = cells_[at];
-    if (named >= entries_.size() || entries_[named].cell != at) return &cells_[at];
+    if (named >= entries_.size() || entries_[named].cell_ != at) return &cells_[at];
     Held& held = entries_[named];
-    if (held.hash == hash && SameKey(*held.event, event)) {
+    if (held.hash_ == hash && SameKey(*held.event, event)) {
       *found = &held;
       return &cells_[at];
     }
@@ -69,25 +69,25 @@ void Lane::Grow() {
   cells_.assign(size, kNone);
   for (uint32_t n = 0; n < entries_.size(); ++n) {
     Held& held = entries_[n];
-    if (held.cell == kNone) continue;
-    size_t at = held.hash & (size - 1);
+    if (held.cell_ == kNone) continue;
+    size_t at = held.hash_ & (size - 1);
     while (cells_[at] != kNone) at = (at + 1) & (size - 1);
     cells_[at] = n;
-    held.cell = static_cast<uint32_t>(at);
+    held.cell_ = static_cast<uint32_t>(at);
   }
 }
 
 void Lane::Append(uint32_t at) {
-  entries_[at].before = last_;
-  entries_[at].after = kNone;
-  (last_ == kNone ? first_ : entries_[last_].after) = at;
+  entries_[at].before_ = last_;
+  entries_[at].after_ = kNone;
+  (last_ == kNone ? first_ : entries_[last_].after_) = at;
   last_ = at;
 }
 
 void Lane::Unlink(uint32_t at) {
   const Held& held = entries_[at];
-  (held.before == kNone ? first_ : entries_[held.before].after) = held.after;
-  (held.after == kNone ? last_ : entries_[held.after].before) = held.before;
+  (held.before_ == kNone ? first_ : entries_[held.before_].after_) = held.after_;
+  (held.after_ == kNone ? last_ : entries_[held.after_].before_) = held.before_;
 }
 
 void Lane::Clear() {

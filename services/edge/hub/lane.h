@@ -31,10 +31,10 @@ class Lane {
 
    private:
     friend class Lane;
-    uint32_t hash = 0;
-    uint32_t cell = kNone;  // in cells_; kNone: no key
-    uint32_t before = kNone;
-    uint32_t after = kNone;
+    uint32_t hash_ = 0;
+    uint32_t cell_ = kNone;  // in cells_; kNone: no key
+    uint32_t before_ = kNone;
+    uint32_t after_ = kNone;
   };
 
   // True if the event replaced an older one of its key, which nobody in the lane will get.
@@ -45,7 +45,7 @@ class Lane {
   // Visits what is held, in order.
   template <typename Visit>
   void ForEach(Visit visit) const {
-    for (uint32_t at = first_; at != kNone; at = entries_[at].after) visit(entries_[at]);
+    for (uint32_t at = first_; at != kNone; at = entries_[at].after_) visit(entries_[at]);
   }
 
   bool empty() const { return entries_.empty(); }

@@ -41,7 +41,7 @@ class Subscriber {
   virtual void SendFrame(const Frame& frame, const ChannelTraits* traits) = 0;
   // Holds the frame until the end of the worker's turn. A subscriber that copies what it is sent
   // need not.
-  virtual void Keep(Ref<Frame> frame) { static_cast<void>(frame); }
+  virtual void Keep(Ref<Frame> /*frame*/) {}
   // False while the connection's backlog is above its low watermark: cursors wait for
   // HubShard::OnWritable. Live events are sent regardless.
   virtual bool CanPull() const = 0;

@@ -7,7 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
+#include <system_error>
 #include <utility>
 
 #include "common/log/log.h"
@@ -90,7 +90,7 @@ absl::Status Listener::Bind(const Options& options) {
   }
   const std::string where = options.address + " port " + std::to_string(options.port);
   const auto failed = [&where](const char* what) {
-    return absl::UnavailableError(what + where + ": " + std::strerror(errno));
+    return absl::UnavailableError(what + where + ": " + std::generic_category().message(errno));
   };
   fd_ = ::socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd_ < 0) return failed("no socket for ");
@@ -138,7 +138,9 @@ void Listener::OnReady(uint32_t) {
 void Listener::Rest(int error) {
   counters_.accept_pauses.Add();
   log::Warn("cannot accept connections; raise the limit of open files?",
-            {{"port", port_}, {"error", std::strerror(error)}, {"pause_ms", rest_.count()}});
+            {{"port", port_},
+             {"error", std::generic_category().message(error)},
+             {"pause_ms", rest_.count()}});
   poller_.Change(fd_, this, 0);
   wheel_.Set(rest_timer_, rest_);
   rest_ = std::min(rest_ * 2, kLongestRest);

@@ -79,7 +79,7 @@ std::vector<std::string> ChannelTemplate::Expand(const ClientValues& values) con
       for (const std::string& item : items) {
         if (longer.size() == kMaxNames) break;
         // An empty value would merge segments: it counts as absent.
-        if (!item.empty()) longer.push_back(name + piece.literal + item);
+        if (!item.empty()) longer.push_back(absl::StrCat(name, piece.literal, item));
       }
     }
     names = std::move(longer);

@@ -1,6 +1,7 @@
 #include "services/edge/timer/timing_wheel.h"
 
 #include <algorithm>
+#include <cassert>
 
 namespace spillway::edge {
 
@@ -62,6 +63,7 @@ void TimingWheel::Link(Timer& timer, Timer** head) {
 }
 
 void TimingWheel::Unlink(Timer& timer) {
+  assert(timer.pending());
   *timer.link_ = timer.next_;
   if (timer.next_ != nullptr) timer.next_->link_ = timer.link_;
   timer.link_ = nullptr;

@@ -61,24 +61,24 @@ class LinkCore {
   ~LinkCore();
 
   // ---- from the links
-  // ---------------------------------------------------------------------------------
-  void OnLinkUp(LinkId link, MonoTime now);  // the stream is open: says hello
-  void OnLinkDown(LinkId link, MonoTime now);
+
+  void OnLinkUp(LinkId id, MonoTime now);  // the stream is open: says hello
+  void OnLinkDown(LinkId id, MonoTime now);
   // How many links there are to be, as far as the addresses of ingests are known: whoever has not
   // told its catalogue is waited for before slots are placed for the first time.
   void ExpectLinks(size_t count) { expected_links_ = count; }
   // Any LinkResponse as it came off the wire.
-  void OnMessage(LinkId link, std::string_view message, MonoTime now);
-  void OnReadResponse(uint64_t call, const v1::ReadResponse& response, MonoTime now);
-  void OnReadFailed(uint64_t call, std::string_view error, MonoTime now);
+  void OnMessage(LinkId id, std::string_view message, MonoTime now);
+  void OnReadResponse(uint64_t number, const v1::ReadResponse& response, MonoTime now);
+  void OnReadFailed(uint64_t number, std::string_view error, MonoTime now);
 
   // ---- from the workers
-  // -------------------------------------------------------------------------------
-  void AddInterest(size_t worker, std::string_view channel, MonoTime now);
-  void RemoveInterest(size_t worker, std::string_view channel, MonoTime now);
+
+  void AddInterest(size_t worker, std::string_view name, MonoTime now);
+  void RemoveInterest(size_t worker, std::string_view name, MonoTime now);
   void Read(size_t worker, uint64_t read_id, std::string channel, bool history,
             std::vector<std::pair<SlotNumber, int64_t>> from, MonoTime now);
-  void OnBatchReleased(LinkId link, size_t bytes);
+  void OnBatchReleased(LinkId id, size_t bytes);
 
   // Timers: call every 50 to 100 ms.
   void Tick(MonoTime now);
@@ -92,7 +92,7 @@ class LinkCore {
   using Interests = StringMap<std::unique_ptr<ChannelInterest>>;
 
   LinkState* FindLink(LinkId link);
-  void DropLink(LinkState& link, MonoTime now);
+  void DropLink(LinkState& dropped, MonoTime now);
   void ForgetGone(MonoTime now);
 
   // link_catalogue.cc

@@ -77,7 +77,7 @@ class LinkRuntime::Impl final : public LinkCoreSink,
 
   // LinkCoreSink.
   void Send(LinkId link, v1::LinkRequest request) override;
-  void CloseLink(LinkId link, std::string_view reason) override;
+  void CloseLink(LinkId id, std::string_view reason) override;
   void StartRead(LinkId link, uint64_t call, v1::SnapshotRequest request) override;
   void StartRead(LinkId link, uint64_t call, v1::HistoryRequest request) override;
   void PostBatch(std::shared_ptr<const EdgeBatch> batch, LinkId link, size_t bytes) override;
@@ -120,8 +120,8 @@ class LinkRuntime::Impl final : public LinkCoreSink,
   void Publish(MonoTime now);
   void OnResolved(absl::StatusOr<std::vector<std::string>> answer);
   void Dial(MonoTime now);
-  void OnMessage(LinkId link, const std::string& message, MonoTime now);
-  void OnDone(LinkId link, const std::string& error, MonoTime now);
+  void OnMessage(LinkId id, const std::string& message, MonoTime now);
+  void OnDone(LinkId id, const std::string& error, MonoTime now);
   void EndTarget(LinkId link, std::string_view error, bool duplicate, MonoTime now);
   void CancelReads(LinkId link);
   template <typename Request>

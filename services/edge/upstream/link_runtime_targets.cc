@@ -4,7 +4,7 @@
 
 namespace spillway::edge {
 
-IngestTargets::IngestTargets(Options options, std::vector<std::string> addresses,
+IngestTargets::IngestTargets(const Options& options, const std::vector<std::string>& addresses,
                              Backoff::Random random)
     : options_(options), random_(std::move(random)) {
   for (const std::string& address : addresses) Open(address).configured = true;

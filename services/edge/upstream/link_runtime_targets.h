@@ -38,7 +38,8 @@ class IngestTargets {
     std::chrono::milliseconds duplicate_wait{10'000};
   };
   // `random`: uniform in [0, 1).
-  IngestTargets(Options options, std::vector<std::string> addresses, Backoff::Random random);
+  IngestTargets(const Options& options, const std::vector<std::string>& addresses,
+                Backoff::Random random);
 
   // What the DNS name stands for now. Addresses that are gone are forgotten once they have no link.
   void SetResolved(const std::vector<std::string>& addresses);

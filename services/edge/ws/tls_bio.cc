@@ -45,7 +45,8 @@ const BIO_METHOD* Method() {
 
 TlsBuffers& ThreadTlsBuffers() {
   thread_local const auto buffers = std::make_unique<TlsBuffers>();
-  return *buffers;
+  // LLVM 14 takes the end of the function for the end of what is thread_local.
+  return *buffers;  // NOLINT(clang-analyzer-cplusplus.NewDelete)
 }
 
 BIO* NewTlsBio() {

@@ -195,12 +195,13 @@ bool TlsStream::Encrypt(const char* data, size_t size) {
 // stream failed.
 bool TlsStream::Flush() {
   std::string& output = ThreadTlsBuffers().output;
-  if (held_ != nullptr) {
-    held_->bytes.append(output);
+  Held* const held = held_.get();
+  if (held != nullptr) {
+    held->bytes.append(output);
     output.clear();
   }
-  std::string& bytes = held_ != nullptr ? held_->bytes : output;
-  size_t sent = held_ != nullptr ? held_->sent : 0;
+  std::string& bytes = held != nullptr ? held->bytes : output;
+  size_t sent = held != nullptr ? held->sent : 0;
   while (sent < bytes.size()) {
     const iovec piece{bytes.data() + sent, bytes.size() - sent};
     const IoResult result = WriteSocket(fd_, &piece, 1);
@@ -213,11 +214,11 @@ bool TlsStream::Flush() {
   }
   if (failed_ || sent == bytes.size()) {
     held_.reset();
-  } else if (held_ == nullptr) {
+  } else if (held == nullptr) {
     held_ = std::make_unique<Held>();
     held_->bytes.assign(bytes, sent);
   } else {
-    held_->sent = sent;
+    held->sent = sent;
     if (bytes.size() - sent > kMaxHeld) failed_ = true;
   }
   output.clear();
