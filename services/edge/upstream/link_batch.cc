@@ -56,7 +56,7 @@ void LinkCore::OnBatch(LinkState& link, std::string_view bytes, MonoTime now) {
     if (kind == wire::BatchReader::Kind::kMalformed ||
         (kind == wire::BatchReader::Kind::kEvent && !wire::ParseEvent(event_bytes, &scratch_))) {
       ++counters_.malformed;
-      sink_.CloseLink(link.id, "the ingest sent a batch that cannot be parsed");
+      sink_.CloseLink(link.id, LinkEnd::kMalformed);
       DropLink(link, now);
       return;
     }
@@ -123,7 +123,7 @@ void LinkCore::OnBatch(LinkState& link, std::string_view bytes, MonoTime now) {
 void LinkCore::OnPart(LinkState& link, const v1::BatchPart& part, MonoTime now) {
   if (link.parts.size() + part.data().size() > options_.max_parts_bytes) {
     ++counters_.malformed;
-    sink_.CloseLink(link.id, "a record in parts is larger than this edge takes");
+    sink_.CloseLink(link.id, LinkEnd::kTooLarge);
     DropLink(link, now);
     return;
   }

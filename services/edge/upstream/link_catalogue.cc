@@ -15,14 +15,14 @@ void LinkCore::OnHello(LinkState& link, const v1::IngestHello& hello, MonoTime n
   if (hello.protocol() != 1) {
     sink_.Report("link_protocol", absl::StrCat(hello.node_id(), " speaks link protocol ",
                                                hello.protocol(), ", this edge speaks 1"));
-    sink_.CloseLink(link.id, "unknown link protocol");
+    sink_.CloseLink(link.id, LinkEnd::kProtocol);
     DropLink(link, now);
     return;
   }
   for (const auto& [id, other] : links_) {
     if (id != link.id && other->greeted && other->node_id == hello.node_id()) {
       // Two addresses of one ingest: the older link stays.
-      sink_.CloseLink(link.id, "this ingest is linked already");
+      sink_.CloseLink(link.id, LinkEnd::kDuplicate);
       DropLink(link, now);
       return;
     }

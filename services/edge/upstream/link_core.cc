@@ -100,7 +100,7 @@ void LinkCore::OnMessage(LinkId id, std::string_view message, MonoTime now) {
   v1::LinkResponse response;
   if (!response.ParseFromArray(message.data(), static_cast<int>(message.size()))) {
     ++counters_.malformed;
-    sink_.CloseLink(id, "the ingest sent a message that cannot be parsed");
+    sink_.CloseLink(id, LinkEnd::kMalformed);
     DropLink(*link, now);
     return;
   }
@@ -162,7 +162,7 @@ void LinkCore::Tick(MonoTime now) {
   for (LinkId id : dead) {
     LinkState& link = *links_.at(id);
     sink_.Report("link_silent", link.node_id);
-    sink_.CloseLink(id, "no beat within the timeout");
+    sink_.CloseLink(id, LinkEnd::kSilent);
     DropLink(link, now);
   }
   ForgetGone(now);

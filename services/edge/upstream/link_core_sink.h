@@ -18,6 +18,26 @@ namespace spillway::edge {
 // never twice.
 using LinkId = uint64_t;
 
+// Why an edge ends a link.
+enum class LinkEnd { kDuplicate, kProtocol, kMalformed, kTooLarge, kSilent };
+
+// Stable: docs/errors.md.
+constexpr std::string_view CodeOf(LinkEnd why) {
+  switch (why) {
+    case LinkEnd::kDuplicate:
+      return "link_duplicate";
+    case LinkEnd::kProtocol:
+      return "link_protocol";
+    case LinkEnd::kMalformed:
+      return "link_malformed";
+    case LinkEnd::kTooLarge:
+      return "link_too_large";
+    case LinkEnd::kSilent:
+      return "link_silent";
+  }
+  return "link_lost";
+}
+
 // Where LinkCore's decisions go. Called on the link thread; must not block.
 class LinkCoreSink {
  public:
@@ -26,7 +46,7 @@ class LinkCoreSink {
   // To an ingest, in order.
   virtual void Send(LinkId link, v1::LinkRequest request) = 0;
   // Ends a link; LinkCore::OnLinkDown must not follow (it has already been dealt with).
-  virtual void CloseLink(LinkId link, std::string_view reason) = 0;
+  virtual void CloseLink(LinkId link, LinkEnd why) = 0;
   virtual void StartRead(LinkId link, uint64_t call, v1::SnapshotRequest request) = 0;
   virtual void StartRead(LinkId link, uint64_t call, v1::HistoryRequest request) = 0;
 

@@ -77,7 +77,7 @@ class LinkRuntime::Impl final : public LinkCoreSink,
 
   // LinkCoreSink.
   void Send(LinkId link, v1::LinkRequest request) override;
-  void CloseLink(LinkId id, std::string_view reason) override;
+  void CloseLink(LinkId id, LinkEnd why) override;
   void StartRead(LinkId link, uint64_t call, v1::SnapshotRequest request) override;
   void StartRead(LinkId link, uint64_t call, v1::HistoryRequest request) override;
   void PostBatch(std::shared_ptr<const EdgeBatch> batch, LinkId link, size_t bytes) override;

@@ -6,8 +6,6 @@
 namespace spillway::edge {
 namespace {
 
-// What LinkCore says when it closes a link to an ingest that it has a link to already.
-constexpr std::string_view kDuplicate = "this ingest is linked already";
 // Read ahead of LinkCore, in credits: what is not paid by credit (beats, answers) needs room, too.
 constexpr size_t kWaitingCredits = 2;
 
@@ -110,13 +108,13 @@ void LinkRuntime::Impl::Send(LinkId link, v1::LinkRequest request) {
   }
 }
 
-void LinkRuntime::Impl::CloseLink(LinkId id, std::string_view reason) {
+void LinkRuntime::Impl::CloseLink(LinkId id, LinkEnd why) {
   const auto found = links_.find(id);
   if (found == links_.end()) return;
   found->second.known = false;
   found->second.client->Close(/*cancel=*/true);
   CancelReads(id);
-  EndTarget(id, reason, reason == kDuplicate, clock_.Now());
+  EndTarget(id, CodeOf(why), why == LinkEnd::kDuplicate, clock_.Now());
 }
 
 // ---- reads

@@ -257,7 +257,7 @@ class ModelEdge final : public edge::LinkCoreSink, public edge::Upstream {
 
   // LinkCoreSink
   void Send(uint64_t link, v1::LinkRequest request) override { out[link].push_back(request); }
-  void CloseLink(uint64_t link, std::string_view) override { closed.push_back(link); }
+  void CloseLink(uint64_t link, edge::LinkEnd) override { closed.push_back(link); }
   void StartRead(uint64_t link, uint64_t call, v1::SnapshotRequest request) override {
     calls.push_back({link, call, false, std::move(request), {}});
   }

@@ -37,7 +37,7 @@ TEST_F(LinkAttach, AnUnknownProtocolIsRefused) {
   v1::LinkResponse response;
   response.mutable_hello()->set_protocol(2);
   Deliver(1, response);
-  EXPECT_THAT(sink_.closed, ElementsAre(testing::Key(1)));
+  EXPECT_THAT(sink_.closed, ElementsAre(testing::Pair(1, "link_protocol")));
   EXPECT_THAT(sink_.reports, ElementsAre("link_protocol"));
 }
 
@@ -45,7 +45,7 @@ TEST_F(LinkAttach, TwoAddressesOfOneIngestAreOneLink) {
   Open(1, {0});
   core_->OnLinkUp(2, now_);
   Hello(2, "ingest-1");
-  EXPECT_THAT(sink_.closed, ElementsAre(testing::Pair(2, "this ingest is linked already")));
+  EXPECT_THAT(sink_.closed, ElementsAre(testing::Pair(2, "link_duplicate")));
   EXPECT_EQ(core_->Status(now_).links.size(), 1u);
 }
 

@@ -78,9 +78,7 @@ class FakeLinkSink final : public LinkCoreSink {
     }
     sent[link].push_back(std::move(text));
   }
-  void CloseLink(LinkId link, std::string_view reason) override {
-    closed[link] = std::string(reason);
-  }
+  void CloseLink(LinkId link, LinkEnd why) override { closed[link] = CodeOf(why); }
   void StartRead(LinkId link, uint64_t call, v1::SnapshotRequest request) override {
     reads.push_back(absl::StrCat(link, ":snapshot ", call, " ", request.channel(),
                                  Slots(request.not_before())));
