@@ -63,6 +63,17 @@ def storm(context):
         yield "", {**fig.connecting(report), **fig.checks(report)}, report
 
 
+@scenario("15,000 clients connect, each with a token and a channel of its own that 4 partitions feed")
+def connect_private(context):
+    clients = most_connections(15_000)
+    for rate, case in ((1000, "1,000 a second"), (0, "as fast as they can")):
+        with Stack(context, {"load": {"partitions": 4, "channel": "load:{/c}"}}) as stack:
+            report = stack.load(clients=clients, connect_rate=rate, unfinished=1000, warmup=0, seconds=1, silence=0.5,
+                                stream=stream(channel="load:{n}", channels=clients))
+            fig.connected(report)
+            yield case, {**fig.connecting(report), **fig.checks(report)}, report
+
+
 @scenario("fan-out: 1,000 clients on one channel, payloads of 128 B, ephemeral")
 def fan_out(context):
     for rate in (50, 200):

@@ -187,6 +187,9 @@ void EdgeMetrics::AddUpstream(const LinkRuntime& runtime) {
     count(families_.moves, counted.moves);
     count(families_.gaps, counted.gaps);
     count(families_.link_malformed, counted.malformed);
+    count(families_.reads_shared, counted.reads_shared);
+    sink.Add(families_.reads_under_way, {}, static_cast<double>(upstream.reads_under_way));
+    sink.Add(families_.reads_waiting, {}, static_cast<double>(upstream.reads_waiting));
     sink.Add(families_.interests, {}, static_cast<double>(upstream.interests));
     sink.Add(families_.kafka_up, {}, upstream.kafka_up ? 1 : 0);
 

@@ -174,6 +174,13 @@ struct EdgeFamilies {
       all.Counter("spillway_edge_gaps_total", "Ranges that nobody will get.");
   const metrics::Family& link_malformed =
       all.Counter("spillway_edge_link_malformed_total", "Malformed messages from ingests.");
+  const metrics::Family& reads_shared =
+      all.Counter("spillway_edge_reads_shared_total",
+                  "Reads that were answered by another one's call, made for the same channel.");
+  const metrics::Family& reads_under_way =
+      all.Gauge("spillway_edge_reads_under_way", "Calls to ingests for snapshots and history.");
+  const metrics::Family& reads_waiting = all.Gauge(
+      "spillway_edge_reads_waiting", "Reads that wait for a call to end, or for a partition.");
   const metrics::Family& interests =
       all.Gauge("spillway_edge_interests", "Channels asked of ingest.");
   const metrics::Family& kafka_up =

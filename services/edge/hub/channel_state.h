@@ -3,7 +3,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -15,6 +14,7 @@
 #include "services/edge/dialect/frequency.h"
 #include "services/edge/frame/channel_traits.h"
 #include "services/edge/hub/lane.h"
+#include "services/edge/hub/ring_queue.h"
 #include "services/edge/hub/subscriber.h"
 
 namespace spillway::edge {
@@ -39,13 +39,13 @@ struct Join {
   bool announced = false;       // OnSubscribed was called
   MonoTime begun;
   std::vector<JoinSlot> slots;
-  std::deque<Ref<EdgeEvent>> snapshot;  // read and not yet sent
-  bool snapshot_open = false;           // its last piece was not sent yet
-  SnapshotPiece summary;                // of the last piece
-  size_t reading = 0;                   // slots that a snapshot read still owes
-  bool snapshot_failed = false;         // for one of its slots: then for all of them
-  std::deque<Ref<EdgeEvent>> replay;    // history, read and not yet sent
-  uint64_t ring_next = 0;               // entries before this one were looked at
+  RingQueue<Ref<EdgeEvent>> snapshot;  // read and not yet sent
+  bool snapshot_open = false;          // its last piece was not sent yet
+  SnapshotPiece summary;               // of the last piece
+  size_t reading = 0;                  // slots that a snapshot read still owes
+  bool snapshot_failed = false;        // for one of its slots: then for all of them
+  RingQueue<Ref<EdgeEvent>> replay;    // history, read and not yet sent
+  uint64_t ring_next = 0;              // entries before this one were looked at
 };
 
 struct Subscription {
@@ -137,7 +137,7 @@ struct ChannelState {
   std::vector<Subscription> live;  // at frequency high
   std::vector<Subscription> joining;
   std::unique_ptr<ChannelLanes> lanes;  // null: nobody is live at another frequency
-  std::deque<RingEntry> ring;
+  RingQueue<RingEntry> ring;
   uint64_t ring_first = 0;  // the number of the entry at the ring's front
   MonoTime last_checkpoint;
   bool keyless_told = false;

@@ -32,16 +32,18 @@ bool SnapshotSlotsKnown(const ChannelState& channel) {
 
 void HubShard::AdvanceAll(ChannelState& channel, MonoTime now) {
   for (size_t i = 0; i < channel.joining.size();) {
-    if (Advance(channel, channel.joining[i], now)) {
-      Subscription subscription = Take(channel, Place::kJoining, i);
-      subscription.join.reset();
-      const Place place = PlaceOf(subscription.frequency);
-      Put(channel, place, std::move(subscription));
-    } else {
-      ++i;
-    }
+    if (!AdvanceOne(channel, i, now)) ++i;
   }
+}
+
+bool HubShard::AdvanceOne(ChannelState& channel, size_t index, MonoTime now) {
+  if (!Advance(channel, channel.joining[index], now)) return false;
+  Subscription subscription = Take(channel, Place::kJoining, index);
+  subscription.join.reset();
+  const Place place = PlaceOf(subscription.frequency);
+  Put(channel, place, std::move(subscription));
   if (channel.joining.empty()) joining_.erase(&channel);
+  return true;
 }
 
 bool HubShard::Advance(ChannelState& channel, Subscription& subscription, MonoTime now) {
@@ -156,14 +158,15 @@ void HubShard::OnRead(uint64_t read_id, const EdgeReadResult& result, MonoTime n
   }
   ChannelState* channel = Find(target.channel);
   if (channel == nullptr) return;
-  for (Subscription& subscription : channel->joining) {
+  for (size_t i = 0; i < channel->joining.size(); ++i) {
+    Subscription& subscription = channel->joining[i];
     if (subscription.id != target.subscription) continue;
     if (target.history) {
       TakeHistory(*channel, subscription, result);
     } else {
       TakeSnapshot(*channel, subscription, result);
     }
-    AdvanceAll(*channel, now);
+    AdvanceOne(*channel, i, now);
     return;
   }
 }
@@ -199,7 +202,7 @@ void HubShard::TakeSnapshot(ChannelState& channel, Subscription& subscription,
     }
     join.summary.complete = join.summary.complete && result.complete;
     join.summary.since_us = std::max(join.summary.since_us, result.since_us);
-    join.snapshot.insert(join.snapshot.end(), result.events.begin(), result.events.end());
+    for (const Ref<EdgeEvent>& event : result.events) join.snapshot.push_back(event);
   }
   if (join.reading > 0 || !std::exchange(join.snapshot_failed, false)) return;
   // A snapshot that lacks a partition must not look like a whole one.
@@ -223,7 +226,10 @@ bool HubShard::SendSnapshot(Subscription& subscription) {
     subscription.subscriber->OnSnapshot(piece);
   }
   if (!subscription.subscriber->CanPull()) return false;
-  join.summary.events.assign(join.snapshot.begin(), join.snapshot.end());
+  while (!join.snapshot.empty()) {
+    join.summary.events.push_back(std::move(join.snapshot.front()));
+    join.snapshot.pop_front();
+  }
   join.summary.last = true;
   // Read some turns ago: a topic may be gone since, and its name with it.
   std::erase_if(join.summary.position, [this](PositionEntry& entry) {

@@ -145,7 +145,7 @@ HubShard::SubscribeResult HubShard::Subscribe(Subscriber* subscriber, std::strin
   }
   ++subscriptions_;
   Put(channel, Place::kJoining, std::move(subscription));
-  AdvanceAll(channel, now);
+  AdvanceOne(channel, channel.joining.size() - 1, now);
   return SubscribeResult::kOk;
 }
 

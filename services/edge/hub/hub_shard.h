@@ -149,6 +149,8 @@ class HubShard {
 
   // hub_join.cc: takes joining subscriptions as far as they can go.
   void AdvanceAll(ChannelState& channel, MonoTime now);
+  // Only that of channel.joining; true if it is live now, and another one is in its place.
+  bool AdvanceOne(ChannelState& channel, size_t index, MonoTime now);
   bool Advance(ChannelState& channel, Subscription& subscription, MonoTime now);
   bool AwaitCoverage(ChannelState& channel, Subscription& subscription, MonoTime now);
   bool AwaitSnapshot(const ChannelState& channel, const Join& join, MonoTime now) const;

@@ -83,7 +83,7 @@ void LinkCore::TryAttach(SlotState& slot, MonoTime now) {
 }
 
 void LinkCore::SendAttach(SlotState& slot, LinkState& link, MonoTime now) {
-  // The whole interest went out on this link before: with Hello, and every change since.
+  TellFresh();  // the whole interest goes out before: with Hello, and every change since
   LeaveAttached(slot, now);
   slot.phase = SlotState::Phase::kAttaching;
   slot.link = link.id;
@@ -151,6 +151,7 @@ void LinkCore::OnAttached(LinkState& link, const v1::Attached& attached, MonoTim
                   attached.gap().reason());
   }
   CoverageKnown(*slot, link, attached.interest_sequence(), attached.after());
+  PostCoverage();
   if (slot->has_position && attached.after() <= slot->taken) return;
   slot->has_position = true;
   slot->taken = attached.after();

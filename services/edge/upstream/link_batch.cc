@@ -113,6 +113,7 @@ void LinkCore::OnBatch(LinkState& link, std::string_view bytes, MonoTime now) {
     entry.slot->fingerprint = static_cast<uint16_t>(entry.progress.fingerprint);
     batch->progress.push_back({entry.slot->number(), entry.slot->taken, entry.slot->fingerprint});
   }
+  PostCoverage();  // before what comes after its beginning
   if (batch->events.empty() && batch->progress.empty()) {
     OnBatchReleased(link.id, bytes.size());
     return;

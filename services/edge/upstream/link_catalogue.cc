@@ -27,6 +27,7 @@ void LinkCore::OnHello(LinkState& link, const v1::IngestHello& hello, MonoTime n
       return;
     }
   }
+  TellFresh();  // to the others: this one is told the whole
   link.greeted = true;
   link.node_id = hello.node_id();
   link.route_hash = hello.route_hash();

@@ -60,16 +60,7 @@ void LinkCore::DropLink(LinkState& dropped, MonoTime now) {
   for (auto& [name, channel] : interests_) {
     std::erase_if(channel->sequences, [id](const auto& entry) { return entry.first == id; });
   }
-  // Its reads are asked again of whoever takes over.
-  for (auto call = calls_.begin(); call != calls_.end();) {
-    if (call->second->link == id) {
-      call->second->read.not_before = now;
-      waiting_reads_.push_back(std::move(call->second->read));
-      calls_.erase(call++);
-    } else {
-      ++call;
-    }
-  }
+  DropReads(id, now);  // asked again of whoever takes over
   AttachAll(now);
 }
 
@@ -170,7 +161,7 @@ void LinkCore::Tick(MonoTime now) {
   AttachAll(now);
   CheckMoves(now);
   ExpireInterest(now);
-  StartReads(now);
+  RetryReads(now);
   if (now >= forget_wanted_) {
     variants_.ForgetWanted();
     forget_wanted_ = now + kForgetWanted;
@@ -181,6 +172,8 @@ UpstreamStatus LinkCore::Status(MonoTime now) const {
   UpstreamStatus status;
   status.catalogue_complete = catalogue_complete_;
   status.interests = interests_.size();
+  status.reads_under_way = calls_.size();
+  status.reads_waiting = waiting_reads_.size() + later_reads_.size();
   status.counters = counters_;
   for (const auto& [id, link] : links_) {
     status.links.push_back({link->node_id, link->greeted, link->kafka_up, link->kafka_error});

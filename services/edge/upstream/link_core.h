@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <list>
 #include <map>
 #include <memory>
@@ -48,8 +49,11 @@ class LinkCore {
     size_t moves_at_once = 4;
     std::chrono::milliseconds interest_linger{60'000};
     size_t interest_bytes = wire::kInterestBytes;  // of channel names, in one message
+    // Least time between two tellings of new interest: what gathers meanwhile goes together.
+    std::chrono::milliseconds interest_interval{2};
     std::chrono::milliseconds read_timeout{10'000};
     std::chrono::milliseconds read_retry{100};
+    size_t reads_at_once = 256;  // calls under way, to all ingests
     // How long the first placement waits, from the first catalogue on, for the ingests that have
     // not told theirs.
     std::chrono::milliseconds first_placement_wait{1'000};
@@ -82,6 +86,9 @@ class LinkCore {
 
   // Timers: call every 50 to 100 ms.
   void Tick(MonoTime now);
+  // Call after the calls of every turn: interest that is new in it is told now, or, if some was
+  // told a moment ago, at the time returned, to call again by then; max() if nothing waits.
+  MonoTime EndTurn(MonoTime now);
 
   UpstreamStatus Status(MonoTime now) const;
   const LinkCounters& counters() const { return counters_; }
@@ -135,14 +142,26 @@ class LinkCore {
   class InterestWriter;
   void SendInterest(const std::vector<ChannelInterest*>& add,
                     const std::vector<std::string>& remove);
+  void TellFresh();
   void AwaitCoverage(ChannelInterest& channel, const SlotState& slot);
+  // To be posted by PostCoverage: one message for each worker, whatever the number of slots.
   void CoverageKnown(const SlotState& slot, const LinkState& link, uint64_t sequence,
                      int64_t after);
+  void PostCoverage();
   void ExpireInterest(MonoTime now);
 
   // link_reads.cc
+  void RetryReads(MonoTime now);
   void StartReads(MonoTime now);
-  void FinishRead(PendingCall& call, bool failed, MonoTime now);
+  void StartRead(PendingRead read, MonoTime now);
+  // The call under way whose answer may serve this read, too; null if there is none.
+  PendingCall* SharedCall(const LinkState& link, const PendingRead& read);
+  void BeginCall(LinkState& link, PendingRead read);
+  void FinishCall(PendingCall call, MonoTime now);
+  std::unique_ptr<PendingCall> TakeCall(uint64_t number);
+  void DropReads(LinkId link, MonoTime now);
+  void AskLater(PendingRead read, MonoTime now);
+  void FailRead(const PendingRead& read);
 
   const Options options_;
   VariantTable& variants_;
@@ -159,8 +178,12 @@ class LinkCore {
   bool placed_ = false;             // slots were placed once: from then on without waiting
   size_t expected_links_ = 0;
   Interests interests_;
-  std::list<ChannelInterest*> unused_;  // of them, those that no worker wants, the oldest first
-  std::vector<PendingRead> waiting_reads_;
+  std::list<ChannelInterest*> unused_;   // of them, those that no worker wants, the oldest first
+  std::vector<ChannelInterest*> fresh_;  // and those that no ingest was told of
+  MonoTime tell_not_before_;
+  std::map<size_t, std::vector<ChannelCoverage>> covered_;  // by worker; empty between turns
+  std::deque<PendingRead> waiting_reads_;  // until there is credit, first come first served
+  std::vector<PendingRead> later_reads_;   // until their not_before
   absl::flat_hash_map<uint64_t, std::unique_ptr<PendingCall>> calls_;
   uint64_t next_attach_id_ = 1;
   uint64_t next_call_ = 1;

@@ -38,6 +38,13 @@ constexpr std::string_view CodeOf(LinkEnd why) {
   return "link_lost";
 }
 
+// From where on the edge has a channel in one slot.
+struct ChannelCoverage {
+  std::string channel;
+  SlotNumber slot;
+  int64_t after;
+};
+
 // Where LinkCore's decisions go. Called on the link thread; must not block.
 class LinkCoreSink {
  public:
@@ -57,7 +64,7 @@ class LinkCoreSink {
   virtual void PostGap(SlotNumber slot, int64_t from, int64_t to, std::string reason) = 0;
   virtual void PostEphemeral(std::vector<Ref<EdgeEvent>> events, LinkId link, size_t bytes) = 0;
   // To one worker's mailbox.
-  virtual void PostInterest(size_t worker, std::string channel, SlotNumber slot, int64_t after) = 0;
+  virtual void PostInterest(size_t worker, std::vector<ChannelCoverage> covered) = 0;
   virtual void PostRead(size_t worker, uint64_t read_id,
                         std::shared_ptr<const EdgeReadResult> result) = 0;
 

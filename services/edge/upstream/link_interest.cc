@@ -66,6 +66,18 @@ void LinkCore::SendInterest(const std::vector<ChannelInterest*>& add,
   }
 }
 
+MonoTime LinkCore::EndTurn(MonoTime now) {
+  if (fresh_.empty()) return MonoTime::max();
+  if (now < tell_not_before_) return tell_not_before_;
+  tell_not_before_ = now + options_.interest_interval;
+  TellFresh();
+  return MonoTime::max();
+}
+
+void LinkCore::TellFresh() {
+  if (!fresh_.empty()) SendInterest(std::exchange(fresh_, {}), {});
+}
+
 void LinkCore::AwaitCoverage(ChannelInterest& channel, const SlotState& slot) {
   bool snapshot = false;
   if (!slot.entry->Feeds(channel.name, &snapshot)) return;
@@ -82,7 +94,7 @@ void LinkCore::AddInterest(size_t worker, std::string_view name, MonoTime) {
       if (slot != nullptr) AwaitCoverage(*channel, *slot);
     }
     channel->workers.push_back(worker);
-    SendInterest({channel.get()}, {});
+    fresh_.push_back(channel.get());
     return;
   }
   if (channel->unused.has_value()) unused_.erase(*std::exchange(channel->unused, std::nullopt));
@@ -90,9 +102,11 @@ void LinkCore::AddInterest(size_t worker, std::string_view name, MonoTime) {
       channel->workers.end()) {
     channel->workers.push_back(worker);
   }
+  std::vector<ChannelCoverage> covered;
   for (const ChannelInterest::Coverage& coverage : channel->coverage) {
-    if (coverage.known) sink_.PostInterest(worker, channel->name, coverage.slot, coverage.after);
+    if (coverage.known) covered.push_back({channel->name, coverage.slot, coverage.after});
   }
+  if (!covered.empty()) sink_.PostInterest(worker, std::move(covered));
 }
 
 void LinkCore::RemoveInterest(size_t worker, std::string_view name, MonoTime now) {
@@ -109,26 +123,32 @@ void LinkCore::CoverageKnown(const SlotState& slot, const LinkState& link, uint6
                              int64_t after) {
   SlotState& state = *slots_[slot.number()];
   if (state.awaiting.empty()) return;
-  std::vector<std::string> told;
-  for (const std::string& name : state.awaiting) {
-    const auto found = interests_.find(name);
+  for (auto name = state.awaiting.begin(); name != state.awaiting.end();) {
+    const auto found = interests_.find(*name);
     if (found == interests_.end()) {
-      told.push_back(name);
+      state.awaiting.erase(name++);
       continue;
     }
     ChannelInterest& channel = *found->second;
-    if (channel.SequenceOn(link.id) > sequence) continue;  // sent later: its answer is to come
-    told.push_back(name);
+    if (channel.SequenceOn(link.id) > sequence) {  // sent later: its answer is to come
+      ++name;
+      continue;
+    }
+    state.awaiting.erase(name++);
     for (ChannelInterest::Coverage& coverage : channel.coverage) {
       if (coverage.slot != slot.number()) continue;
       coverage.known = true;
       coverage.after = after;
     }
     for (size_t worker : channel.workers) {
-      sink_.PostInterest(worker, channel.name, slot.number(), after);
+      covered_[worker].push_back({channel.name, slot.number(), after});
     }
   }
-  for (const std::string& name : told) state.awaiting.erase(name);
+}
+
+void LinkCore::PostCoverage() {
+  for (auto& [worker, covered] : covered_) sink_.PostInterest(worker, std::move(covered));
+  covered_.clear();
 }
 
 void LinkCore::ExpireInterest(MonoTime now) {
@@ -136,6 +156,7 @@ void LinkCore::ExpireInterest(MonoTime now) {
   // many.
   std::vector<std::string> remove;
   while (!unused_.empty() && now - unused_.front()->unused_since >= options_.interest_linger) {
+    TellFresh();  // what was not told cannot be taken back
     const ChannelInterest& channel = *unused_.front();
     unused_.pop_front();
     for (const ChannelInterest::Coverage& coverage : channel.coverage) {

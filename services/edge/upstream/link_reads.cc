@@ -7,9 +7,28 @@
 #include "services/edge/upstream/link_core.h"
 
 namespace spillway::edge {
+namespace {
+
+using Offsets = std::vector<std::pair<SlotNumber, int64_t>>;
+
+bool OfTheSameSlots(const Offsets& a, const Offsets& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const auto& x, const auto& y) { return x.first == y.first; });
+}
+
+// Whether a snapshot holds all that must be in it.
+bool Includes(const EdgeReadResult& result, const Offsets& not_before) {
+  return std::all_of(not_before.begin(), not_before.end(), [&](const auto& least) {
+    return std::any_of(result.as_of.begin(), result.as_of.end(), [&](const auto& as_of) {
+      return as_of.slot == least.first && as_of.upto >= least.second;
+    });
+  });
+}
+
+}  // namespace
 
 void LinkCore::Read(size_t worker, uint64_t read_id, std::string channel, bool history,
-                    std::vector<std::pair<SlotNumber, int64_t>> from, MonoTime now) {
+                    Offsets from, MonoTime now) {
   waiting_reads_.push_back({.worker = worker,
                             .read_id = read_id,
                             .channel = std::move(channel),
@@ -20,58 +39,85 @@ void LinkCore::Read(size_t worker, uint64_t read_id, std::string channel, bool h
   StartReads(now);
 }
 
+void LinkCore::RetryReads(MonoTime now) {
+  std::erase_if(later_reads_, [&](PendingRead& read) {
+    if (now < read.not_before) return false;
+    waiting_reads_.push_back(std::move(read));
+    return true;
+  });
+  while (!waiting_reads_.empty() && now - waiting_reads_.front().begun >= options_.read_timeout) {
+    FailRead(waiting_reads_.front());
+    waiting_reads_.pop_front();
+  }
+  StartReads(now);
+}
+
 void LinkCore::StartReads(MonoTime now) {
-  std::vector<PendingRead> waiting = std::exchange(waiting_reads_, {});
-  for (PendingRead& read : waiting) {
-    if (now < read.not_before) {
-      waiting_reads_.push_back(std::move(read));
-      continue;
-    }
-    std::map<LinkId, std::vector<std::pair<SlotNumber, int64_t>>> by_link;
-    std::vector<std::pair<SlotNumber, int64_t>> unattached;
-    for (const auto& [number, offset] : read.from) {
-      const SlotState* slot = number < slots_.size() ? slots_[number].get() : nullptr;
-      if (slot != nullptr && slot->phase == SlotState::Phase::kAttached) {
-        by_link[slot->link].emplace_back(number, offset);
-      } else {
-        unattached.emplace_back(number, offset);
-      }
-    }
-    for (auto& [id, from] : by_link) {
-      LinkState& link = *links_.at(id);
-      const uint64_t number = next_call_++;
-      auto call = std::make_unique<PendingCall>();
-      call->link = id;
-      call->read = read;
-      call->read.from = from;
-      v1::SnapshotRequest snapshot;
-      v1::HistoryRequest history;
-      for (const auto& [slot, offset] : from) {
-        v1::SlotOffset* entry = read.history ? history.add_after() : snapshot.add_not_before();
-        entry->set_slot(link.numbers.at(slot));
-        entry->set_offset(offset);
-        if (read.history) *history.add_not_before() = *entry;
-      }
-      calls_[number] = std::move(call);
-      if (read.history) {
-        history.set_channel(read.channel);
-        history.set_node_id(link.node_id);
-        sink_.StartRead(id, number, std::move(history));
-      } else {
-        snapshot.set_channel(read.channel);
-        snapshot.set_node_id(link.node_id);
-        sink_.StartRead(id, number, std::move(snapshot));
-      }
-    }
-    if (unattached.empty()) continue;
-    read.from = std::move(unattached);
-    if (now - read.begun >= options_.read_timeout) {
-      PendingCall failed{.link = 0, .read = std::move(read), .result = {}};
-      FinishRead(failed, /*failed=*/true, now);
+  while (!waiting_reads_.empty() && calls_.size() < options_.reads_at_once) {
+    PendingRead read = std::move(waiting_reads_.front());
+    waiting_reads_.pop_front();
+    StartRead(std::move(read), now);
+  }
+}
+
+void LinkCore::StartRead(PendingRead read, MonoTime now) {
+  std::map<LinkId, Offsets> by_link;
+  Offsets unattached;
+  for (const auto& [number, offset] : read.from) {
+    const SlotState* slot = number < slots_.size() ? slots_[number].get() : nullptr;
+    if (slot != nullptr && slot->phase == SlotState::Phase::kAttached) {
+      by_link[slot->link].emplace_back(number, offset);
     } else {
-      read.not_before = now + options_.read_retry;
-      waiting_reads_.push_back(std::move(read));
+      unattached.emplace_back(number, offset);
     }
+  }
+  for (auto& [id, from] : by_link) {
+    LinkState& link = *links_.at(id);
+    PendingRead part = read;
+    part.from = std::move(from);
+    if (PendingCall* call = SharedCall(link, part); call != nullptr) {
+      ++counters_.reads_shared;
+      call->sharing.push_back(std::move(part));
+    } else {
+      BeginCall(link, std::move(part));
+    }
+  }
+  if (unattached.empty()) return;
+  read.from = std::move(unattached);
+  AskLater(std::move(read), now);
+}
+
+PendingCall* LinkCore::SharedCall(const LinkState& link, const PendingRead& read) {
+  if (read.history) return nullptr;
+  const auto found = link.snapshots.find(read.channel);
+  if (found == link.snapshots.end()) return nullptr;
+  PendingCall& call = *calls_.at(found->second);
+  return OfTheSameSlots(call.read.from, read.from) ? &call : nullptr;
+}
+
+void LinkCore::BeginCall(LinkState& link, PendingRead read) {
+  const uint64_t number = next_call_++;
+  v1::SnapshotRequest snapshot;
+  v1::HistoryRequest history;
+  for (const auto& [slot, offset] : read.from) {
+    v1::SlotOffset* entry = read.history ? history.add_after() : snapshot.add_not_before();
+    entry->set_slot(link.numbers.at(slot));
+    entry->set_offset(offset);
+    if (read.history) *history.add_not_before() = *entry;
+  }
+  auto& call = calls_[number];
+  call = std::make_unique<PendingCall>();
+  call->link = link.id;
+  call->read = std::move(read);
+  if (call->read.history) {
+    history.set_channel(call->read.channel);
+    history.set_node_id(link.node_id);
+    sink_.StartRead(link.id, number, std::move(history));
+  } else {
+    link.snapshots[call->read.channel] = number;
+    snapshot.set_channel(call->read.channel);
+    snapshot.set_node_id(link.node_id);
+    sink_.StartRead(link.id, number, std::move(snapshot));
   }
 }
 
@@ -106,34 +152,79 @@ void LinkCore::OnReadResponse(uint64_t number, const v1::ReadResponse& response,
   }
   call.result.complete = response.complete();
   call.result.since_us = response.since_us();
-  FinishRead(call, /*failed=*/call.result.as_of.size() != call.read.from.size(), now);
-  calls_.erase(number);
+  FinishCall(std::move(*TakeCall(number)), now);
+}
+
+void LinkCore::FinishCall(PendingCall call, MonoTime now) {
+  if (call.result.as_of.size() != call.read.from.size()) {
+    FailRead(call.read);
+    for (const PendingRead& read : call.sharing) FailRead(read);
+  } else {
+    const auto result = std::make_shared<const EdgeReadResult>(std::move(call.result));
+    sink_.PostRead(call.read.worker, call.read.read_id, result);
+    for (PendingRead& read : call.sharing) {
+      if (Includes(*result, read.from)) {
+        sink_.PostRead(read.worker, read.read_id, result);
+      } else {  // it came when the answer was made already
+        waiting_reads_.push_back(std::move(read));
+      }
+    }
+  }
+  StartReads(now);
 }
 
 void LinkCore::OnReadFailed(uint64_t number, std::string_view error, MonoTime now) {
-  const auto found = calls_.find(number);
-  if (found == calls_.end()) return;
-  std::unique_ptr<PendingCall> call = std::move(found->second);
-  calls_.erase(found);
+  std::unique_ptr<PendingCall> call = TakeCall(number);
+  if (call == nullptr) return;
   if (now - call->read.begun >= options_.read_timeout) {
     sink_.Report("read_failed", std::string(error));
-    FinishRead(*call, /*failed=*/true, now);
-    return;
   }
-  call->read.not_before = now + options_.read_retry;
-  waiting_reads_.push_back(std::move(call->read));
+  AskLater(std::move(call->read), now);
+  for (PendingRead& read : call->sharing) AskLater(std::move(read), now);
+  StartReads(now);
 }
 
-void LinkCore::FinishRead(PendingCall& call, bool failed, MonoTime) {
-  if (failed) {
-    call.result = EdgeReadResult();
-    call.result.failed = true;
-    for (const auto& [slot, offset] : call.read.from) {
-      call.result.as_of.push_back({slot, offset, 0});
+std::unique_ptr<PendingCall> LinkCore::TakeCall(uint64_t number) {
+  const auto found = calls_.find(number);
+  if (found == calls_.end()) return nullptr;
+  std::unique_ptr<PendingCall> call = std::move(found->second);
+  calls_.erase(found);
+  LinkState* link = FindLink(call->link);
+  if (link == nullptr || call->read.history) return call;
+  const auto shared = link->snapshots.find(call->read.channel);
+  if (shared != link->snapshots.end() && shared->second == number) link->snapshots.erase(shared);
+  return call;
+}
+
+void LinkCore::DropReads(LinkId link, MonoTime now) {
+  for (auto call = calls_.begin(); call != calls_.end();) {
+    if (call->second->link != link) {
+      ++call;
+      continue;
     }
+    call->second->sharing.push_back(std::move(call->second->read));
+    for (PendingRead& read : call->second->sharing) {
+      read.not_before = now;
+      later_reads_.push_back(std::move(read));
+    }
+    calls_.erase(call++);
   }
-  sink_.PostRead(call.read.worker, call.read.read_id,
-                 std::make_shared<EdgeReadResult>(std::move(call.result)));
+}
+
+void LinkCore::AskLater(PendingRead read, MonoTime now) {
+  if (now - read.begun >= options_.read_timeout) {
+    FailRead(read);
+    return;
+  }
+  read.not_before = now + options_.read_retry;
+  later_reads_.push_back(std::move(read));
+}
+
+void LinkCore::FailRead(const PendingRead& read) {
+  auto result = std::make_shared<EdgeReadResult>();
+  result->failed = true;
+  for (const auto& [slot, offset] : read.from) result->as_of.push_back({slot, offset, 0});
+  sink_.PostRead(read.worker, read.read_id, std::move(result));
 }
 
 }  // namespace spillway::edge

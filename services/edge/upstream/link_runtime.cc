@@ -2,6 +2,9 @@
 
 #include <pthread.h>
 
+#include <algorithm>
+#include <chrono>
+
 #include "services/edge/upstream/link_runtime_impl.h"
 
 namespace spillway::edge {
@@ -11,7 +14,8 @@ namespace spillway::edge {
 void LinkRuntime::Impl::Run() {
   std::vector<LinkMailbox::Task> tasks;
   MonoTime next_tick = clock_.Now();
-  auto deadline = std::chrono::steady_clock::now();
+  auto tick_at = std::chrono::steady_clock::now();
+  auto deadline = tick_at;
   while (!stopping_ || !links_.empty() || !reads_.empty()) {
     mailbox_.Take(&tasks, deadline);
     for (LinkMailbox::Task& task : tasks) {
@@ -21,10 +25,16 @@ void LinkRuntime::Impl::Run() {
     tasks.clear();
     TakeReleased();
     const MonoTime now = clock_.Now();
-    if (now < next_tick) continue;
-    Tick(now);
-    next_tick = now + options_.tick;
-    deadline = std::chrono::steady_clock::now() + options_.tick;
+    if (now >= next_tick) {
+      Tick(now);
+      next_tick = now + options_.tick;
+      tick_at = std::chrono::steady_clock::now() + options_.tick;
+    }
+    deadline = tick_at;
+    const MonoTime again = core_->EndTurn(now);
+    if (again == MonoTime::max()) continue;
+    deadline = std::min(deadline, std::chrono::steady_clock::now() +
+                                      std::chrono::ceil<std::chrono::microseconds>(again - now));
   }
 }
 

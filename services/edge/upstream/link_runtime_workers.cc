@@ -79,10 +79,10 @@ void LinkRuntime::Impl::PostGap(SlotNumber slot, int64_t from, int64_t to, std::
   }
 }
 
-void LinkRuntime::Impl::PostInterest(size_t worker, std::string channel, SlotNumber slot,
-                                     int64_t after) {
-  workers_.Post(worker, [channel = std::move(channel), slot, after](HubShard& hub, MonoTime now) {
-    hub.OnInterest(channel, slot, after, now);
+void LinkRuntime::Impl::PostInterest(size_t worker, std::vector<ChannelCoverage> covered) {
+  workers_.Post(worker, [covered = std::move(covered)](HubShard& hub, MonoTime now) {
+    for (const ChannelCoverage& one : covered)
+      hub.OnInterest(one.channel, one.slot, one.after, now);
   });
 }
 

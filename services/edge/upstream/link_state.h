@@ -39,6 +39,7 @@ struct LinkState {
   std::string parts;        // of a batch that comes in parts
   int64_t owed_credit = 0;  // released, not granted yet
   uint64_t next_ephemeral = 1;
+  StringMap<uint64_t> snapshots;  // the call under way that reads the channel's
 };
 
 struct SlotState {
@@ -105,6 +106,8 @@ struct PendingRead {
 struct PendingCall {
   LinkId link = 0;
   PendingRead read;
+  std::vector<PendingRead>
+      sharing;  // of the same channel and slots: given the answer if it is new enough
   EdgeReadResult result;
 };
 
@@ -121,6 +124,7 @@ struct LinkCounters {
   uint64_t ephemeral = 0;
   uint64_t ephemeral_gaps = 0;
   uint64_t malformed = 0;
+  uint64_t reads_shared = 0;  // reads that another one's call answers
 };
 
 // What readiness, metrics and the admin API show. A copy: any thread may read it.
@@ -149,6 +153,8 @@ struct UpstreamStatus {
   bool catalogue_complete = false;
   bool kafka_up = false;  // some linked ingest reaches Kafka
   size_t interests = 0;
+  size_t reads_under_way = 0;  // calls
+  size_t reads_waiting = 0;    // reads without a call
   LinkCounters counters;
 };
 

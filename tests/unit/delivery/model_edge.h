@@ -281,8 +281,10 @@ class ModelEdge final : public edge::LinkCoreSink, public edge::Upstream {
     ToAll([=, this](size_t w, MonoTime now) { hubs[w]->OnGap(slot, from, to, reason, now); });
   }
   void PostEphemeral(std::vector<Ref<edge::EdgeEvent>>, uint64_t, size_t) override {}
-  void PostInterest(size_t w, std::string channel, SlotNumber slot, int64_t after) override {
-    mail[w].push_back([=, this](MonoTime now) { hubs[w]->OnInterest(channel, slot, after, now); });
+  void PostInterest(size_t w, std::vector<edge::ChannelCoverage> covered) override {
+    mail[w].push_back([=, this](MonoTime now) {
+      for (const auto& one : covered) hubs[w]->OnInterest(one.channel, one.slot, one.after, now);
+    });
   }
   void PostRead(size_t w, uint64_t id,
                 std::shared_ptr<const edge::EdgeReadResult> result) override {

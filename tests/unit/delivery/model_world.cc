@@ -125,6 +125,8 @@ void World::RunLinkTask() {
   const ModelEdge::Task task = std::move(edge_->link_tasks.front());
   edge_->link_tasks.pop_front();
   task(now_);
+  // Now and then more than one task is a turn, and new interest is told late, or with the tick.
+  if (random_() % 2 == 0) edge_->core.EndTurn(now_);
 }
 
 void World::RunMail(size_t worker) {
@@ -216,6 +218,7 @@ void World::Advance(milliseconds time) {
     }
   }
   edge_->core.Tick(now_);
+  edge_->core.EndTurn(now_);
   for (auto& hub : edge_->hubs) hub->Tick(now_);
 }
 

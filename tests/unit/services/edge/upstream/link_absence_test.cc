@@ -127,7 +127,7 @@ TEST_F(LinkAbsence, AnOldConfigurationStartedAgainIsNotTheNewest) {
 }
 
 TEST_F(LinkAbsence, AGapBeforeTheBeginningComesBeforeTheCoverage) {
-  core_->AddInterest(0, "c", now_);
+  Want(0, "c");
   Open(1, {0});
   sink_.TakePosted();
   v1::LinkResponse response;

@@ -16,7 +16,7 @@ using testing::StartsWith;
 class LinkAttach : public LinkCoreTest {};
 
 TEST_F(LinkAttach, SaysHelloThenItsWholeInterestThenAttaches) {
-  core_->AddInterest(0, "c", now_);
+  Want(0, "c");
   core_->OnLinkUp(1, now_);
   EXPECT_THAT(sink_.Take(1), ElementsAre("hello"));
   Hello(1, "ingest-1");
@@ -152,7 +152,7 @@ TEST_F(LinkAttach, ALinkThatGoesFailsOverAfterWhatWasTaken) {
   OneAttached();
   Open(2, {0});
   EXPECT_EQ(AttachedTo(), 0u);
-  core_->AddInterest(0, "c", now_);
+  Want(0, "c");
   SendBatch(1, Batch(10, 1, {12}, 15));
   core_->OnLinkDown(1, now_);
   EXPECT_THAT(sink_.Take(2), ElementsAre("attach 20#2 after 15"));
@@ -244,7 +244,7 @@ TEST_F(LinkAttach, AGapInTheAnswerIsTold) {
 
 TEST_F(LinkAttach, APlannedMoveIsPreparedAndNeverTwoStreams) {
   // Two routes: ingest 2 has the newer one, so the partition belongs there.
-  core_->AddInterest(0, "c", now_);
+  Want(0, "c");
   Open(1, {0}, 1, "old");
   Attached(1, 10, 1, 9);
   Open(2, {0}, 2, "new");

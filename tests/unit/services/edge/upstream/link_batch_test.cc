@@ -36,7 +36,7 @@ TEST_F(LinkBatch, OnlyTheCurrentAttachmentCounts) {
 }
 
 TEST_F(LinkBatch, NothingCountsBeforeTheAttachIsAnswered) {
-  core_->AddInterest(0, "c", now_);
+  Want(0, "c");
   Open(1, {0});
   sink_.TakePosted();
   SendBatch(1, Batch(10, 1, {10}, 15));
@@ -74,7 +74,7 @@ TEST_F(LinkBatch, AMalformedBatchChangesNothingAndClosesTheLink) {
 }
 
 TEST_F(LinkBatch, EventsOfAnAttachmentThatEndedAreTakenOutOfTheBatch) {
-  core_->AddInterest(0, "c", now_);
+  Want(0, "c");
   Open(1, {0, 1});
   Attached(1, 10, 1, 9);
   Attached(1, 11, 2, 9);

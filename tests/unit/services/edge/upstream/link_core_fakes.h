@@ -30,6 +30,7 @@ class FakeLinkSink final : public LinkCoreSink {
   bool keep_texts = true;  // of what is sent; else only the figures below
   size_t largest_request = 0;
   size_t interest_names = 0;  // added and removed
+  size_t interest_posts = 0;  // to workers
 
   std::vector<std::string> Take(LinkId link) { return std::exchange(sent[link], {}); }
   std::vector<std::string> TakePosted() { return std::exchange(posted, {}); }
@@ -109,8 +110,12 @@ class FakeLinkSink final : public LinkCoreSink {
   void PostEphemeral(std::vector<Ref<EdgeEvent>> events, LinkId, size_t) override {
     posted.push_back(absl::StrCat("ephemeral ", events.size()));
   }
-  void PostInterest(size_t worker, std::string channel, SlotNumber slot, int64_t after) override {
-    posted.push_back(absl::StrCat("interest ", worker, " ", channel, " ", slot, ":", after));
+  void PostInterest(size_t worker, std::vector<ChannelCoverage> covered) override {
+    ++interest_posts;
+    for (const ChannelCoverage& one : covered) {
+      posted.push_back(
+          absl::StrCat("interest ", worker, " ", one.channel, " ", one.slot, ":", one.after));
+    }
   }
   void PostRead(size_t worker, uint64_t read_id,
                 std::shared_ptr<const EdgeReadResult> result) override {
@@ -168,6 +173,12 @@ class LinkCoreTest : public ::testing::Test {
     core_ = std::make_unique<LinkCore>(std::move(options), variants_, sink_, /*seed=*/1);
   }
 
+  // In a turn of its own; interest was not told for long.
+  void Want(size_t worker, std::string_view channel) {
+    now_ += std::chrono::milliseconds(10);
+    core_->AddInterest(worker, channel, now_);
+    EXPECT_EQ(core_->EndTurn(now_), MonoTime::max());
+  }
   void Deliver(LinkId link, const v1::LinkResponse& response) {
     core_->OnMessage(link, response.SerializeAsString(), now_);
   }
@@ -281,7 +292,7 @@ class LinkCoreTest : public ::testing::Test {
   }
   // One ingest, partition 0 attached at offset 9, worker 0 wants "c".
   void OneAttached() {
-    core_->AddInterest(0, "c", now_);
+    Want(0, "c");
     Open(1, {0});
     Attached(1, 10, 1, 9);
     sink_.Take(1);

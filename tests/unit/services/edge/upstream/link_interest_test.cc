@@ -1,4 +1,4 @@
-// LinkCore: interest, where coverage begins, reads.
+// LinkCore: interest, where coverage begins.
 
 #include <gmock/gmock.h>
 
@@ -21,30 +21,10 @@ class LinkInterest : public LinkCoreTest {
     Attached(1, 10, 1, 9);
     sink_.Take(1);
   }
-  void Answer(uint64_t call, std::vector<std::pair<uint32_t, int64_t>> as_of,
-              std::vector<int64_t> offsets = {}, bool last = true) {
-    v1::ReadResponse response;
-    for (int64_t offset : offsets) {
-      v1::Event* event = response.add_events();
-      event->set_slot(as_of.at(0).first);
-      event->set_offset(offset);
-      event->add_channels("c");
-    }
-    if (last) {
-      for (const auto& [slot, offset] : as_of) {
-        v1::SlotOffset* at = response.add_as_of();
-        at->set_slot(slot);
-        at->set_offset(offset);
-      }
-      response.set_complete(true);
-    }
-    response.set_last(last);
-    core_->OnReadResponse(call, response, now_);
-  }
 };
 
 TEST_F(LinkInterest, InterestSentBeforeAnAttachIsCoveredFromItsAnswerOn) {
-  core_->AddInterest(0, "c", now_);
+  Want(0, "c");
   Open(1, {0});
   sink_.TakePosted();
   Attached(1, 10, 1, 9, /*interest_sequence=*/1);
@@ -56,7 +36,7 @@ TEST_F(LinkInterest, LaterInterestIsCoveredFromTheNewsOn) {
   Attached(1, 10, 1, 9);
   sink_.Take(1);
   sink_.TakePosted();
-  core_->AddInterest(0, "c", now_);
+  Want(0, "c");
   EXPECT_THAT(sink_.Take(1), ElementsAre("interest 2 +c"));
   SendBatch(1, Batch(10, 1, {}, 15));
   EXPECT_THAT(sink_.TakePosted(), ElementsAre("batch 0<=15"));
@@ -66,7 +46,7 @@ TEST_F(LinkInterest, LaterInterestIsCoveredFromTheNewsOn) {
 
 TEST_F(LinkInterest, AnAnswerToAnOlderInterestIsNotEnough) {
   Open(1, {0});
-  core_->AddInterest(0, "c", now_);
+  Want(0, "c");
   sink_.TakePosted();
   Attached(1, 10, 1, 9, /*interest_sequence=*/1);  // sent before it knew of "c"
   EXPECT_THAT(sink_.TakePosted(), ElementsAre("batch 0<=9"));
@@ -76,14 +56,14 @@ TEST_F(LinkInterest, AnAnswerToAnOlderInterestIsNotEnough) {
 
 TEST_F(LinkInterest, ASecondWorkerIsToldAtOnce) {
   OneAttached();
-  core_->AddInterest(1, "c", now_);
+  Want(1, "c");
   EXPECT_THAT(sink_.TakePosted(), ElementsAre("interest 1 c 0:9"));
   EXPECT_THAT(sink_.Take(1), IsEmpty());
 }
 
 TEST_F(LinkInterest, InterestLingersAfterTheLastSubscriber) {
   OneAttached();
-  core_->AddInterest(1, "c", now_);
+  Want(1, "c");
   core_->RemoveInterest(0, "c", now_);
   Pass(milliseconds(0));
   for (int n = 0; n < 40; ++n) Pass(milliseconds(2'000), {1});
@@ -101,10 +81,82 @@ TEST_F(LinkInterest, WhoComesBackInTimeFindsItStillThere) {
   core_->RemoveInterest(0, "c", now_);
   Pass(milliseconds(2'000), {1});
   sink_.TakePosted();
-  core_->AddInterest(0, "c", now_);
+  Want(0, "c");
   EXPECT_THAT(sink_.TakePosted(), ElementsAre("interest 0 c 0:9"));
   for (int n = 0; n < 40; ++n) Pass(milliseconds(2'000), {1});
   EXPECT_THAT(sink_.Take(1), IsEmpty());
+}
+
+TEST_F(LinkInterest, NewInterestOfOneTurnGoesTogether) {
+  Open(1, {0});
+  sink_.Take(1);
+  core_->AddInterest(0, "a", now_);
+  core_->AddInterest(0, "b", now_);
+  EXPECT_THAT(sink_.Take(1), IsEmpty());
+  EXPECT_EQ(core_->EndTurn(now_), MonoTime::max());
+  EXPECT_THAT(sink_.Take(1), ElementsAre("interest 2 +a +b"));
+}
+
+TEST_F(LinkInterest, NewInterestSoonAfterOtherWaitsForMore) {
+  Open(1, {0});
+  Want(0, "a");
+  sink_.Take(1);
+  const MonoTime due = now_ + milliseconds(2);
+  now_ += milliseconds(1);
+  core_->AddInterest(0, "b", now_);
+  EXPECT_EQ(core_->EndTurn(now_), due);
+  core_->AddInterest(0, "c", now_);
+  EXPECT_EQ(core_->EndTurn(now_), due);
+  EXPECT_THAT(sink_.Take(1), IsEmpty());
+  now_ = due;
+  EXPECT_EQ(core_->EndTurn(now_), MonoTime::max());
+  EXPECT_THAT(sink_.Take(1), ElementsAre("interest 3 +b +c"));
+}
+
+TEST_F(LinkInterest, NewInterestGoesOutBeforeAnAttach) {
+  Open(1, {0});
+  sink_.Take(1);
+  core_->AddInterest(0, "c", now_);
+  Catalogue(1, {0, 1});
+  EXPECT_THAT(sink_.Take(1), ElementsAre("interest 2 +c", "attach 11#2 end"));
+  EXPECT_EQ(core_->EndTurn(now_), MonoTime::max());
+  EXPECT_THAT(sink_.Take(1), IsEmpty());
+}
+
+TEST_F(LinkInterest, ALinkThatComesMeanwhileIsToldOnce) {
+  Open(1, {0});
+  sink_.Take(1);
+  core_->AddInterest(0, "c", now_);
+  core_->OnLinkUp(2, now_);
+  Hello(2, "ingest-2");
+  EXPECT_THAT(sink_.Take(2), ElementsAre("hello", "interest 1 full +c"));
+  EXPECT_THAT(sink_.Take(1), ElementsAre("interest 2 +c"));
+  core_->EndTurn(now_);
+  EXPECT_THAT(sink_.Take(2), IsEmpty());
+}
+
+TEST_F(LinkInterest, WhatWasNotToldIsNotTakenBackBeforeItWas) {
+  LinkCore::Options options;
+  options.interest_linger = milliseconds(0);
+  Build(options);
+  Open(1, {0});
+  sink_.Take(1);
+  core_->AddInterest(0, "c", now_);
+  core_->RemoveInterest(0, "c", now_);
+  Pass(milliseconds(1), {1});
+  EXPECT_THAT(sink_.Take(1), ElementsAre("interest 2 +c", "interest 3 -c"));
+}
+
+TEST_F(LinkInterest, AWorkerIsToldOfManyChannelsAtOnce) {
+  Catalogued("**");
+  for (const char* name : {"a", "b", "c"}) core_->AddInterest(0, name, now_);
+  core_->EndTurn(now_);
+  sink_.TakePosted();
+  SendBatch(1, Batch(10, 1, {}, 12, /*interest_sequence=*/2, /*interest_after=*/11));
+  EXPECT_THAT(sink_.TakePosted(),
+              testing::UnorderedElementsAre("interest 0 a 0:11", "interest 0 b 0:11",
+                                            "interest 0 c 0:11", "batch 0<=12"));
+  EXPECT_EQ(sink_.interest_posts, 1u);
 }
 
 // The channels of a text "interest 3 +a +b".
@@ -140,8 +192,8 @@ TEST_F(LinkInterest, EachMessageOfAnInterestIsAnsweredForItself) {
   options.interest_bytes = 1;  // one name
   Build(options);
   Catalogued("**");
-  core_->AddInterest(0, "a", now_);
-  core_->AddInterest(0, "b", now_);
+  Want(0, "a");
+  Want(0, "b");
   sink_.TakePosted();
   SendBatch(1, Batch(10, 1, {}, 12, /*interest_sequence=*/2, /*interest_after=*/11));
   EXPECT_THAT(sink_.TakePosted(), ElementsAre("interest 0 a 0:11", "batch 0<=12"));
@@ -162,94 +214,6 @@ TEST_F(LinkInterest, NoMessageOfAHundredThousandChannelsIsLarge) {
   EXPECT_EQ(sink_.interest_names, kChannels);
   EXPECT_LE(sink_.largest_request, wire::kInterestBytes + 64);
   EXPECT_EQ(core_->Status(now_).interests, 0u);
-}
-
-TEST_F(LinkInterest, ReadsGoToWhoServesEachSlot) {
-  core_->AddInterest(0, "c", now_);
-  Open(1, {0});
-  Open(2, {1});
-  Attached(1, 10, 1, 9);
-  Attached(2, 21, 2, 5);
-  sink_.TakePosted();
-  core_->Read(0, 7, "c", /*history=*/false, {{0, 9}, {1, 5}}, now_);
-  EXPECT_THAT(sink_.TakeReads(), ElementsAre("1:snapshot 1 c 10:9", "2:snapshot 2 c 21:5"));
-  Answer(2, {{21, 6}}, {3});
-  EXPECT_THAT(sink_.TakePosted(), ElementsAre("read 0 7 1:3 as of 1:6"));
-  Answer(1, {}, {}, /*last=*/false);
-  Answer(1, {{10, 12}}, {4, 8});
-  EXPECT_THAT(sink_.TakePosted(), ElementsAre("read 0 7 0:4 0:8 as of 0:12"));
-}
-
-TEST_F(LinkInterest, SlotsOfOneIngestAreOneCall) {
-  Open(1, {0, 1});
-  Attached(1, 10, 1, 9);
-  Attached(1, 11, 2, 5);
-  core_->Read(0, 7, "c", /*history=*/true, {{0, 9}, {1, 5}}, now_);
-  EXPECT_THAT(sink_.TakeReads(), ElementsAre("1:history 1 c 10:9 11:5"));
-}
-
-TEST_F(LinkInterest, AReadWaitsForItsSlotToBeAttached) {
-  Open(1, {0});
-  core_->Read(0, 7, "c", false, {{0, 9}}, now_);
-  EXPECT_THAT(sink_.TakeReads(), IsEmpty());
-  Attached(1, 10, 1, 9);
-  Pass(milliseconds(100), {1});
-  EXPECT_THAT(sink_.TakeReads(), ElementsAre("1:snapshot 1 c 10:9"));
-}
-
-TEST_F(LinkInterest, AReadIsAskedAgainWhenItsLinkGoes) {
-  OneAttached();
-  Open(2, {0});
-  core_->Read(0, 7, "c", false, {{0, 9}}, now_);
-  EXPECT_THAT(sink_.TakeReads(), ElementsAre("1:snapshot 1 c 10:9"));
-  core_->OnLinkDown(1, now_);
-  Attached(2, 20, 2, 9);
-  Pass(milliseconds(100), {2});
-  EXPECT_THAT(sink_.TakeReads(), ElementsAre("2:snapshot 2 c 20:9"));
-  sink_.TakePosted();
-  Answer(1, {{10, 12}});  // from the first: nobody waits for it
-  EXPECT_THAT(sink_.TakePosted(), IsEmpty());
-  Answer(2, {{20, 13}});
-  EXPECT_THAT(sink_.TakePosted(), ElementsAre("read 0 7 as of 0:13"));
-}
-
-TEST_F(LinkInterest, AReadThatFailsIsTriedAgainUntilItsTimeIsUp) {
-  OneAttached();
-  core_->Read(0, 7, "c", false, {{0, 9}}, now_);
-  EXPECT_THAT(sink_.TakeReads(), ElementsAre("1:snapshot 1 c 10:9"));
-  core_->OnReadFailed(1, "not_served", now_);
-  EXPECT_THAT(sink_.TakeReads(), IsEmpty());
-  Pass(milliseconds(100), {1});
-  EXPECT_THAT(sink_.TakeReads(), ElementsAre("1:snapshot 2 c 10:9"));
-  for (int n = 0; n < 5; ++n) Pass(milliseconds(2'000), {1});
-  sink_.TakePosted();
-  core_->OnReadFailed(2, "timeout", now_);
-  EXPECT_THAT(sink_.TakePosted(), ElementsAre("read 0 7 failed as of 0:9"));
-}
-
-TEST_F(LinkInterest, AReadOfASlotNobodyServesFails) {
-  Open(1, {0});
-  core_->Read(0, 7, "c", false, {{5, 9}}, now_);
-  sink_.TakePosted();
-  for (int n = 0; n < 5; ++n) Pass(milliseconds(2'000), {1});
-  EXPECT_THAT(sink_.TakePosted(), testing::Contains("read 0 7 failed as of 5:9"));
-}
-
-TEST_F(LinkInterest, AnAnswerForASlotThatIsGoneIsAskedOfAnother) {
-  OneAttached();
-  Open(2, {0});
-  core_->Read(0, 7, "c", false, {{0, 9}}, now_);
-  Catalogue(1, {});
-  sink_.TakePosted();
-  sink_.TakeReads();
-  Answer(1, {{10, 12}}, {11});
-  EXPECT_THAT(sink_.TakePosted(), IsEmpty());
-  Attached(2, 20, 2, 9);
-  sink_.TakePosted();
-  Pass(milliseconds(100), {1, 2});
-  EXPECT_THAT(sink_.TakeReads(), ElementsAre("2:snapshot 2 c 20:9"));
-  Answer(2, {{20, 12}}, {11});
-  EXPECT_THAT(sink_.TakePosted(), ElementsAre("read 0 7 0:11 as of 0:12"));
 }
 
 }  // namespace

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+namespace spillway::edge {
+
+// A queue in a ring that grows by doubling. Empty it holds no memory until the first element, where
+// an empty std::deque holds some 600 bytes: there is one or more for each channel and each joiner.
+// What it once held it keeps until clear(). Not thread-safe.
+template <typename T>
+class RingQueue {
+ public:
+  bool empty() const { return size_ == 0; }
+  size_t size() const { return size_; }
+  // 0 is the front.
+  T& operator[](size_t i) { return slots_[(head_ + i) & (slots_.size() - 1)]; }
+  const T& operator[](size_t i) const { return slots_[(head_ + i) & (slots_.size() - 1)]; }
+  T& front() { return (*this)[0]; }
+  T& back() { return (*this)[size_ - 1]; }
+
+  void push_back(T value) {
+    if (size_ == slots_.size()) Grow();
+    (*this)[size_++] = std::move(value);
+  }
+  // What was in front is gone at once.
+  void pop_front() {
+    slots_[head_] = T();
+    head_ = (head_ + 1) & (slots_.size() - 1);
+    --size_;
+  }
+  // Gives the memory back.
+  void clear() { *this = RingQueue(); }
+
+ private:
+  static constexpr size_t kLeast = 4;
+
+  void Grow() {
+    std::vector<T> larger(slots_.empty() ? kLeast : 2 * slots_.size());
+    for (size_t i = 0; i < size_; ++i) larger[i] = std::move((*this)[i]);
+    slots_ = std::move(larger);
+    head_ = 0;
+  }
+
+  std::vector<T> slots_;  // none, or a power of two
+  size_t head_ = 0;
+  size_t size_ = 0;
+};
+
+}  // namespace spillway::edge

@@ -1,0 +1,210 @@
+// LinkCore: reads of snapshots and history.
+
+#include <gmock/gmock.h>
+
+#include "tests/unit/services/edge/upstream/link_core_fakes.h"
+
+namespace spillway::edge {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+class LinkReads : public LinkCoreTest {
+ protected:
+  void Answer(uint64_t call, std::vector<std::pair<uint32_t, int64_t>> as_of,
+              std::vector<int64_t> offsets = {}, bool last = true) {
+    v1::ReadResponse response;
+    for (int64_t offset : offsets) {
+      v1::Event* event = response.add_events();
+      event->set_slot(as_of.at(0).first);
+      event->set_offset(offset);
+      event->add_channels("c");
+    }
+    if (last) {
+      for (const auto& [slot, offset] : as_of) {
+        v1::SlotOffset* at = response.add_as_of();
+        at->set_slot(slot);
+        at->set_offset(offset);
+      }
+      response.set_complete(true);
+    }
+    response.set_last(last);
+    core_->OnReadResponse(call, response, now_);
+  }
+};
+
+TEST_F(LinkReads, ReadsGoToWhoServesEachSlot) {
+  Want(0, "c");
+  Open(1, {0});
+  Open(2, {1});
+  Attached(1, 10, 1, 9);
+  Attached(2, 21, 2, 5);
+  sink_.TakePosted();
+  core_->Read(0, 7, "c", /*history=*/false, {{0, 9}, {1, 5}}, now_);
+  EXPECT_THAT(sink_.TakeReads(), ElementsAre("1:snapshot 1 c 10:9", "2:snapshot 2 c 21:5"));
+  Answer(2, {{21, 6}}, {3});
+  EXPECT_THAT(sink_.TakePosted(), ElementsAre("read 0 7 1:3 as of 1:6"));
+  Answer(1, {}, {}, /*last=*/false);
+  Answer(1, {{10, 12}}, {4, 8});
+  EXPECT_THAT(sink_.TakePosted(), ElementsAre("read 0 7 0:4 0:8 as of 0:12"));
+}
+
+TEST_F(LinkReads, SlotsOfOneIngestAreOneCall) {
+  Open(1, {0, 1});
+  Attached(1, 10, 1, 9);
+  Attached(1, 11, 2, 5);
+  core_->Read(0, 7, "c", /*history=*/true, {{0, 9}, {1, 5}}, now_);
+  EXPECT_THAT(sink_.TakeReads(), ElementsAre("1:history 1 c 10:9 11:5"));
+}
+
+TEST_F(LinkReads, AReadWaitsForItsSlotToBeAttached) {
+  Open(1, {0});
+  core_->Read(0, 7, "c", false, {{0, 9}}, now_);
+  EXPECT_THAT(sink_.TakeReads(), IsEmpty());
+  Attached(1, 10, 1, 9);
+  Pass(milliseconds(100), {1});
+  EXPECT_THAT(sink_.TakeReads(), ElementsAre("1:snapshot 1 c 10:9"));
+}
+
+TEST_F(LinkReads, AReadIsAskedAgainWhenItsLinkGoes) {
+  OneAttached();
+  Open(2, {0});
+  core_->Read(0, 7, "c", false, {{0, 9}}, now_);
+  EXPECT_THAT(sink_.TakeReads(), ElementsAre("1:snapshot 1 c 10:9"));
+  core_->OnLinkDown(1, now_);
+  Attached(2, 20, 2, 9);
+  Pass(milliseconds(100), {2});
+  EXPECT_THAT(sink_.TakeReads(), ElementsAre("2:snapshot 2 c 20:9"));
+  sink_.TakePosted();
+  Answer(1, {{10, 12}});  // from the first: nobody waits for it
+  EXPECT_THAT(sink_.TakePosted(), IsEmpty());
+  Answer(2, {{20, 13}});
+  EXPECT_THAT(sink_.TakePosted(), ElementsAre("read 0 7 as of 0:13"));
+}
+
+TEST_F(LinkReads, AReadThatFailsIsTriedAgainUntilItsTimeIsUp) {
+  OneAttached();
+  core_->Read(0, 7, "c", false, {{0, 9}}, now_);
+  EXPECT_THAT(sink_.TakeReads(), ElementsAre("1:snapshot 1 c 10:9"));
+  core_->OnReadFailed(1, "not_served", now_);
+  EXPECT_THAT(sink_.TakeReads(), IsEmpty());
+  Pass(milliseconds(100), {1});
+  EXPECT_THAT(sink_.TakeReads(), ElementsAre("1:snapshot 2 c 10:9"));
+  for (int n = 0; n < 5; ++n) Pass(milliseconds(2'000), {1});
+  sink_.TakePosted();
+  core_->OnReadFailed(2, "timeout", now_);
+  EXPECT_THAT(sink_.TakePosted(), ElementsAre("read 0 7 failed as of 0:9"));
+}
+
+TEST_F(LinkReads, AReadOfASlotNobodyServesFails) {
+  Open(1, {0});
+  core_->Read(0, 7, "c", false, {{5, 9}}, now_);
+  sink_.TakePosted();
+  for (int n = 0; n < 5; ++n) Pass(milliseconds(2'000), {1});
+  EXPECT_THAT(sink_.TakePosted(), testing::Contains("read 0 7 failed as of 5:9"));
+}
+
+TEST_F(LinkReads, AnAnswerForASlotThatIsGoneIsAskedOfAnother) {
+  OneAttached();
+  Open(2, {0});
+  core_->Read(0, 7, "c", false, {{0, 9}}, now_);
+  Catalogue(1, {});
+  sink_.TakePosted();
+  sink_.TakeReads();
+  Answer(1, {{10, 12}}, {11});
+  EXPECT_THAT(sink_.TakePosted(), IsEmpty());
+  Attached(2, 20, 2, 9);
+  sink_.TakePosted();
+  Pass(milliseconds(100), {1, 2});
+  EXPECT_THAT(sink_.TakeReads(), ElementsAre("2:snapshot 2 c 20:9"));
+  Answer(2, {{20, 12}}, {11});
+  EXPECT_THAT(sink_.TakePosted(), ElementsAre("read 0 7 0:11 as of 0:12"));
+}
+
+TEST_F(LinkReads, SeveralAtOnceShareOneCall) {
+  OneAttached();
+  core_->Read(0, 7, "c", false, {{0, 9}}, now_);
+  core_->Read(1, 8, "c", false, {{0, 12}}, now_);
+  core_->Read(0, 9, "c", /*history=*/true, {{0, 9}},
+              now_);  // its answer depends on where it begins
+  core_->Read(0, 10, "other", false, {{0, 9}}, now_);
+  EXPECT_THAT(sink_.TakeReads(),
+              ElementsAre("1:snapshot 1 c 10:9", "1:history 2 c 10:9", "1:snapshot 3 other 10:9"));
+  EXPECT_EQ(core_->Status(now_).reads_under_way, 3u);
+  Answer(1, {{10, 12}}, {4});
+  EXPECT_THAT(sink_.TakePosted(),
+              ElementsAre("read 0 7 0:4 as of 0:12", "read 1 8 0:4 as of 0:12"));
+  EXPECT_EQ(core_->counters().reads_shared, 1u);
+  // What comes afterwards has a call of its own.
+  core_->Read(0, 11, "c", false, {{0, 9}}, now_);
+  EXPECT_THAT(sink_.TakeReads(), ElementsAre("1:snapshot 4 c 10:9"));
+}
+
+TEST_F(LinkReads, AnAnswerThatIsTooOldForOneIsAskedAgainForIt) {
+  OneAttached();
+  core_->Read(0, 7, "c", false, {{0, 9}}, now_);
+  core_->Read(1, 8, "c", false, {{0, 13}}, now_);
+  sink_.TakeReads();
+  Answer(1, {{10, 12}});
+  EXPECT_THAT(sink_.TakePosted(), ElementsAre("read 0 7 as of 0:12"));
+  EXPECT_THAT(sink_.TakeReads(), ElementsAre("1:snapshot 2 c 10:13"));
+  Answer(2, {{10, 13}});
+  EXPECT_THAT(sink_.TakePosted(), ElementsAre("read 1 8 as of 0:13"));
+}
+
+TEST_F(LinkReads, AFailureOfASharedCallIsEveryones) {
+  OneAttached();
+  core_->Read(0, 7, "c", false, {{0, 9}}, now_);
+  core_->Read(1, 8, "c", false, {{0, 9}}, now_);
+  sink_.TakeReads();
+  core_->OnReadFailed(1, "timeout", now_);
+  Pass(milliseconds(100), {1});
+  EXPECT_THAT(sink_.TakeReads(), ElementsAre("1:snapshot 2 c 10:9"));  // together again
+  for (int n = 0; n < 5; ++n) Pass(milliseconds(2'000), {1});
+  sink_.TakePosted();
+  core_->OnReadFailed(2, "timeout", now_);
+  EXPECT_THAT(sink_.TakePosted(),
+              ElementsAre("read 0 7 failed as of 0:9", "read 1 8 failed as of 0:9"));
+}
+
+TEST_F(LinkReads, SharersOfALostLinkAskWhoeverTakesOver) {
+  OneAttached();
+  Open(2, {0});
+  core_->Read(0, 7, "c", false, {{0, 9}}, now_);
+  core_->Read(1, 8, "c", false, {{0, 9}}, now_);
+  sink_.TakeReads();
+  core_->OnLinkDown(1, now_);
+  Attached(2, 20, 2, 9);
+  Pass(milliseconds(100), {2});
+  EXPECT_THAT(sink_.TakeReads(), ElementsAre("2:snapshot 2 c 20:9"));
+  sink_.TakePosted();
+  Answer(2, {{20, 13}});
+  EXPECT_THAT(sink_.TakePosted(),
+              testing::UnorderedElementsAre("read 0 7 as of 0:13", "read 1 8 as of 0:13"));
+}
+
+TEST_F(LinkReads, NoMoreAreUnderWayThanTheirCredit) {
+  LinkCore::Options options;
+  options.reads_at_once = 2;
+  Build(options);
+  OneAttached();
+  for (uint64_t n = 0; n < 4; ++n) {
+    core_->Read(0, n, absl::StrCat("c", n), false, {{0, 9}}, now_);
+  }
+  EXPECT_THAT(sink_.TakeReads(), ElementsAre("1:snapshot 1 c0 10:9", "1:snapshot 2 c1 10:9"));
+  EXPECT_EQ(core_->Status(now_).reads_waiting, 2u);
+  Answer(2, {{10, 9}});
+  EXPECT_THAT(sink_.TakeReads(), ElementsAre("1:snapshot 3 c2 10:9"));
+  core_->OnReadFailed(1, "not_served", now_);
+  EXPECT_THAT(sink_.TakeReads(), ElementsAre("1:snapshot 4 c3 10:9"));
+  sink_.TakePosted();
+  // Who waits too long for it is told.
+  core_->Read(0, 9, "late", false, {{0, 9}}, now_);
+  for (int n = 0; n < 5; ++n) Pass(milliseconds(2'000), {1});
+  EXPECT_THAT(sink_.TakePosted(), testing::Contains("read 0 9 failed as of 0:9"));
+}
+
+}  // namespace
+}  // namespace spillway::edge
