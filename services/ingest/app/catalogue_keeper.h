@@ -57,9 +57,9 @@ class CatalogueKeeper {
 
   // Kafka being down changes nothing: what was there is taken to be there still.
   Change Update(const Metadata& metadata, MonoTime now, WallTime wall_now);
-  Change Decide(SlotId slot, bool young);
+  Change Decide(SlotId id, bool young);
   // It could not be found out: asked again by a later Update.
-  void NotDecided(SlotId slot, MonoTime now);
+  void NotDecided(SlotId id, MonoTime now);
 
  private:
   struct Slot {
@@ -79,7 +79,7 @@ class CatalogueKeeper {
 
   void TakeIn(const TopicInfo& info, Change* change);
   void MissOthers(const std::set<std::string>& seen, MonoTime now, Change* change);
-  Slot* Find(SlotId slot);
+  Slot* Find(SlotId id);
   // Fills in the catalogue.
   void Tell(Change* change);
 

@@ -31,9 +31,9 @@ class ReadService final
   ~ReadService() override;
 
   grpc::ServerWriteReactor<grpc::ByteBuffer>* Snapshot(grpc::CallbackServerContext* context,
-                                                       const grpc::ByteBuffer* request) override;
+                                                       const grpc::ByteBuffer* buffer) override;
   grpc::ServerWriteReactor<grpc::ByteBuffer>* History(grpc::CallbackServerContext* context,
-                                                      const grpc::ByteBuffer* request) override;
+                                                      const grpc::ByteBuffer* buffer) override;
 
   // ReadSink, on the shards' threads.
   void ReadDone(uint64_t read_id, size_t shard, ReadResult result) override;

@@ -77,6 +77,7 @@ void EmbeddedBroker::SetUp() { rd_kafka_mock_broker_set_up(cluster_->mock.get(),
 
 void EmbeddedBroker::PushErrors(int api_key, const std::vector<int>& errors) {
   std::vector<rd_kafka_resp_err_t> codes;
+  codes.reserve(errors.size());
   for (int error : errors) codes.push_back(static_cast<rd_kafka_resp_err_t>(error));
   rd_kafka_mock_push_request_errors_array(cluster_->mock.get(), static_cast<int16_t>(api_key),
                                           codes.size(), codes.data());

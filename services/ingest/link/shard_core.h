@@ -67,11 +67,11 @@ class ShardCore final : private EdgeFeed::Logs {
   };
 
   ShardCore(Options options, RecordSource& source, LinkSink& sink);
-  ~ShardCore();
+  ~ShardCore() override;
 
   // The catalogue found or lost a partition of this shard.
   void AddSlot(const SlotInfo& info);
-  void RemoveSlot(SlotId slot, std::string_view reason);
+  void RemoveSlot(SlotId id, std::string_view reason);
   void SetKafkaUp(bool up, MonoTime now);
 
   // From the link.
@@ -85,16 +85,16 @@ class ShardCore final : private EdgeFeed::Logs {
   void OnBatchTaken(LinkId link);
 
   // From the source.
-  void OnResolved(SlotId slot, int64_t begin, int64_t end, MonoTime now);
-  void OnResolveFailed(SlotId slot, std::string_view error, MonoTime now);
-  void OnLiveRecord(SlotId slot, const NormalisedRecord& record, MonoTime now);
+  void OnResolved(SlotId id, int64_t begin, int64_t end, MonoTime now);
+  void OnResolveFailed(SlotId id, std::string_view error, MonoTime now);
+  void OnLiveRecord(SlotId id, const NormalisedRecord& record, MonoTime now);
   // Everything before `next_offset` was read.
-  void OnLiveEnd(SlotId slot, int64_t next_offset, MonoTime now);
+  void OnLiveEnd(SlotId id, int64_t next_offset, MonoTime now);
   // `lost_position`: the reader's offset is out of range, it must begin anew.
-  void OnLiveError(SlotId slot, bool lost_position, std::string_view error, MonoTime now);
-  void OnScanRecord(SlotId slot, const NormalisedRecord& record, MonoTime now);
-  void OnScanEnd(SlotId slot, int64_t next_offset, MonoTime now);
-  void OnScanError(SlotId slot, std::string_view error, MonoTime now);
+  void OnLiveError(SlotId id, bool lost_position, std::string_view error, MonoTime now);
+  void OnScanRecord(SlotId id, const NormalisedRecord& record, MonoTime now);
+  void OnScanEnd(SlotId id, int64_t next_offset, MonoTime now);
+  void OnScanError(SlotId id, std::string_view error, MonoTime now);
   // False while the windows of running scans are full: the source is then not asked for scan
   // records.
   bool scan_room() const;

@@ -178,7 +178,8 @@ PayloadPlan::Outcome PayloadPlan::Write(const RecordContext& context, std::strin
   }
   out += '{';
   if (pick_.empty()) WriteFields(context.json, *from, steps_[0], additions, out);
-  for (const auto& [name, source] : pick_) {
+  for (const auto& [picked, source] : pick_) {
+    const std::string& name = picked;  // clang 14 lets no lambda capture a binding
     if (std::any_of(additions.begin(), additions.end(),
                     [&](const auto& one) { return one.first->name == name; })) {
       continue;

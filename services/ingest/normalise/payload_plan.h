@@ -48,7 +48,7 @@ class PayloadPlan {
     std::optional<TextTemplate> text;
   };
 
-  Step* StepAt(const std::string& pointer, const std::string& key, const ReportError& report);
+  Step* StepAt(const std::string& text, const std::string& key, const ReportError& report);
   const Step* Child(const Step& step, std::string_view name) const;
   void CompileAdditions(const v1::PayloadConfig& config, const Source::Limits& limits,
                         const ReportError& report);

@@ -70,7 +70,7 @@ class Shard final : private RecordSource {
   void AddSlot(ShardSlot slot);
   void RemoveSlot(SlotId slot, std::string_view reason);
   // The answer to ShardServices::ResolveTime.
-  void BeginScan(SlotId slot, uint64_t scan, int64_t from);
+  void BeginScan(SlotId id, uint64_t scan, int64_t from);
 
   const Metrics& metrics() const { return metrics_; }
   // Records that could not become events, by topic and reason (RejectCode). Any thread. As many
@@ -87,11 +87,11 @@ class Shard final : private RecordSource {
   };
 
   // RecordSource
-  void Resolve(SlotId slot) override;
-  void StartLive(SlotId slot, int64_t from) override;
-  void StopLive(SlotId slot) override;
-  void StartScan(SlotId slot, int64_t from, int64_t from_time_ms) override;
-  void StopScan(SlotId slot) override;
+  void Resolve(SlotId id) override;
+  void StartLive(SlotId id, int64_t from) override;
+  void StopLive(SlotId id) override;
+  void StartScan(SlotId id, int64_t from, int64_t from_time_ms) override;
+  void StopScan(SlotId id) override;
 
   void Run();
   void Wake();
