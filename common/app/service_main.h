@@ -2,7 +2,6 @@
 
 #include <functional>
 #include <string>
-#include <utility>
 
 #include "common/config/loader.h"
 #include "common/log/log.h"
@@ -43,9 +42,6 @@ std::string WithPort(const std::string& listen, int port);
 
 // The level that the configuration asks for.
 log::Level LogLevel(const v1::LogConfig& config);
-
-// Splits "host:port", "[v6]:port"; port -1 if there is none.
-std::pair<std::string, int> SplitHostPort(const std::string& address);
 
 inline constexpr char kVersion[] = "0.1.0";
 

@@ -1,7 +1,9 @@
 #include <cstdio>
 #include <future>
 #include <string>
+#include <utility>
 
+#include "common/app/listen_address.h"
 #include "common/app/service_main.h"
 #include "common/app/tls_files.h"
 #include "common/base/strings.h"
@@ -23,6 +25,16 @@ int Fail(const absl::Status& status, const spillway::config::Locations& location
   return absl::IsInvalidArgument(status) ? spillway::app::kExitUsage : spillway::app::kExitFailed;
 }
 
+absl::Status CheckAddresses(const spillway::v1::IngestConfig& config) {
+  for (const auto& [key, address] : {std::pair("ingest.listen", &config.listen()),
+                                     std::pair("ingest.ops_listen", &config.ops_listen())}) {
+    if (address->empty()) continue;
+    const auto listen = spillway::app::ListenAddressAt(key, *address);
+    if (!listen.ok()) return listen.status();
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckTls(const spillway::v1::IngestConfig& config) {
   if (!config.has_tls()) return absl::OkStatus();
   return spillway::app::TlsFilesOf("ingest.tls", config.tls()).status();
@@ -38,8 +50,10 @@ int Run(const spillway::config::Loaded& loaded) {
   logging.service = kName;
   logging.level = spillway::app::LogLevel(config.log());
   spillway::log::Init(logging);
-  if (const absl::Status status = CheckTls(config); !status.ok()) {
-    return Fail(status, loaded.locations);
+  for (const auto check : {CheckAddresses, CheckTls}) {
+    if (const absl::Status status = check(config); !status.ok()) {
+      return Fail(status, loaded.locations);
+    }
   }
   if (const absl::Status status = app.Start(loaded); !status.ok()) {
     return Fail(status, loaded.locations);
@@ -58,6 +72,7 @@ int Run(const spillway::config::Loaded& loaded) {
 }
 
 absl::Status Check(const spillway::config::Loaded& loaded) {
+  if (absl::Status status = CheckAddresses(loaded.config.ingest()); !status.ok()) return status;
   if (absl::Status status = CheckTls(loaded.config.ingest()); !status.ok()) return status;
   return spillway::ingest::RouteTable::Compile(loaded.config.ingest(), loaded.locations,
                                                spillway::config::Environment::Real())

@@ -21,14 +21,6 @@ std::string HostName() {
   return name;
 }
 
-absl::StatusOr<ListenAddress> Parse(const char* key, const std::string& text) {
-  auto address = ParseListenAddress(text);
-  if (!address.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat(key, ": ", address.status().message()));
-  }
-  return address;
-}
-
 void SetLimits(const v1::EdgeLimitsConfig& limits, EdgeOptions* options) {
   ws::ConnectionOptions& connection = options->worker.connection;
   connection.max_message_bytes = static_cast<size_t>(limits.max_message_bytes());
@@ -70,7 +62,7 @@ absl::StatusOr<EdgeOptions> MakeEdgeOptions(const v1::EdgeConfig& config) {
   options.node_id = app::NodeId(config.node_id());
   options.threads = config.threads() > 0 ? static_cast<size_t>(config.threads())
                                          : std::max(1U, std::thread::hardware_concurrency());
-  auto listen = Parse("edge.listen", config.listen());
+  auto listen = app::ListenAddressAt("edge.listen", config.listen());
   if (!listen.ok()) return listen.status();
   options.listen = *listen;
   if (config.has_tls()) {
@@ -81,7 +73,7 @@ absl::StatusOr<EdgeOptions> MakeEdgeOptions(const v1::EdgeConfig& config) {
   }
   options.has_ops = !config.ops_listen().empty();
   if (options.has_ops) {
-    auto ops = Parse("edge.ops_listen", config.ops_listen());
+    auto ops = app::ListenAddressAt("edge.ops_listen", config.ops_listen());
     if (!ops.ok()) return ops.status();
     options.ops_listen = *ops;
   }
@@ -118,12 +110,12 @@ v1::NodeAddresses AddressesOf(const EdgeOptions& options, int public_port, int o
                               int admin_port) {
   const std::string host = HostName();
   v1::NodeAddresses addresses;
-  addresses.set_public_address(HostPort(host, public_port));
-  if (ops_port != 0) addresses.set_ops_address(HostPort(host, ops_port));
+  addresses.set_public_address(app::HostPort(host, public_port));
+  if (ops_port != 0) addresses.set_ops_address(app::HostPort(host, ops_port));
   if (!options.advertised_address.empty()) {
     addresses.set_grpc_address(options.advertised_address);
   } else if (admin_port != 0) {
-    addresses.set_grpc_address(HostPort(host, admin_port));
+    addresses.set_grpc_address(app::HostPort(host, admin_port));
   }
   return addresses;
 }

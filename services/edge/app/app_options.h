@@ -6,8 +6,8 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "common/app/listen_address.h"
 #include "common/rpc/tls.h"
-#include "services/edge/app/listen_address.h"
 #include "services/edge/hub/hub_shard.h"
 #include "services/edge/net/worker_options.h"
 #include "services/edge/session/session_context.h"
@@ -21,12 +21,12 @@ namespace spillway::edge {
 struct EdgeOptions {
   std::string node_id;
   size_t threads = 1;
-  ListenAddress listen;
+  app::ListenAddress listen;
   // No certificate: the public listener is plain.
   rpc::TlsFiles public_tls;
   ws::TlsServer::Options public_tls_options;
   bool has_ops = false;
-  ListenAddress ops_listen;
+  app::ListenAddress ops_listen;
   std::string advertised_address;  // of the admin server; empty: the host's
   std::string admin_listen;        // empty: no admin server
   std::string admin_token;         // empty: anyone may call

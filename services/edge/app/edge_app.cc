@@ -186,10 +186,10 @@ std::string EdgeApp::ListeningLine() const {
   std::string line = "{\"event\":\"listening\",\"node\":";
   AppendJsonString(&line, options_.node_id);
   line += ",\"public\":";
-  AppendJsonString(&line, HostPort(options_.listen.ip, public_port_));
+  AppendJsonString(&line, app::HostPort(options_.listen.ip, public_port_));
   if (ops_ != nullptr) {
     line += ",\"ops\":";
-    AppendJsonString(&line, HostPort(options_.ops_listen.ip, ops_port()));
+    AppendJsonString(&line, app::HostPort(options_.ops_listen.ip, ops_port()));
   }
   if (admin_server_ != nullptr) {
     line += ",\"admin\":";

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/app/listen_address.h"
 #include "common/app/metric_names.h"
 #include "common/app/service_main.h"
 #include "common/http/ops_routes.h"
@@ -22,6 +23,11 @@ namespace {
 size_t ShardCount(const v1::IngestConfig& config) {
   const auto configured = static_cast<size_t>(config.shards());
   return configured > 0 ? configured : std::max(1u, std::thread::hardware_concurrency());
+}
+
+// What is wrong at a key: whoever prints it adds the key's place in the configuration.
+absl::Status At(const char* key, const absl::Status& status) {
+  return absl::Status(status.code(), absl::StrCat(key, ": ", status.message()));
 }
 
 }  // namespace
@@ -179,19 +185,20 @@ absl::Status IngestApp::StartServers(const v1::IngestConfig& config) {
         rpc::BearerAuthorizer(config.publish().bearer_token(), {"spillway.v1.PublishService"});
   }
   auto server = rpc::Server::Start(serving);
-  if (!server.ok()) return server.status();
+  if (!server.ok()) return At("ingest.listen", server.status());
   server_ = *std::move(server);
 
   if (!config.ops_listen().empty()) {
-    const auto [host, port] = app::SplitHostPort(config.ops_listen());
+    const auto listen = app::ListenAddressAt("ingest.ops_listen", config.ops_listen());
+    if (!listen.ok()) return listen.status();
     http::HttpServerOptions options;
-    options.host = host;
-    options.port = static_cast<uint16_t>(port);
+    options.host = listen->ip;
+    options.port = listen->port;
     http::Routes routes;
     http::AddOpsRoutes(&routes, clock_, *readiness_, registry_,
                        {{"version", app::kVersion}, {"node", node_id_}});
     auto ops = http::HttpServer::Start(options, std::move(routes));
-    if (!ops.ok()) return ops.status();
+    if (!ops.ok()) return At("ingest.ops_listen", ops.status());
     ops_ = *std::move(ops);
   }
   return absl::OkStatus();

@@ -1,4 +1,4 @@
-#include "services/edge/app/listen_address.h"
+#include "common/app/listen_address.h"
 
 #include <netdb.h>
 #include <sys/socket.h>
@@ -7,8 +7,9 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/strings.h"
 
-namespace spillway::edge {
+namespace spillway::app {
 
 absl::StatusOr<ListenAddress> ParseListenAddress(const std::string& text) {
   const auto wrong = [&text](const std::string& what) {
@@ -39,9 +40,15 @@ absl::StatusOr<ListenAddress> ParseListenAddress(const std::string& text) {
   return address;
 }
 
+absl::StatusOr<ListenAddress> ListenAddressAt(std::string_view key, const std::string& text) {
+  auto address = ParseListenAddress(text);
+  if (address.ok()) return address;
+  return absl::InvalidArgumentError(absl::StrCat(Abs(key), ": ", address.status().message()));
+}
+
 std::string HostPort(const std::string& host, int port) {
   return host.find(':') == std::string::npos ? absl::StrCat(host, ":", port)
                                              : absl::StrCat("[", host, "]:", port);
 }
 
-}  // namespace spillway::edge
+}  // namespace spillway::app
