@@ -174,7 +174,7 @@ absl::Status EndpointSet::Add(const v1::EdgeConfig& config, int index, const Clo
   const v1::EndpointConfig& endpoint = config.endpoints(index);
   JsonCommandLimits limits;
   limits.max_bytes = static_cast<size_t>(config.limits().max_message_bytes());
-  limits.max_channels = static_cast<size_t>(config.limits().max_subscriptions());
+  limits.max_channels = static_cast<size_t>(config.limits().command_channels());
   const auto variant = VariantOf(endpoint, limits);
   if (!variant.ok()) return variant.status();
   EndpointParts parts{.variant = *variant, .policy = &policy_};

@@ -30,6 +30,8 @@ void SetLimits(const v1::EdgeLimitsConfig& limits, EdgeOptions* options) {
   options->worker.notsent_lowat_bytes = static_cast<int>(limits.tcp_notsent_lowat());
   options->worker.handshake_timeout = milliseconds(limits.handshake_timeout());
   options->limits.max_subscriptions = static_cast<size_t>(limits.max_subscriptions());
+  options->limits.messages_per_second = static_cast<uint32_t>(limits.messages_per_second());
+  options->limits.message_burst = static_cast<uint32_t>(limits.message_burst());
   options->limits.low_backlog_bytes = connection.backlog.bytes / 2;
   options->limits.low_backlog_messages = connection.backlog.messages / 2;
   options->max_connections = limits.max_connections();

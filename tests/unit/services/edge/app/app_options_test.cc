@@ -50,7 +50,7 @@ TEST_F(AppOptionsTest, TakesTheConfigurationOver) {
   const auto options = MakeEdgeOptions(Config(absl::StrCat(kEndpoint, kIngests, R"(
   threads: 3
   limits: {outbox_bytes: 64KiB, outbox_messages: 100, max_message_bytes: 1KiB, max_connections: 7,
-           write_timeout: 3s, tcp_notsent_lowat: 32KiB}
+           write_timeout: 3s, tcp_notsent_lowat: 32KiB, messages_per_second: 5, message_burst: 9}
   checkpoint_interval: 2s
   ready_grace: 3s
 )")));
@@ -65,10 +65,39 @@ TEST_F(AppOptionsTest, TakesTheConfigurationOver) {
   EXPECT_EQ(options->worker.notsent_lowat_bytes, 32768);
   EXPECT_EQ(options->limits.low_backlog_messages, 50u);
   EXPECT_EQ(options->max_connections, 7);
+  EXPECT_EQ(options->limits.messages_per_second, 5u);
+  EXPECT_EQ(options->limits.message_burst, 9u);
   EXPECT_EQ(options->hub.checkpoint_interval, std::chrono::milliseconds(2000));
   EXPECT_EQ(options->ready_grace, std::chrono::milliseconds(3000));
   EXPECT_EQ(options->link.addresses, std::vector<std::string>{"i:1"});
   EXPECT_EQ(options->link.core.node_id, "e1");
+}
+
+TEST_F(AppOptionsTest, BoundsWhatOneClientSendsByDefault) {
+  const auto options = MakeEdgeOptions(Config(absl::StrCat(kEndpoint, kIngests)));
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_EQ(options->limits.messages_per_second, 1000u);
+  EXPECT_EQ(options->limits.message_burst, 2000u);
+}
+
+TEST_F(AppOptionsTest, BoundsTheChannelsOfACommand) {
+  const auto answer = [&](const std::string& limits, size_t channels) {
+    const auto set = EndpointSet::Create(Config(absl::StrCat(kEndpoint, kIngests, limits)), clock_);
+    EXPECT_TRUE(set.ok()) << set.status();
+    std::string message = R"({"type":"subscribe","channels":[)";
+    for (size_t n = 0; n < channels; ++n)
+      absl::StrAppend(&message, n == 0 ? "" : ",", "\"c", n, "\"");
+    message += "]}";
+    Command command;
+    ParseFailure failure;
+    const Dialect& dialect = (*set)->endpoints()[0]->dialect();
+    return dialect.Parse(message, true, &command, &failure) ? "ok" : std::string(failure.code);
+  };
+  EXPECT_EQ(answer("", 100), "ok");
+  EXPECT_EQ(answer("", 101), "too_many_channels");
+  const std::string two = "  limits: {command_channels: 2, max_subscriptions: 1000}\n";
+  EXPECT_EQ(answer(two, 2), "ok");
+  EXPECT_EQ(answer(two, 3), "too_many_channels");
 }
 
 TEST_F(AppOptionsTest, ChannelsSayWhatSlowClientsMiss) {
