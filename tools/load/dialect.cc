@@ -78,6 +78,7 @@ class RawDialect final : public Dialect {
  public:
   std::vector<std::string> Hello(const std::vector<std::string>& channels) const override {
     std::vector<std::string> messages;
+    messages.reserve(channels.size());
     for (const std::string& channel : channels) messages.push_back("sub " + channel);
     return messages;
   }

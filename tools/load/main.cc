@@ -179,7 +179,7 @@ absl::Status ReadClients(ClientOptions* clients) {
   absl::StatusOr<std::vector<StreamOptions>> streams = ParseStreams(absl::GetFlag(FLAGS_stream));
   if (!streams.ok()) return streams.status();
   clients->streams = *std::move(streams);
-  if (const absl::Status status = ReadSources(clients); !status.ok()) return status;
+  if (absl::Status status = ReadSources(clients); !status.ok()) return status;
   return ReadProcesses(clients);
 }
 

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <new>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
 
@@ -43,7 +43,8 @@ absl::StatusOr<std::unique_ptr<RunState>> RunState::Create(
   void* memory =
       mmap(nullptr, state->size_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) {
-    return absl::InternalError(absl::StrCat("shared memory: ", strerror(errno)));
+    return absl::InternalError(
+        absl::StrCat("shared memory: ", std::generic_category().message(errno)));
   }
   state->memory_ = memory;
   char* const base = static_cast<char*>(memory);

@@ -3,7 +3,8 @@
 #include <poll.h>
 
 #include <array>
-#include <cstring>
+#include <cerrno>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "tools/load/client_codec.h"
@@ -39,7 +40,8 @@ absl::StatusOr<std::unique_ptr<SocketSink>> SocketSink::Create(const ClientOptio
 absl::Status SocketSink::Connect(const ClientOptions& options) {
   const Target& target = options.targets.front();
   if (!socket_.Connect(target, 0, 0)) {
-    return absl::UnavailableError(absl::StrCat("connect: ", strerror(errno)));
+    return absl::UnavailableError(
+        absl::StrCat("connect: ", std::generic_category().message(errno)));
   }
   pollfd writable{socket_.fd(), POLLOUT, 0};
   if (poll(&writable, 1, kPatienceMs) != 1 || socket_.ConnectError() != 0) {

@@ -7,8 +7,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <string>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "tools/load/worker.h"
@@ -32,7 +32,9 @@ absl::Status Swarm::Start() {
   const pid_t parent = getpid();
   for (size_t process = 0; process < options_.processes; ++process) {
     const pid_t child = fork();
-    if (child < 0) return absl::InternalError(absl::StrCat("fork: ", strerror(errno)));
+    if (child < 0) {
+      return absl::InternalError(absl::StrCat("fork: ", std::generic_category().message(errno)));
+    }
     if (child == 0) {
       prctl(PR_SET_PDEATHSIG, SIGKILL);
       if (getppid() == parent) RunWorkers(process);

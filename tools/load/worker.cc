@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -40,7 +41,9 @@ Worker::~Worker() {
 
 absl::Status Worker::Init() {
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
-  if (epoll_ < 0) return absl::InternalError(absl::StrCat("epoll: ", strerror(errno)));
+  if (epoll_ < 0) {
+    return absl::InternalError(absl::StrCat("epoll: ", std::generic_category().message(errno)));
+  }
   for (const Target& target : options_.targets) {
     if (!target.tls) continue;
     absl::StatusOr<std::unique_ptr<TlsClient>> tls = TlsClient::Create(options_);
@@ -61,7 +64,7 @@ absl::Status Worker::Init() {
 }
 
 absl::Status Worker::Run() {
-  if (const absl::Status status = Init(); !status.ok()) {
+  if (absl::Status status = Init(); !status.ok()) {
     counters_.Problem(std::string(status.message()));
     return status;
   }
@@ -180,7 +183,7 @@ void Worker::Open(size_t index, bool from_start) {
   if (!connection.socket.Connect(target, source,
                                  connection.client.slow ? options_.slow_buffer : 0) ||
       epoll_ctl(epoll_, EPOLL_CTL_ADD, connection.socket.fd(), &event) != 0) {
-    counters_.Problem(absl::StrCat("connect: ", strerror(errno)));
+    counters_.Problem(absl::StrCat("connect: ", std::generic_category().message(errno)));
     Close(connection, true);
   }
 }
@@ -207,7 +210,7 @@ bool Worker::Proceed(Connection& connection) {
   const Target& target = options_.targets[target_index];
   if (connection.stage == Stage::kConnecting) {
     if (const int error = connection.socket.ConnectError(); error != 0) {
-      counters_.Problem(absl::StrCat("connect: ", strerror(error)));
+      counters_.Problem(absl::StrCat("connect: ", std::generic_category().message(error)));
       return false;
     }
     if (target.tls) {
