@@ -20,9 +20,9 @@ std::string_view CopyTo(char** at, std::string_view text) {
 }
 
 // Seeded by the process: nobody can choose keys that collide.
-uint64_t KeyHash(std::string_view key) {
+uint64_t KeyHash(SlotNumber slot, std::string_view key) {
   if (key.empty()) return 0;
-  const uint64_t hash = absl::HashOf(Abs(key));
+  const uint64_t hash = absl::HashOf(slot, Abs(key));
   return hash == 0 ? 1 : hash;
 }
 
@@ -61,7 +61,7 @@ Ref<EdgeEvent> EdgeEvent::Make(const wire::EventView& view, SlotNumber slot, siz
   copy.offset = view.offset;
   copy.type = CopyTo(&at, view.type);
   copy.key = CopyTo(&at, view.key);
-  event->key_hash_ = KeyHash(view.key);
+  event->key_hash_ = KeyHash(slot, view.key);
   copy.event_time_us = view.event_time_us;
   copy.payload = CopyTo(&at, view.payload);
   copy.encoding = view.encoding;

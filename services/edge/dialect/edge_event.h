@@ -41,7 +41,8 @@ class EdgeEvent final : public RefCounted<EdgeEvent> {
   size_t channel_count() const { return view_.channels.size(); }
   std::string_view channel(size_t index) const { return view_.channels[index]; }
   uint64_t channel_hash(size_t index) const { return hashes()[index]; }
-  // Of the key, the same for all events of this process that have it; 0: there is none.
+  // Of the slot and the key, the same for all events of this process that have both: a key is one
+  // of its slot. 0: there is no key.
   uint64_t key_hash() const { return key_hash_; }
   // Bytes that it keeps in memory, frames not included.
   size_t cost() const { return cost_; }

@@ -21,7 +21,7 @@ struct FrameMeta {
   bool event = false;     // one live event of a channel, and nothing else
   uint32_t slot = 0;      // of an event: its SlotNumber ...
   int64_t offset = 0;     // ... and offset
-  uint64_t key_hash = 0;  // of an event: of its key; 0: it has none
+  uint64_t key_hash = 0;  // of an event: of its slot and key; 0: it has no key
 };
 
 // One finished, unmasked WebSocket frame (RFC 6455, section 5.2), header included, ready for the

@@ -4,9 +4,7 @@ namespace spillway::edge {
 namespace {
 
 uint32_t HashOf(const EdgeEvent& event) {
-  // Keys of several slots share the table: the slot must tell them apart here too.
-  const uint64_t hash = event.key_hash() ^ ((uint64_t{event.slot()} + 1) * 0x9E3779B97F4A7C15ULL);
-  return static_cast<uint32_t>(hash ^ (hash >> 32));
+  return static_cast<uint32_t>(event.key_hash() ^ (event.key_hash() >> 32));
 }
 
 bool SameKey(const EdgeEvent& a, const EdgeEvent& b) {

@@ -229,6 +229,8 @@ TEST_F(VariantTableTest, FramesSayWhatEventTheyCarry) {
     EXPECT_EQ(meta.key_hash, event->key_hash());
     EXPECT_NE(meta.key_hash, 0u);
   }
+  EXPECT_EQ(EdgeEvent::Make(view, 3)->key_hash(), event->key_hash());
+  EXPECT_NE(EdgeEvent::Make(view, 4)->key_hash(), event->key_hash()) << "a key is one of its slot";
   view.key = "ETH";
   EXPECT_NE(EdgeEvent::Make(view, 3)->key_hash(), event->key_hash());
   view.key = {};
