@@ -127,7 +127,8 @@ bool Backlog::Push(BacklogPool& pool, const BacklogLimits& limits, const Frame& 
     if (channel->traits.get() != traits) channel->traits = Ref<const ChannelTraits>(traits);
     if (BacklogNode* const older = key_hash == 0 ? nullptr : edit.FindKey(*channel, key_hash);
         older != nullptr) {
-      if (traits->silent) {
+      // Who has just asked for less was promised each event of before.
+      if (traits->silent && older->silent) {
         edit.Remove(older);
       } else {
         edit.Drop(older);
@@ -139,7 +140,9 @@ bool Backlog::Push(BacklogPool& pool, const BacklogLimits& limits, const Frame& 
   bool taken = room.Make(request);
   if (taken) {
     if (channel == nullptr) channel = edit.OpenChannel(*traits);
-    edit.Append(frame, channel->queue, channel, request.droppable, key_hash);
+    BacklogNode* const node =
+        edit.Append(frame, channel->queue, channel, request.droppable, key_hash);
+    node->silent = traits->silent;
   } else if (request.droppable) {
     taken = Refuse(edit, room, channel, *traits, meta);
     if (taken) {

@@ -32,12 +32,12 @@ class GapFrames {
 // it came; a frame that was begun before all. A frame without a channel has normal priority; the
 // close frame comes last.
 //
-// Room: events of a channel that conflates replace the one of their key that waits. When a frame
-// finds no room, events give way that may be dropped and whose priority is not higher than its own:
-// those of lower priority first, the oldest of the lowest before all; then, for an event of a
-// dropping channel, that channel's own oldest, or itself (drop newest); then the oldest of its own
-// priority. What may be dropped are events of channels whose policy is not `disconnect`. Everything
-// else, and what was begun, stays.
+// Room: events of a channel that conflates replace the one of their key that waits; that one is
+// told as a gap, unless both are of silent traits. When a frame finds no room, events give way that
+// may be dropped and whose priority is not higher than its own: those of lower priority first, the
+// oldest of the lowest before all; then, for an event of a dropping channel, that channel's own
+// oldest, or itself (drop newest); then the oldest of its own priority. What may be dropped are
+// events of channels whose policy is not `disconnect`. Everything else, and what was begun, stays.
 //
 // Gaps: where an event was dropped a gap stands, before whatever comes later of its channel. Gaps
 // of one slot with no frame of their channel between them become one. A gap becomes a frame when it

@@ -137,8 +137,8 @@ void BacklogEdit::Unlink(BacklogNode* node) {
   node->channel_next = node->channel_previous = nullptr;
 }
 
-void BacklogEdit::Append(const Frame& frame, uint8_t queue, BacklogChannel* channel, bool droppable,
-                         uint64_t key_hash) {
+BacklogNode* BacklogEdit::Append(const Frame& frame, uint8_t queue, BacklogChannel* channel,
+                                 bool droppable, uint64_t key_hash) {
   BacklogNode* const node = pool_.NewNode();
   node->frame = Ref<Frame>(const_cast<Frame*>(&frame));
   node->droppable = droppable;
@@ -146,10 +146,11 @@ void BacklogEdit::Append(const Frame& frame, uint8_t queue, BacklogChannel* chan
   AddBytes(frame.bytes().size() + Backlog::kNodeCost);
   Count(*node);
   pool_.counters().queued.Add();
-  if (key_hash == 0) return;
+  if (key_hash == 0) return node;
   node->key_hash = key_hash;
   state_.keys.Insert(node);
   AddBytes(Backlog::kKeyCost);
+  return node;
 }
 
 // --- Gaps

@@ -32,8 +32,8 @@ class BacklogEdit {
 
   // Appends a frame. `channel`: null for one of none. An event that may be dropped has `droppable`,
   // one that a newer of its key may replace `key_hash`, too.
-  void Append(const Frame& frame, uint8_t queue, BacklogChannel* channel, bool droppable,
-              uint64_t key_hash);
+  BacklogNode* Append(const Frame& frame, uint8_t queue, BacklogChannel* channel, bool droppable,
+                      uint64_t key_hash);
   // Adds an event that is not queued to the gap at the end of its channel; false: there is none of
   // its slot.
   bool ExtendLastGap(const BacklogChannel& channel, const FrameMeta& event);

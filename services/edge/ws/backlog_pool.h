@@ -43,6 +43,7 @@ struct BacklogNode {
   uint32_t lost = 0;  // events, of a gap, made or not; 0: none
   uint8_t queue = 0;
   bool droppable = false;
+  bool silent = false;  // queued under traits that are
 };
 
 // What waits of one channel.

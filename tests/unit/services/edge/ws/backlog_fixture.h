@@ -36,12 +36,13 @@ class TextGaps final : public GapFrames {
   bool able = true;
 };
 
-// An event as its text: "c 1:7" and so many dots. Key 0: it has none.
+// An event as its text: "c 1:7" and so many dots. Key 0: it has none; a key is one of its slot.
 inline Ref<Frame> EventFrame(std::string_view channel, uint32_t slot, int64_t offset,
                              uint64_t key = 0, size_t padding = 0) {
   Ref<Frame> frame = Frame::Make(
       Opcode::kText, absl::StrCat(Abs(channel), " ", slot, ":", offset, std::string(padding, '.')));
-  frame->set_meta({.event = true, .slot = slot, .offset = offset, .key_hash = key});
+  const uint64_t key_hash = key == 0 ? 0 : key * 0x100000001 ^ slot;
+  frame->set_meta({.event = true, .slot = slot, .offset = offset, .key_hash = key_hash});
   return frame;
 }
 

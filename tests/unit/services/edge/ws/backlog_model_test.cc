@@ -74,7 +74,7 @@ class PlainBacklog {
     if (entry.key != 0) {
       for (auto it = queues_[own].begin(); it != queues_[own].end(); ++it) {
         if (it->key != entry.key || it->traits->name != traits->name) continue;
-        if (traits->silent) {
+        if (traits->silent && it->traits->silent) {
           queues_[own].erase(it);
           Join(own, traits->name);
         } else {
@@ -285,8 +285,14 @@ TEST_P(BacklogModelTest, DoesAsTheModelDoes) {
   const bool with_strict = below(2) == 0;
   for (size_t i = 0; i < 2 + below(5); ++i) {
     const auto slow = static_cast<SlowPolicy>(with_strict ? below(4) : 1 + below(3));
-    channels.push_back(Traits(absl::StrCat("c", i), slow, static_cast<Priority>(below(3)),
+    const auto priority = static_cast<Priority>(below(3));
+    channels.push_back(Traits(absl::StrCat("c", i), slow, priority,
                               slow == SlowPolicy::kConflate && below(3) == 0));
+    // One who changes between the channel itself and a lane of it.
+    if (below(3) == 0) {
+      channels.push_back(
+          Traits(absl::StrCat("c", i), SlowPolicy::kConflate, priority, /*silent=*/true));
+    }
   }
   const uint32_t slots = 1 + static_cast<uint32_t>(below(3));
   BacklogCounters counters;

@@ -206,6 +206,18 @@ TEST_F(BacklogTest, SilentConflationLeavesNoGap) {
   EXPECT_EQ(counters_.conflated.Value(), 1u);
 }
 
+TEST_F(BacklogTest, WhatWasQueuedBeforeSilenceWasAskedForIsTold) {
+  limits_.messages = 100;
+  const auto silent = Traits("quotes", SlowPolicy::kConflate, Priority::kNormal, true);
+  Event(conflated_, 1, 11);
+  Event(conflated_, 2, 12);
+  Event(silent, 3, 11);
+  Event(silent, 4, 11);
+  Event(conflated_, 5, 11);  // nor is silence asked for any more
+  EXPECT_THAT(Write(),
+              ElementsAre("gap quotes 1:1-1", "quotes 1:2", "gap quotes 1:4-4", "quotes 1:5"));
+}
+
 TEST_F(BacklogTest, WhatSilentConflationStillLosesIsTold) {
   limits_.messages = 2;
   const auto silent = Traits("quotes", SlowPolicy::kConflate, Priority::kNormal, true);
@@ -330,7 +342,8 @@ TEST_F(BacklogTest, AChannelsTraitsMayChange) {
   Event(silent, 2, 12);
   Event(conflated_, 3, 11);
   Event(silent, 4, 11);
-  EXPECT_THAT(Write(), ElementsAre("gap quotes 1:1-1", "quotes 1:2", "quotes 1:4"));
+  EXPECT_THAT(Write(),
+              ElementsAre("gap quotes 1:1-1", "quotes 1:2", "gap quotes 1:3-3", "quotes 1:4"));
 }
 
 TEST_F(BacklogTest, MemoryIsThatOfABoundedNumberOfNodes) {
