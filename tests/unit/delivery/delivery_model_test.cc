@@ -1,7 +1,7 @@
 // The delivery rules, driven by chance: the real state machines of both tiers under loss, delay,
 // reordering of independent parts, kills, zombies, stalls, moves and retention. Every client must
 // end up with exactly what its position promises. SPILLWAY_MODEL_SEEDS=N runs more seeds than the
-// default; a failure names its seed.
+// default, SPILLWAY_MODEL_FIRST_SEED=S begins with S; a failure names its seed.
 
 #include <gtest/gtest.h>
 
@@ -14,15 +14,21 @@ namespace {
 
 uint64_t Seeds() {
   const char* text = std::getenv("SPILLWAY_MODEL_SEEDS");
-  return text == nullptr ? 150 : std::strtoull(text, nullptr, 10);
+  return text == nullptr ? 100 : std::strtoull(text, nullptr, 10);
+}
+
+uint64_t FirstSeed() {
+  const char* text = std::getenv("SPILLWAY_MODEL_FIRST_SEED");
+  return text == nullptr ? 1 : std::strtoull(text, nullptr, 10);
 }
 
 void RunSeeds(WorldOptions options) {
   size_t received = 0;
   size_t snapshots = 0;
   size_t slow_gaps = 0;
+  size_t grown = 0;
   edge::LinkCounters counters;
-  for (uint64_t seed = 1; seed <= Seeds(); ++seed) {
+  for (uint64_t seed = FirstSeed(); seed < FirstSeed() + Seeds(); ++seed) {
     options.seed = seed;
     World world(options);
     world.Run();
@@ -30,8 +36,9 @@ void RunSeeds(WorldOptions options) {
     received += world.received();
     snapshots += world.snapshots();
     slow_gaps += world.slow_gaps();
-    counters.failovers += world.edge().core.counters().failovers;
-    counters.moves += world.edge().core.counters().moves;
+    grown += world.grown();
+    counters.failovers += world.counters().failovers;
+    counters.moves += world.counters().moves;
     for (const std::string& line : world.Check()) ADD_FAILURE() << "seed " << seed << ": " << line;
     if (testing::Test::HasFailure()) return;
   }
@@ -39,6 +46,9 @@ void RunSeeds(WorldOptions options) {
   EXPECT_GT(snapshots, Seeds());
   if (options.slow) {
     EXPECT_GT(slow_gaps, Seeds());
+  }
+  if (options.grow) {
+    EXPECT_GT(grown, Seeds() / 10);
   }
   if (options.kill) {
     EXPECT_GT(counters.failovers, 0u);
@@ -77,6 +87,31 @@ TEST(DeliveryModel, SlowClientsAndFaults) {
             .tiny = true,
             .slow = true});
 }
+TEST(DeliveryModel, SlowClientsInLanes) { RunSeeds({.ingests = 2, .lanes = true, .slow = true}); }
+TEST(DeliveryModel, WideRecords) { RunSeeds({.ingests = 2, .wide = true}); }
+TEST(DeliveryModel, Shards) {
+  RunSeeds({.ingests = 2, .kill = true, .cut = true, .tiny = true, .wide = true, .shards = 2});
+}
+TEST(DeliveryModel, EndsApart) {
+  RunSeeds({.ingests = 2, .kill = true, .stop = true, .cut = true, .apart = true});
+}
+TEST(DeliveryModel, ShakyKafka) { RunSeeds({.ingests = 2, .shaky = true}); }
+TEST(DeliveryModel, ShakyKafkaAndTinyBounds) {
+  RunSeeds({.ingests = 2, .stall = true, .cut = true, .tiny = true, .shaky = true});
+}
+TEST(DeliveryModel, AgingLogs) {
+  RunSeeds({.ingests = 2, .kill = true, .cut = true, .aging = true});
+}
+TEST(DeliveryModel, Growing) { RunSeeds({.ingests = 3, .stall = true, .cut = true, .grow = true}); }
+TEST(DeliveryModel, GrowingUnderKills) {
+  RunSeeds({.ingests = 3, .kill = true, .stop = true, .cut = true, .apart = true, .grow = true});
+}
+TEST(DeliveryModel, EdgeRestarted) {
+  RunSeeds({.ingests = 2, .cut = true, .tiny = true, .apart = true, .restart = true});
+}
+TEST(DeliveryModel, NewRoutes) {
+  RunSeeds({.ingests = 3, .kill = true, .cut = true, .routes = true});
+}
 TEST(DeliveryModel, EverythingAtOnce) {
   RunSeeds({.ingests = 3,
             .kill = true,
@@ -85,7 +120,16 @@ TEST(DeliveryModel, EverythingAtOnce) {
             .cut = true,
             .truncate = true,
             .tiny = true,
-            .lanes = true});
+            .lanes = true,
+            .slow = true,
+            .apart = true,
+            .shaky = true,
+            .wide = true,
+            .aging = true,
+            .grow = true,
+            .restart = true,
+            .routes = true,
+            .shards = 2});
 }
 
 }  // namespace

@@ -7,6 +7,21 @@
 #include "tests/unit/delivery/model_world.h"
 
 namespace spillway::model {
+namespace {
+
+bool Within(const std::vector<std::pair<int64_t, int64_t>>& gaps, int64_t offset) {
+  return std::any_of(gaps.begin(), gaps.end(), [offset](const auto& gap) {
+    return offset >= gap.first && offset <= gap.second;
+  });
+}
+
+std::map<int64_t, std::string> KeysOf(const ModelKafka::Partition& partition) {
+  std::map<int64_t, std::string> keys;
+  for (const ModelRecord& record : partition.history) keys[record.offset] = record.key;
+  return keys;
+}
+
+}  // namespace
 
 size_t World::received() const {
   size_t total = 0;
@@ -32,23 +47,38 @@ size_t World::slow_gaps() const {
 
 std::vector<std::string> World::Check() const {
   std::vector<std::string> broken;
-  for (const Subscribed& subscribed : clients_) CheckClient(subscribed, &broken);
+  for (const Subscribed& subscribed : clients_) {
+    const ModelClient& client = *subscribed.client;
+    if (client.sent == nullptr) {
+      CheckClient(subscribed, client, &broken);
+    } else {
+      CheckClient(subscribed, *client.sent, &broken);
+      CheckQueue(subscribed, &broken);
+    }
+  }
   return broken;
 }
 
-void World::CheckConflated(const Subscribed& subscribed, SlotNumber number, const std::string& who,
-                           std::vector<int64_t>* expected, std::vector<std::string>* broken) const {
-  const ModelClient::Slot& slot = subscribed.client->slots.at(number);
+size_t World::PartitionOf(const ModelEdge& edge, SlotNumber slot) const {
+  const auto source = edge.sources.find(slot);
+  const auto& partitions = kafka_.partitions();
+  const auto found = std::find_if(partitions.begin(), partitions.end(), [&](const auto& partition) {
+    return source != edge.sources.end() && partition.source() == source->second;
+  });
+  return static_cast<size_t>(found - partitions.begin());
+}
+
+void World::CheckConflated(const ModelClient& client, SlotNumber number, size_t partition,
+                           bool ended, const std::string& who, std::vector<int64_t>* expected,
+                           std::vector<std::string>* broken) const {
+  const ModelClient::Slot& slot = client.slots.at(number);
   const std::set<int64_t> received(slot.offsets.begin(), slot.offsets.end());
-  std::map<int64_t, const ModelRecord*> records;
-  for (const ModelRecord& record : const_cast<World*>(this)->kafka_.partitions()[number].history) {
-    records[record.offset] = &record;
-  }
+  const std::map<int64_t, std::string> keys = KeysOf(kafka_.partitions()[partition]);
   // Whether a newer event of its key, not beyond `last`, was among the first `count` received.
   const auto replaced = [&](int64_t missing, int64_t last, size_t count) {
     for (size_t i = 0; i < count && i < slot.offsets.size(); ++i) {
       if (slot.offsets[i] > missing && slot.offsets[i] <= last &&
-          records.at(slot.offsets[i])->key == records.at(missing)->key) {
+          keys.at(slot.offsets[i]) == keys.at(missing)) {
         return true;
       }
     }
@@ -60,13 +90,13 @@ void World::CheckConflated(const Subscribed& subscribed, SlotNumber number, cons
       return offset > w.from && offset <= w.to;
     });
     // What waits for one who leaves goes with it.
-    const bool waited = subscribed.ended && (slot.offsets.empty() || offset > slot.offsets.back());
+    const bool waited = ended && (slot.offsets.empty() || offset > slot.offsets.back());
     if (received.contains(offset) || window == slot.windows.end() || waited) {
       kept.push_back(offset);
       continue;
     }
     // One that left may have left before the newer one was sent.
-    const bool open = subscribed.ended && window->to == INT64_MAX;
+    const bool open = ended && window->to == INT64_MAX;
     if (!open && !replaced(offset, window->to, slot.offsets.size())) {
       broken->push_back(absl::StrCat(who, "slot ", number, ": ", offset,
                                      " is missing and no newer event of its key came instead"));
@@ -81,69 +111,132 @@ void World::CheckConflated(const Subscribed& subscribed, SlotNumber number, cons
   *expected = std::move(kept);
 }
 
-void World::CheckClient(const Subscribed& subscribed, std::vector<std::string>* broken) const {
-  const ModelClient& client = *subscribed.client;
+void World::CheckClient(const Subscribed& subscribed, const ModelClient& client,
+                        std::vector<std::string>* broken) const {
   const std::string who = absl::StrCat("client of ", client.channel, " (worker ", subscribed.worker,
                                        client.wants_snapshot ? ", snapshot): " : "): ");
   for (const std::string& line : client.broken) broken->push_back(who + line);
   if (!subscribed.ended && !client.subscribed) broken->push_back(who + "never subscribed");
-  // Slot numbers are given in the order of the catalogue: here they are the partitions.
-  const auto& partitions = const_cast<World*>(this)->kafka_.partitions();
-  for (SlotNumber p = 0; p < partitions.size(); ++p) {
-    const auto found = client.slots.find(p);
-    if (found == client.slots.end() || !found->second.begun) {
-      if (!subscribed.ended) broken->push_back(absl::StrCat(who, "never began slot ", p));
-      continue;
+  const ModelEdge& edge = *subscribed.edge;
+  std::set<size_t> served;
+  for (const auto& entry : edge.table->slots) {
+    if (entry == nullptr) continue;
+    served.insert(PartitionOf(edge, entry->number));
+    const auto found = client.slots.find(entry->number);
+    if (!subscribed.ended && (found == client.slots.end() || !found->second.begun)) {
+      broken->push_back(absl::StrCat(who, "never began slot ", entry->number));
     }
-    const ModelClient::Slot& slot = found->second;
+  }
+  if (!subscribed.ended && served.size() != kafka_.partitions().size()) {
+    broken->push_back(who + "not all partitions are served");
+  }
+  for (const auto& [number, slot] : client.slots) {
+    if (!slot.begun) continue;
+    const size_t partition = PartitionOf(edge, number);
+    const bool ended = subscribed.ended || edge.table->Find(number) == nullptr;
     std::vector<int64_t> expected;
-    for (const ModelRecord& record : partitions[p].history) {
-      const bool missing = std::any_of(slot.gaps.begin(), slot.gaps.end(), [&](const auto& gap) {
-        return record.offset >= gap.first && record.offset <= gap.second;
-      });
-      if (record.channel == client.channel && record.offset > slot.start && !missing) {
+    for (const ModelRecord& record : kafka_.partitions()[partition].history) {
+      if (record.Feeds(client.channel) && record.offset > slot.start &&
+          !Within(slot.gaps, record.offset)) {
         expected.push_back(record.offset);
       }
     }
-    if (!options_.truncate && !options_.tiny && !options_.slow && !slot.gaps.empty()) {
-      broken->push_back(absl::StrCat(who, "a gap in slot ", p, " that nothing explains"));
+    if (!options_.truncate && !options_.tiny && !options_.aging && !slot.gaps.empty()) {
+      broken->push_back(absl::StrCat(who, "a gap in slot ", number, " that nothing explains"));
     }
-    if (!slot.windows.empty()) CheckConflated(subscribed, p, who, &expected, broken);
+    // An ingest that is started again does not know what is young.
+    if (subscribed.from_begin.contains(partition) && slot.start >= 0 && !options_.kill &&
+        !options_.truncate) {
+      broken->push_back(
+          absl::StrCat(who, "slot ", number, " came while it was live, and began at ", slot.start));
+    }
+    if (!slot.windows.empty()) {
+      CheckConflated(client, number, partition, ended, who, &expected, broken);
+    }
     // One who left got a beginning of it.
-    if (subscribed.ended && expected.size() > slot.offsets.size()) {
-      expected.resize(slot.offsets.size());
-    }
+    if (ended && expected.size() > slot.offsets.size()) expected.resize(slot.offsets.size());
     if (expected == slot.offsets) continue;
     size_t n = 0;
     while (n < expected.size() && n < slot.offsets.size() && expected[n] == slot.offsets[n]) ++n;
-    broken->push_back(absl::StrCat(who, "slot ", p, " from ", slot.start, ": expected ",
+    broken->push_back(absl::StrCat(who, "slot ", number, " from ", slot.start, ": expected ",
                                    expected.size(), " events, got ", slot.offsets.size(),
                                    ", first difference at ", n, ": expected ",
                                    n < expected.size() ? expected[n] : -1, ", got ",
                                    n < slot.offsets.size() ? slot.offsets[n] : -1));
   }
-  if (options_.truncate) return;  // a state that retention took away cannot be in a snapshot
+  // A state that retention took away cannot be in a snapshot.
+  if (!options_.truncate) CheckSnapshots(subscribed, client, who, broken);
+}
+
+void World::CheckSnapshots(const Subscribed& subscribed, const ModelClient& client,
+                           const std::string& who, std::vector<std::string>* broken) const {
   for (const ModelClient::Snapshot& snapshot : client.snapshots) {
     if (!snapshot.complete) continue;
     for (const SlotNumber slot : snapshot.fed_by) {
       if (snapshot.as_of.contains(slot)) continue;
+      const size_t partition = PartitionOf(*subscribed.edge, slot);
+      if (!kafka_.partitions()[partition].keeps_latest()) continue;
       broken->push_back(absl::StrCat(who, "a complete snapshot is not of slot ", slot));
     }
     std::set<std::string> expected;
-    for (const auto& [p, as_of] : snapshot.as_of) {
+    for (const auto& [slot, as_of] : snapshot.as_of) {
       std::map<std::string, const ModelRecord*> latest;
-      for (const ModelRecord& record : partitions[p].history) {
-        if (record.channel == client.channel && record.offset <= as_of) {
-          latest[record.key] = &record;
-        }
+      const size_t partition = PartitionOf(*subscribed.edge, slot);
+      for (const ModelRecord& record : kafka_.partitions()[partition].history) {
+        if (record.Feeds(client.channel) && record.offset <= as_of) latest[record.key] = &record;
       }
       for (const auto& [key, record] : latest) {
-        if (!record->tombstone) expected.insert(absl::StrCat(p, ":", record->offset));
+        if (!record->tombstone) expected.insert(absl::StrCat(slot, ":", record->offset));
       }
     }
     if (snapshot.events != expected) {
       broken->push_back(absl::StrCat(who, "a complete snapshot holds ", snapshot.events.size(),
                                      " events instead of ", expected.size()));
+    }
+  }
+}
+
+void World::CheckQueue(const Subscribed& subscribed, std::vector<std::string>* broken) const {
+  const ModelClient& client = *subscribed.client;
+  const std::string who = absl::StrCat("queue of a client of ", client.channel, ": ");
+  for (const std::string& line : client.broken) broken->push_back(who + line);
+  for (const auto& [number, sent] : client.sent->slots) {
+    if (!sent.begun) continue;
+    const auto found = client.slots.find(number);
+    if (found == client.slots.end() || !found->second.begun) {
+      if (!subscribed.ended)
+        broken->push_back(absl::StrCat(who, "slot ", number, " was not begun"));
+      continue;
+    }
+    const ModelClient::Slot& slot = found->second;
+    const std::map<int64_t, std::string> keys =
+        KeysOf(kafka_.partitions()[PartitionOf(*subscribed.edge, number)]);
+    const auto say = [&](int64_t offset, const char* what) {
+      broken->push_back(absl::StrCat(who, "slot ", number, ": ", offset, what));
+    };
+    for (const int64_t offset : slot.offsets) {
+      if (Within(slot.gaps, offset)) say(offset, " was sent and told as a gap");
+    }
+    const std::set<int64_t> read(slot.offsets.begin(), slot.offsets.end());
+    for (const int64_t offset : sent.offsets) {
+      if (read.contains(offset) || Within(slot.gaps, offset)) continue;
+      if (subscribed.ended && offset > slot.at) continue;  // it waited still
+      const bool silent = client.silent.contains({number, offset});
+      const bool replaced =
+          std::any_of(sent.offsets.begin(), sent.offsets.end(), [&](int64_t newer) {
+            return newer > offset && keys.at(newer) == keys.at(offset) &&
+                   client.silent.contains({number, newer}) &&
+                   (read.contains(newer) || Within(slot.gaps, newer) || subscribed.ended);
+          });
+      if (!silent || !replaced) say(offset, " was left out without a word");
+    }
+    for (const auto& [from, to] : sent.gaps) {
+      if (subscribed.ended && to > slot.at) continue;
+      const bool told =
+          std::any_of(slot.gaps.begin(), slot.gaps.end(), [from = from, to = to](const auto& gap) {
+            return gap.first <= from && gap.second >= to;
+          });
+      if (!told) say(from, " begins a gap that was not told");
     }
   }
 }

@@ -1,5 +1,6 @@
 // World: clients that come and go, change their minds, and read or do not.
 
+#include <algorithm>
 #include <memory>
 
 #include "tests/unit/delivery/model_world.h"
@@ -12,22 +13,26 @@ edge::Frequency World::AnyFrequency() {
 }
 
 void World::ChangeSubscriptions() {
-  if (clients_.size() < 12 && random_() % 2 == 0) {
+  const auto here = std::count_if(clients_.begin(), clients_.end(),
+                                  [](const Subscribed& subscribed) { return !subscribed.ended; });
+  if (here < 8 && clients_.size() < 30 && random_() % 2 == 0) {
     Subscribed& subscribed = clients_.emplace_back();
     subscribed.client = std::make_unique<ModelClient>(channels_[random_() % channels_.size()],
                                                       random_() % 2 == 0, AnyFrequency());
+    subscribed.edge = edge_;
     subscribed.worker = random_() % edge_->workers();
     if (options_.slow) {
-      subscribed.client->MakeQueue(
-          edge_->encoder, [&hub = *edge_->hubs[subscribed.worker],
-                           channel = subscribed.client->channel] { return hub.TraitsOf(channel); });
+      subscribed.client->MakeQueue(edge_->encoder,
+                                   [&hub = subscribed.hub(), channel = subscribed.client->channel] {
+                                     return hub.TraitsOf(channel);
+                                   });
     }
-    edge_->hubs[subscribed.worker]->Subscribe(subscribed.client.get(), subscribed.client->channel,
-                                              subscribed.client->wants_snapshot, now_,
-                                              subscribed.client->frequency);
+    subscribed.hub().Subscribe(subscribed.client.get(), subscribed.client->channel,
+                               subscribed.client->wants_snapshot, now_,
+                               subscribed.client->frequency);
     return;
   }
-  if (clients_.empty()) return;
+  if (here == 0) return;
   Subscribed& chosen = clients_[random_() % clients_.size()];
   if (chosen.ended) return;
   if (options_.slow && random_() % 2 == 0) {
@@ -36,15 +41,14 @@ void World::ChangeSubscriptions() {
   }
   if (options_.lanes && random_() % 3 != 0) {
     const edge::Frequency frequency = AnyFrequency();
-    edge_->hubs[chosen.worker]->SetFrequency(chosen.client.get(), chosen.client->channel,
-                                             frequency);
+    chosen.hub().SetFrequency(chosen.client.get(), chosen.client->channel, frequency);
     chosen.client->Changed(frequency);
   } else if (random_() % 3 == 0) {
     chosen.ended = true;
-    edge_->hubs[chosen.worker]->Remove(chosen.client.get());
+    chosen.hub().Remove(chosen.client.get());
   } else {
     chosen.client->can_pull = !chosen.client->can_pull;
-    if (chosen.client->can_pull) edge_->hubs[chosen.worker]->OnWritable(chosen.client.get(), now_);
+    if (chosen.client->can_pull) chosen.hub().OnWritable(chosen.client.get(), now_);
   }
 }
 
@@ -56,9 +60,9 @@ void World::WriteToClients() {
     queue.Write(queue.blocked ? random_() % 60 : 1 << 20);
     if (queue.overflown) {
       subscribed.ended = true;
-      edge_->hubs[subscribed.worker]->Remove(subscribed.client.get());
+      subscribed.hub().Remove(subscribed.client.get());
     } else if (queue.HasRoom()) {
-      edge_->hubs[subscribed.worker]->OnWritable(subscribed.client.get(), now_);
+      subscribed.hub().OnWritable(subscribed.client.get(), now_);
     }
   }
 }

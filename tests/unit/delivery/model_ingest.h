@@ -1,9 +1,11 @@
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <memory>
 #include <random>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,90 +15,142 @@
 
 namespace spillway::model {
 
-// An ingest of the model: the real ShardCore over the model's Kafka; slot numbers differ from one
-// ingest to the next (100 * n + partition), as they may in life.
+// An ingest of the model: real ShardCores over the model's Kafka. Its numbers for slots are its
+// own, and others in each of its lives, as they may be.
 class ModelIngest final : public ingest::RecordSource, public ingest::LinkSink {
  public:
   struct ReadAnswer {
     uint64_t id;
     ingest::ReadResult result;
   };
+  // What goes to an edge, in order.
+  struct Out {
+    std::string message;
+    int shard = -1;  // of a batch that was not written to the stream yet
+  };
+  struct Setup {
+    int number = 0;
+    int life = 0;
+    int routes = 0;  // the route configuration that it has
+    size_t shards = 1;
+    bool topic_u = true;  // whether its routes match topic "u"
+    ingest::ShardCore::Options options;
+  };
 
-  ModelIngest(int number, int life, ModelKafka& kafka, ingest::ShardCore::Options options)
-      : number_(number), life_(life), kafka_(kafka), core_(options, *this, *this) {
-    for (size_t p = 0; p < kafka.partitions().size(); ++p) {
-      core_.AddSlot({.id = SlotOf(p),
-                     .topic = "t",
-                     .partition = static_cast<int32_t>(p),
-                     .keeps_latest = true,
-                     .horizon_ms = 0});
+  ModelIngest(const Setup& setup, ModelKafka& kafka) : setup_(setup), kafka_(kafka) {
+    for (size_t shard = 0; shard < setup.shards; ++shard) {
+      ingest::ShardCore::Options options = setup.options;
+      options.shard = shard;
+      cores_.push_back(std::make_unique<ingest::ShardCore>(options, *this, *this));
+    }
+    while (Discover(/*young=*/false)) {
     }
   }
 
   uint32_t SlotOf(size_t partition) const {
-    return static_cast<uint32_t>(number_) * 100 + static_cast<uint32_t>(partition);
+    return static_cast<uint32_t>((setup_.number * 10 + setup_.life % 10) * 100) +
+           static_cast<uint32_t>(partition);
   }
-  size_t PartitionOf(uint32_t slot) const { return slot % 100; }
+  static size_t PartitionOf(uint32_t slot) { return slot % 100; }
   std::string name() const {
-    return "ingest-" + std::to_string(number_) + "." + std::to_string(life_);
+    return "ingest-" + std::to_string(setup_.number) + "." + std::to_string(setup_.life);
   }
-  ingest::ShardCore& core() { return core_; }
+  ingest::ShardCore& CoreOf(uint32_t slot) { return *cores_[PartitionOf(slot) % cores_.size()]; }
+  template <typename Visit>
+  void ForEachCore(Visit visit) {
+    for (auto& core : cores_) visit(*core);
+  }
 
-  bool stalled = false;                             // reads nothing from Kafka
-  bool zombie = false;                              // runs nothing at all (SIGSTOP)
-  std::map<uint64_t, std::deque<std::string>> out;  // by link: what goes to the edge
-  std::vector<uint64_t> taken;                      // links whose batch was written to the stream
-  std::map<uint64_t, std::vector<v1::ReaderBeat>> states;
+  bool stalled = false;                     // reads nothing from Kafka
+  bool zombie = false;                      // runs nothing at all (SIGSTOP)
+  bool shaky = false;                       // some of what it asks of Kafka fails, for a moment
+  std::map<uint64_t, std::deque<Out>> out;  // by link
+  std::vector<std::pair<uint64_t, size_t>> taken;  // (link, shard): its batch was written
+  std::map<uint64_t, std::map<size_t, std::vector<v1::ReaderBeat>>> states;  // by link and shard
   std::vector<uint64_t> cut;
   std::vector<ReadAnswer> reads;
 
+  // Finds the next partition that it did not know. False: there is none.
+  bool Discover(bool young) {
+    if (known_ == kafka_.partitions().size()) return false;
+    const size_t p = known_++;
+    const ModelKafka::Partition& partition = kafka_.partitions()[p];
+    if (partition.topic == "u" && !setup_.topic_u) return true;
+    if (young) young_.insert(p);
+    CoreOf(SlotOf(p)).AddSlot({.id = SlotOf(p),
+                               .topic = partition.topic,
+                               .partition = partition.number,
+                               .keeps_latest = partition.keeps_latest(),
+                               .horizon_ms = 0});
+    return true;
+  }
+
   void Greet(uint64_t link) {
-    core_.OpenLink(link);
+    greeted_.insert(link);
+    ForEachCore([&](ingest::ShardCore& core) { core.OpenLink(link); });
     v1::LinkResponse hello;
     hello.mutable_hello()->set_node_id(name());
     hello.mutable_hello()->set_protocol(1);
+    hello.mutable_hello()->set_route_hash("routes " + std::to_string(setup_.routes));
+    hello.mutable_hello()->set_route_time_us(setup_.routes);
     Push(link, hello);
-    v1::LinkResponse response;
-    v1::Catalogue* catalogue = response.mutable_catalogue();
-    catalogue->set_complete(true);
-    v1::CatalogueTopic* topic = catalogue->add_topics();
-    topic->set_topic("t");
-    v1::Feed* feed = topic->add_feeds();
-    feed->set_pattern("c*");
-    feed->set_snapshot(v1::SNAPSHOT_MODE_BY_KEY);
-    for (size_t p = 0; p < kafka_.partitions().size(); ++p) {
-      v1::CatalogueSlot* slot = topic->add_slots();
-      slot->set_slot(SlotOf(p));
-      slot->set_partition(static_cast<int32_t>(p));
-    }
-    Push(link, response);
+    TellCatalogue(link);
+  }
+  void TellCatalogueToAll() {
+    for (const uint64_t link : greeted_) TellCatalogue(link);
+  }
+  void Close(uint64_t link, MonoTime now) {
+    greeted_.erase(link);
+    ForEachCore([&](ingest::ShardCore& core) { core.CloseLink(link, now); });
+    out.erase(link);
+    states.erase(link);
+    std::erase_if(taken, [link](const auto& entry) { return entry.first == link; });
   }
   void Beat(uint64_t link) {
+    if (!greeted_.contains(link)) return;
     v1::LinkResponse response;
     response.mutable_beat()->set_kafka_up(!stalled);
-    for (const v1::ReaderBeat& state : states[link])
-      *response.mutable_beat()->add_readers() = state;
-    if (auto& queue = out[link]; true) queue.push_front(response.SerializeAsString());
+    for (const auto& [shard, beats] : states[link]) {
+      for (const v1::ReaderBeat& state : beats) *response.mutable_beat()->add_readers() = state;
+    }
+    out[link].push_front({response.SerializeAsString()});
   }
   void Push(uint64_t link, const v1::LinkResponse& response) {
-    out[link].push_back(response.SerializeAsString());
+    out[link].push_back({response.SerializeAsString()});
+  }
+  // The bytes of the next batch are with the transport, which holds what the edge did not take.
+  void Write(uint64_t link) {
+    for (Out& one : out[link]) {
+      if (one.shard < 0) continue;
+      taken.emplace_back(link, static_cast<size_t>(std::exchange(one.shard, -1)));
+      return;
+    }
   }
 
-  // One turn of the shard: some of what Kafka's client has, then what gathered leaves.
-  void Turn(std::mt19937_64& random, MonoTime now) {
+  // One turn of the shards: some of what Kafka's client has, then what gathered leaves.
+  void Turn(std::mt19937_64& random, MonoTime now, int64_t wall_us) {
     for (uint32_t slot : std::exchange(to_resolve_, {})) {
       const auto& partition = kafka_.partitions()[PartitionOf(slot)];
-      if (stalled) {
-        core_.OnResolveFailed(slot, "no broker", now);
+      if (stalled || Fails(random)) {
+        CoreOf(slot).OnResolveFailed(slot, "no broker", now);
       } else {
-        core_.OnResolved(slot, partition.begin, partition.end, now);
+        CoreOf(slot).OnResolved(slot, partition.begin, partition.end, now);
       }
     }
     if (!stalled) {
-      Read(live_, random, now, /*live=*/true);
-      if (core_.scan_room()) Read(scans_, random, now, /*live=*/false);
+      Read(live_, random, now, wall_us, /*live=*/true);
+      Read(scans_, random, now, wall_us, /*live=*/false);
     }
-    core_.Pump(now);
+    ForEachCore([&](ingest::ShardCore& core) { core.Pump(now); });
+  }
+
+  // A read of slots that several shards may hold.
+  template <typename Ask>
+  void StartRead(uint64_t id, const std::vector<v1::SlotOffset>& from, Ask ask) {
+    std::map<ingest::ShardCore*, std::vector<v1::SlotOffset>> parts;
+    for (const v1::SlotOffset& one : from) parts[&CoreOf(one.slot())].push_back(one);
+    reading_[id].left = parts.size();
+    for (auto& [core, part] : parts) ask(*core, part);
   }
 
   // RecordSource
@@ -107,64 +161,125 @@ class ModelIngest final : public ingest::RecordSource, public ingest::LinkSink {
   void StopScan(uint32_t slot) override { scans_.erase(slot); }
 
   // LinkSink
-  void SendBatch(uint64_t link, size_t, std::string batch) override {
-    out[link].push_back(wire::LinkBatchHeader(batch.size()) + batch);
+  void SendBatch(uint64_t link, size_t shard, std::string batch) override {
+    if (batch.size() <= kWholeBytes) {
+      out[link].push_back({wire::LinkBatchHeader(batch.size()) + batch, static_cast<int>(shard)});
+      return;
+    }
+    for (size_t at = 0; at < batch.size(); at += kPartBytes) {
+      v1::LinkResponse response;
+      const bool last = at + kPartBytes >= batch.size();
+      response.mutable_batch_part()->set_data(batch.substr(at, kPartBytes));
+      response.mutable_batch_part()->set_last(last);
+      out[link].push_back({response.SerializeAsString(), last ? static_cast<int>(shard) : -1});
+    }
   }
   void SendAnswer(uint64_t link, v1::LinkResponse answer) override { Push(link, answer); }
-  void SetReaderStates(uint64_t link, size_t, std::vector<v1::ReaderBeat> beats) override {
-    states[link] = std::move(beats);
+  void SetReaderStates(uint64_t link, size_t shard, std::vector<v1::ReaderBeat> beats) override {
+    states[link][shard] = std::move(beats);
   }
   void Cut(uint64_t link, std::string_view) override { cut.push_back(link); }
   void ReadDone(uint64_t id, size_t, ingest::ReadResult result) override {
-    reads.push_back({id, std::move(result)});
+    Reading& reading = reading_.at(id);
+    ingest::ReadResult& whole = reading.result;
+    if (whole.error.empty()) whole.error = result.error;
+    whole.events.insert(whole.events.end(), result.events.begin(), result.events.end());
+    whole.as_of.insert(whole.as_of.end(), result.as_of.begin(), result.as_of.end());
+    whole.gaps.insert(whole.gaps.end(), result.gaps.begin(), result.gaps.end());
+    whole.complete = whole.complete && result.complete;
+    whole.since_us = std::max(whole.since_us, result.since_us);
+    if (--reading.left > 0) return;
+    reads.push_back({id, std::move(whole)});
+    reading_.erase(id);
   }
 
  private:
+  // Batches above this go in parts.
+  static constexpr size_t kWholeBytes = 200;
+  static constexpr size_t kPartBytes = 70;
+  struct Reading {
+    size_t left = 0;
+    ingest::ReadResult result;
+  };
+
+  bool Fails(std::mt19937_64& random) const { return shaky && random() % 16 == 0; }
+
+  void TellCatalogue(uint64_t link) {
+    v1::LinkResponse response;
+    v1::Catalogue* catalogue = response.mutable_catalogue();
+    catalogue->set_complete(true);
+    std::map<std::string, v1::CatalogueTopic*> topics;
+    for (size_t p = 0; p < known_; ++p) {
+      const ModelKafka::Partition& partition = kafka_.partitions()[p];
+      if (partition.topic == "u" && !setup_.topic_u) continue;
+      v1::CatalogueTopic*& topic = topics[partition.topic];
+      if (topic == nullptr) {
+        topic = catalogue->add_topics();
+        topic->set_topic(partition.topic);
+        v1::Feed* feed = topic->add_feeds();
+        feed->set_pattern("c*");
+        feed->set_snapshot(partition.keeps_latest() ? v1::SNAPSHOT_MODE_BY_KEY
+                                                    : v1::SNAPSHOT_MODE_NONE);
+      }
+      v1::CatalogueSlot* slot = topic->add_slots();
+      slot->set_slot(SlotOf(p));
+      slot->set_partition(partition.number);
+      slot->set_young(young_.contains(p));
+    }
+    Push(link, response);
+  }
+
   void Read(std::map<uint32_t, int64_t>& readers, std::mt19937_64& random, MonoTime now,
-            bool live) {
+            int64_t wall_us, bool live) {
     const std::map<uint32_t, int64_t> copy = readers;
     for (const auto& [slot, from] : copy) {
+      ingest::ShardCore& core = CoreOf(slot);
+      if (!live && !core.scan_room()) continue;
       const size_t partition = PartitionOf(slot);
       for (size_t n = random() % 4; n > 0; --n) {
         const auto reader = readers.find(slot);
         if (reader == readers.end()) break;
-        const ModelRecord* record = kafka_.At(partition, reader->second);
-        if (reader->second < kafka_.partitions()[partition].begin) {
+        const bool lost = reader->second < kafka_.partitions()[partition].begin;
+        if (lost || Fails(random)) {
           if (live) {
-            core_.OnLiveError(slot, true, "out of range", now);
+            core.OnLiveError(slot, lost, lost ? "out of range" : "a broker went away", now);
           } else {
-            core_.OnScanError(slot, "out of range", now);
+            core.OnScanError(slot, lost ? "out of range" : "a broker went away", now);
           }
           break;
         }
+        const ModelRecord* record = kafka_.At(partition, reader->second);
         if (record == nullptr) {
           const int64_t end = kafka_.partitions()[partition].end;
           reader->second = std::max(reader->second, end);
           if (live) {
-            core_.OnLiveEnd(slot, end, now);
+            core.OnLiveEnd(slot, end, now);
           } else {
-            core_.OnScanEnd(slot, end, now);
+            core.OnScanEnd(slot, end, now);
           }
           break;
         }
         reader->second = record->offset + 1;
-        ingest::NormalisedRecord normalised = ModelKafka::Normalise(slot, *record);
+        ingest::NormalisedRecord normalised = ModelKafka::Normalise(slot, *record, wall_us);
         if (live) {
-          core_.OnLiveRecord(slot, std::move(normalised), now);
+          core.OnLiveRecord(slot, std::move(normalised), now);
         } else {
-          core_.OnScanRecord(slot, std::move(normalised), now);
+          core.OnScanRecord(slot, std::move(normalised), now);
         }
       }
     }
   }
 
-  const int number_;
-  const int life_;
+  const Setup setup_;
   ModelKafka& kafka_;
+  size_t known_ = 0;        // partitions that it has found
+  std::set<size_t> young_;  // those that it found while it ran
+  std::set<uint64_t> greeted_;
   std::vector<uint32_t> to_resolve_;
   std::map<uint32_t, int64_t> live_;
   std::map<uint32_t, int64_t> scans_;
-  ingest::ShardCore core_;
+  std::map<uint64_t, Reading> reading_;
+  std::vector<std::unique_ptr<ingest::ShardCore>> cores_;
 };
 
 }  // namespace spillway::model

@@ -8,41 +8,74 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "common/channel/channel_hash.h"
 #include "common/wire/event_wire.h"
 #include "services/ingest/history/log_record.h"
 
 namespace spillway::model {
 
-// A record as the model's Kafka holds it: an event for one channel, or one that yields nothing.
+// A record as the model's Kafka holds it: events, each for one or more channels, of one key. No
+// channel gets two of one record.
 struct ModelRecord {
   int64_t offset = 0;
-  std::string channel;  // empty: yields nothing
+  std::vector<std::vector<std::string>> events;  // their channels; empty: yields nothing
   std::string key;
   bool tombstone = false;
+
+  bool Feeds(const std::string& channel) const {
+    return std::any_of(events.begin(), events.end(), [&](const auto& channels) {
+      return std::find(channels.begin(), channels.end(), channel) != channels.end();
+    });
+  }
 };
 
-// One topic of the model: partitions with holes in their offsets.
+// Topics of the model: partitions with holes in their offsets.
 class ModelKafka {
  public:
   struct Partition {
+    std::string topic = "t";
+    int32_t number = 0;
     std::vector<ModelRecord> records;
     std::vector<ModelRecord> history;  // records that retention removed too
     int64_t begin = 0;
     int64_t end = 0;  // next offset
+
+    // As edges speak of it.
+    std::string source() const { return absl::StrCat(topic, "/", number, "@0"); }
+    // Topic "u" keeps no snapshots.
+    bool keeps_latest() const { return topic == "t"; }
   };
 
-  explicit ModelKafka(size_t partitions) : partitions_(partitions) {}
+  explicit ModelKafka(size_t partitions) {
+    for (size_t n = 0; n < partitions; ++n) Add("t");
+  }
 
   std::vector<Partition>& partitions() { return partitions_; }
+  const std::vector<Partition>& partitions() const { return partitions_; }
 
-  void Append(std::mt19937_64& random, const std::vector<std::string>& channels) {
+  // One more partition of a topic.
+  void Add(const std::string& topic) {
+    Partition partition;
+    partition.topic = topic;
+    partition.number = static_cast<int32_t>(
+        std::count_if(partitions_.begin(), partitions_.end(),
+                      [&](const Partition& other) { return other.topic == topic; }));
+    partitions_.push_back(std::move(partition));
+  }
+
+  // `wide`: some records are of several channels, some of several events.
+  void Append(std::mt19937_64& random, const std::vector<std::string>& channels, bool wide) {
     Partition& partition = partitions_[random() % partitions_.size()];
     if (random() % 8 == 0) partition.end += static_cast<int64_t>(random() % 3);  // a hole
     ModelRecord record;
     record.offset = partition.end++;
     if (random() % 5 != 0) {
-      record.channel = channels[random() % channels.size()];
+      const size_t first = random() % channels.size();
+      record.events.push_back({channels[first]});
+      const auto other = [&](size_t n) { return channels[(first + n) % channels.size()]; };
+      if (wide && random() % 3 == 0) record.events[0].push_back(other(1));
+      if (wide && random() % 3 == 0) record.events.push_back({other(2)});
       record.key = std::string(1, static_cast<char>('a' + random() % 4));
       record.tombstone = random() % 10 == 0;
     }
@@ -66,26 +99,31 @@ class ModelKafka {
     return nullptr;
   }
 
-  static ingest::NormalisedRecord Normalise(uint32_t slot, const ModelRecord& record) {
+  static ingest::NormalisedRecord Normalise(uint32_t slot, const ModelRecord& record,
+                                            int64_t wall_us) {
     ingest::NormalisedRecord out;
     out.record.offset = record.offset;
     out.record.fingerprint = static_cast<uint16_t>(record.offset * 7 + 1);
-    out.record.time_us = 1;
-    if (record.channel.empty()) return out;
-    wire::EventView view;
-    view.slot = slot;
-    view.offset = record.offset;
-    view.channels.push_back(record.channel);
-    view.key = record.key;
-    view.payload = "{}";
-    view.encoding = 1;
-    view.tombstone = record.tombstone;
-    wire::AppendBatchEvent(view, &out.record.bytes);
-    ingest::LogEvent& event = out.record.events.emplace_back();
-    event.begin = 0;
-    event.size = static_cast<uint32_t>(out.record.bytes.size());
-    event.channels.push_back(ChannelHash(record.channel));
-    out.latest.push_back({record.channel, record.key, 0, record.tombstone});
+    out.record.time_us = wall_us;
+    for (const std::vector<std::string>& channels : record.events) {
+      wire::EventView view;
+      view.slot = slot;
+      view.offset = record.offset;
+      for (const std::string& channel : channels) view.channels.push_back(channel);
+      view.key = record.key;
+      view.payload = "{}";
+      view.encoding = 1;
+      view.tombstone = record.tombstone;
+      ingest::LogEvent& event = out.record.events.emplace_back();
+      event.begin = static_cast<uint32_t>(out.record.bytes.size());
+      wire::AppendBatchEvent(view, &out.record.bytes);
+      event.size = static_cast<uint32_t>(out.record.bytes.size()) - event.begin;
+      const auto index = static_cast<uint32_t>(out.record.events.size() - 1);
+      for (const std::string& channel : channels) {
+        event.channels.push_back(ChannelHash(channel));
+        out.latest.push_back({channel, record.key, index, record.tombstone});
+      }
+    }
     return out;
   }
 

@@ -1,6 +1,7 @@
 #include "tests/unit/delivery/model_world.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace spillway::model {
 
@@ -8,84 +9,37 @@ using std::chrono::milliseconds;
 
 World::World(const WorldOptions& options)
     : options_(options), random_(options.seed), kafka_(options.partitions) {
-  edge::LinkCore::Options core;
-  core.node_id = "edge";
-  core.move_stability = milliseconds(3'000);
-  core.interest_linger = milliseconds(2'000);
-  edge::HubShard::Options hub;
-  hub.checkpoint_interval = milliseconds(1'000);
-  hub.snapshot_piece_events = 2;
-  hub.lane_intervals = {milliseconds(0), milliseconds(100), milliseconds(400), milliseconds(1'500)};
-  if (options_.slow) {
-    // One channel of each policy that leaves something out.
-    hub.settings_of = [](std::string_view channel) {
-      const auto policies = {edge::SlowPolicy::kConflate, edge::SlowPolicy::kDropOldest,
-                             edge::SlowPolicy::kDropNewest};
-      return edge::ChannelSettings{.slow = policies.begin()[(channel.back() - '1') % 3]};
-    };
-  }
-  if (options_.tiny) {
-    hub.lane_events = 3;
-    hub.lane_bytes = 1'000;
-    hub.ring_events = 2;
-    hub.ring_bytes = 400;
-  }
-  edge_ = std::make_unique<ModelEdge>(core, hub, 2 + random_() % 2, options.seed);
+  StartEdge();
   lives_.resize(options.ingests);
+  ingests_.resize(options.ingests);
   for (size_t i = 0; i < options.ingests; ++i) {
-    ingests_.push_back(
-        std::make_unique<ModelIngest>(static_cast<int>(i), lives_[i], kafka_, IngestOptions()));
+    StartIngest(i);
     Connect(i);
   }
 }
 
-ingest::ShardCore::Options World::IngestOptions() const {
-  ingest::ShardCore::Options options;
-  options.linger = milliseconds(2'000);
-  if (options_.tiny) {
-    options.log.max_bytes = 800;
-    options.max_batch_bytes = 120;
-    options.scan_window_bytes = 600;
-    options.history_bytes = 100;
-    options.history_records = 3;
+size_t World::grown() const {
+  std::set<size_t> grown;
+  for (const Subscribed& subscribed : clients_) {
+    grown.insert(subscribed.from_begin.begin(), subscribed.from_begin.end());
   }
-  return options;
+  return grown.size();
 }
 
-void World::Connect(size_t ingest) {
-  const uint64_t id = next_link_++;
-  links_[id] = {ingest, true};
-  edge_->core.OnLinkUp(id, now_);
-}
-
-void World::Disconnect(uint64_t id) {
-  Link& link = links_.at(id);
-  ModelIngest& ingest = *ingests_[link.ingest];
-  ingest.core().CloseLink(id, now_);
-  ingest.out.erase(id);
-  ingest.states.erase(id);
-  edge_->out.erase(id);
-  links_.erase(id);
-}
-
-void World::Kill(size_t i) {
-  std::vector<uint64_t> mine;
-  for (const auto& [id, link] : links_) {
-    if (link.ingest == i) mine.push_back(id);
+edge::LinkCounters World::counters() const {
+  edge::LinkCounters sum;
+  for (const auto& edge : edges_) {
+    sum.failovers += edge->core.counters().failovers;
+    sum.moves += edge->core.counters().moves;
   }
-  for (uint64_t id : mine) {
-    links_.erase(id);
-    edge_->out.erase(id);
-    edge_->core.OnLinkDown(id, now_);
-  }
-  ingests_[i] =
-      std::make_unique<ModelIngest>(static_cast<int>(i), ++lives_[i], kafka_, IngestOptions());
+  return sum;
 }
 
 void World::DeliverToIngest(uint64_t id) {
+  const Link& link = links_.at(id);
   auto& queue = edge_->out[id];
-  if (queue.empty()) return;
-  ModelIngest& ingest = *ingests_[links_.at(id).ingest];
+  if (queue.empty() || link.ingest_gone) return;
+  ModelIngest& ingest = *ingests_[link.ingest];
   if (ingest.zombie) return;
   const v1::LinkRequest request = std::move(queue.front());
   queue.pop_front();
@@ -94,16 +48,16 @@ void World::DeliverToIngest(uint64_t id) {
       ingest.Greet(id);
       break;
     case v1::LinkRequest::kInterest:
-      ingest.core().OnInterest(id, request.interest());
+      ingest.ForEachCore([&](auto& core) { core.OnInterest(id, request.interest()); });
       break;
     case v1::LinkRequest::kAttach:
-      ingest.core().OnAttach(id, request.attach(), now_);
+      ingest.CoreOf(request.attach().slot()).OnAttach(id, request.attach(), now_);
       break;
     case v1::LinkRequest::kDetach:
-      ingest.core().OnDetach(id, request.detach(), now_);
+      ingest.CoreOf(request.detach().slot()).OnDetach(id, request.detach(), now_);
       break;
     case v1::LinkRequest::kPrepare:
-      ingest.core().OnPrepare(id, request.prepare(), now_);
+      ingest.CoreOf(request.prepare().slot()).OnPrepare(id, request.prepare(), now_);
       break;
     default:
       break;
@@ -111,13 +65,17 @@ void World::DeliverToIngest(uint64_t id) {
 }
 
 void World::DeliverToEdge(uint64_t id) {
-  ModelIngest& ingest = *ingests_[links_.at(id).ingest];
-  auto& queue = ingest.out[id];
+  Link& link = links_.at(id);
+  if (link.edge_gone) return;
+  ModelIngest& ingest = *ingests_[link.ingest];
+  auto& queue = link.ingest_gone ? link.trailing : ingest.out[id];
   if (queue.empty()) return;
-  const std::string message = std::move(queue.front());
+  const ModelIngest::Out one = std::move(queue.front());
   queue.pop_front();
-  if (wire::BatchOfLinkResponse(message).has_value()) ingest.taken.push_back(id);
-  edge_->core.OnMessage(id, message, now_);
+  if (one.shard >= 0 && !link.ingest_gone) {
+    ingest.taken.emplace_back(id, static_cast<size_t>(one.shard));
+  }
+  edge_->core.OnMessage(id, one.message, now_);
 }
 
 void World::RunLinkTask() {
@@ -139,21 +97,33 @@ void World::RunMail(size_t worker) {
 void World::RunCalls() {
   std::vector<ModelEdge::Call> calls = std::exchange(edge_->calls, {});
   for (ModelEdge::Call& call : calls) {
-    const auto link = links_.find(call.link);
-    if (link == links_.end()) continue;  // the edge has asked again already
-    ModelIngest& ingest = *ingests_[link->second.ingest];
+    const auto found = links_.find(call.link);
+    if (found == links_.end() || found->second.edge_gone) continue;  // it has asked again already
+    const Link& link = found->second;
+    if (link.ingest_gone || (options_.shaky && random_() % 16 == 0)) {
+      edge_->core.OnReadFailed(call.id, "the ingest cannot be reached", now_);
+      continue;
+    }
     const uint64_t read = next_read_++;
     reads_[read] = {call.link, call.id};
+    ModelIngest& ingest = *ingests_[link.ingest];
     if (call.history) {
-      ingest.core().ReadHistory(
-          read, call.past.channel(), {call.past.after().begin(), call.past.after().end()},
-          {call.past.not_before().begin(), call.past.not_before().end()}, now_);
+      const std::vector<v1::SlotOffset> after(call.past.after().begin(), call.past.after().end());
+      ingest.StartRead(read, after, [&](ingest::ShardCore& core, const auto& part) {
+        core.ReadHistory(read, call.past.channel(), part, part, now_);
+      });
     } else {
-      ingest.core().ReadSnapshot(
-          read, call.snapshot.channel(),
-          {call.snapshot.not_before().begin(), call.snapshot.not_before().end()}, now_);
+      const auto& wanted = call.snapshot.not_before();
+      ingest.StartRead(read, {wanted.begin(), wanted.end()},
+                       [&](ingest::ShardCore& core, const auto& part) {
+                         core.ReadSnapshot(read, call.snapshot.channel(), part, now_);
+                       });
     }
   }
+  AnswerReads();
+}
+
+void World::AnswerReads() {
   for (auto& ingest : ingests_) {
     if (ingest->zombie) continue;
     for (ModelIngest::ReadAnswer& answer : std::exchange(ingest->reads, {})) {
@@ -161,7 +131,7 @@ void World::RunCalls() {
       if (found == reads_.end()) continue;
       const auto [link, call] = found->second;
       reads_.erase(found);
-      if (!links_.contains(link)) continue;
+      if (!links_.contains(link) || links_.at(link).edge_gone) continue;
       if (!answer.result.error.empty()) {
         edge_->core.OnReadFailed(call, answer.result.error, now_);
         continue;
@@ -183,37 +153,48 @@ void World::RunCalls() {
 void World::TidyUp() {
   for (auto& ingest : ingests_) {
     if (ingest->zombie) continue;  // it will hear of it when it goes on
-    for (uint64_t id : std::exchange(ingest->taken, {})) ingest->core().OnBatchTaken(id);
+    for (const auto& [id, shard] : std::exchange(ingest->taken, {})) {
+      ingest->ForEachCore([&, i = size_t{0}, wanted = shard](auto& core) mutable {
+        if (i++ == wanted) core.OnBatchTaken(id);
+      });
+    }
   }
   for (uint64_t id : std::exchange(edge_->closed, {})) {
-    if (links_.contains(id)) Disconnect(id);
+    if (links_.contains(id)) EndAtEdge(id, /*told=*/true);
   }
   for (auto& ingest : ingests_) {
     if (ingest->zombie) continue;
     for (uint64_t id : std::exchange(ingest->cut, {})) {
-      if (!links_.contains(id)) continue;
-      Disconnect(id);
-      edge_->core.OnLinkDown(id, now_);
+      if (links_.contains(id)) EndAtIngest(id);
     }
   }
+  if (!options_.apart) EndHalves();
 }
 
 void World::Advance(milliseconds time) {
   now_ += time;
+  const int64_t wall_us = WallUs();
   for (auto& ingest : ingests_) {
     if (ingest->zombie) continue;
-    ingest->core().SetKafkaUp(!ingest->stalled, now_);
-    ingest->core().Tick(now_, 2'000'000);
+    ingest->ForEachCore([&](auto& core) {
+      core.SetKafkaUp(!ingest->stalled, now_);
+      core.Tick(now_, wall_us);
+    });
+    if (options_.grow && random_() % 64 == 0 && ingest->Discover(/*young=*/true)) {
+      ingest->TellCatalogueToAll();
+    }
   }
+  if (options_.apart) EndHalves();
   if (now_ - last_beat_ >= milliseconds(500)) {
     last_beat_ = now_;
     for (const auto& [id, link] : links_) {
-      if (!ingests_[link.ingest]->zombie) ingests_[link.ingest]->Beat(id);
+      if (!link.ingest_gone && !ingests_[link.ingest]->zombie) ingests_[link.ingest]->Beat(id);
     }
     // The runtime dials again whatever is not linked.
     for (size_t i = 0; i < ingests_.size(); ++i) {
-      const bool linked = std::any_of(links_.begin(), links_.end(),
-                                      [i](const auto& l) { return l.second.ingest == i; });
+      const bool linked = std::any_of(links_.begin(), links_.end(), [i](const auto& l) {
+        return l.second.ingest == i && !l.second.edge_gone;
+      });
       if (!linked && !ingests_[i]->zombie) Connect(i);
     }
   }
@@ -222,51 +203,23 @@ void World::Advance(milliseconds time) {
   for (auto& hub : edge_->hubs) hub->Tick(now_);
 }
 
-void World::Fault() {
-  const size_t i = random_() % ingests_.size();
-  switch (random_() % 5) {
-    case 0:
-      if (options_.kill) Kill(i);
-      break;
-    case 1:
-      if (options_.stop) ingests_[i]->zombie = !ingests_[i]->zombie;
-      break;
-    case 2:
-      if (options_.stall) ingests_[i]->stalled = !ingests_[i]->stalled;
-      break;
-    case 3:
-      if (options_.cut && !links_.empty()) {
-        const uint64_t id = AnyLink();
-        Disconnect(id);
-        edge_->core.OnLinkDown(id, now_);
-      }
-      break;
-    default:
-      if (options_.truncate) {
-        const size_t p = random_() % options_.partitions;
-        kafka_.Truncate(p, kafka_.partitions()[p].end - static_cast<int64_t>(random_() % 20));
-      }
-      break;
-  }
-}
-
-uint64_t World::AnyLink() {
-  auto link = links_.begin();
-  std::advance(link, static_cast<long>(random_() % links_.size()));
-  return link->first;
+// Its bytes are with the transport before the edge has them.
+void World::Write(uint64_t id) {
+  const Link& link = links_.at(id);
+  if (!link.ingest_gone && !ingests_[link.ingest]->zombie) ingests_[link.ingest]->Write(id);
 }
 
 void World::Step() {
   switch (random_() % 16) {
     case 0:
     case 1:
-      kafka_.Append(random_, channels_);
+      kafka_.Append(random_, channels_, options_.wide);
       break;
     case 2:
     case 3:
     case 4: {
       ModelIngest& ingest = *ingests_[random_() % ingests_.size()];
-      if (!ingest.zombie) ingest.Turn(random_, now_);
+      if (!ingest.zombie) ingest.Turn(random_, now_, WallUs());
       break;
     }
     case 5:
@@ -277,6 +230,7 @@ void World::Step() {
     case 8:
     case 9:
       if (!links_.empty()) DeliverToEdge(AnyLink());
+      if (!links_.empty() && random_() % 8 == 0) Write(AnyLink());
       break;
     case 10:
       RunLinkTask();
@@ -291,7 +245,7 @@ void World::Step() {
     case 14:
       if (random_() % 4 == 0) ChangeSubscriptions();
       if (options_.slow && random_() % 8 == 0) WriteToClients();
-      if (random_() % 40 == 0) Fault();
+      if (random_() % 20 == 0) Fault();
       break;
     default:
       Advance(milliseconds(random_() % 60));
@@ -312,17 +266,17 @@ bool World::Quiet() const {
 }
 
 void World::Settle() {
-  for (auto& ingest : ingests_) ingest->zombie = ingest->stalled = false;
+  for (auto& ingest : ingests_) ingest->zombie = ingest->stalled = ingest->shaky = false;
   for (Subscribed& subscribed : clients_) {
     if (subscribed.client->queue != nullptr) subscribed.client->queue->blocked = false;
     if (subscribed.ended || subscribed.client->can_pull) continue;
     subscribed.client->can_pull = true;
-    edge_->hubs[subscribed.worker]->OnWritable(subscribed.client.get(), now_);
+    subscribed.hub().OnWritable(subscribed.client.get(), now_);
   }
   // 40 virtual seconds: longer than every timeout of the rules.
   for (int round = 0; round < 800; ++round) {
     for (auto& ingest : ingests_) {
-      for (int n = 0; n < 8; ++n) ingest->Turn(random_, now_);
+      for (int n = 0; n < 8; ++n) ingest->Turn(random_, now_, WallUs());
     }
     std::vector<uint64_t> ids;
     for (const auto& [id, link] : links_) ids.push_back(id);

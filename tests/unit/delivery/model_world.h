@@ -1,8 +1,10 @@
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <random>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,6 +28,14 @@ struct WorldOptions {
   bool tiny = false;      // logs, rings and lanes hold next to nothing
   bool lanes = false;     // clients subscribe at every frequency, and change it
   bool slow = false;      // clients block, and miss what their channels' policies allow
+  bool apart = false;     // the two ends of a link hear of its end at different times
+  bool shaky = false;     // Kafka's client fails for a moment now and then
+  bool wide = false;      // records of several events and channels
+  bool aging = false;     // logs give up what is old
+  bool grow = false;      // partitions and a topic appear, not for all ingests at once
+  bool restart = false;   // the edge is started again
+  bool routes = false;    // ingests are started again with newer routes, or older ones
+  size_t shards = 1;      // of each ingest
 };
 
 // Kafka, ingests, an edge with two or three workers and clients that come and go, in one thread:
@@ -45,41 +55,86 @@ class World {
   size_t snapshots() const;
   // Gaps told to slow clients.
   size_t slow_gaps() const;
-  ModelEdge& edge() { return *edge_; }
+  // Partitions that appeared while clients were live that are to have all of them.
+  size_t grown() const;
+  // Of all edges.
+  edge::LinkCounters counters() const;
 
  private:
   struct Link {
     size_t ingest;
-    bool up = false;
+    bool edge_gone = false;    // the edge's end is closed
+    bool ingest_gone = false;  // the ingest's is, and what it had sent still comes
+    std::deque<ModelIngest::Out> trailing;
   };
   struct Subscribed {
     std::unique_ptr<ModelClient> client;
+    ModelEdge* edge;
     size_t worker;
     bool ended = false;
+    std::set<size_t> from_begin;  // partitions that came while it was live: all of them is for it
+
+    edge::HubShard& hub() const { return *edge->hubs[worker]; }
   };
 
   void Step();
-  void Fault();
   void Advance(std::chrono::milliseconds time);
-  void Connect(size_t ingest);
-  void Disconnect(uint64_t link);
-  void Kill(size_t ingest);
   void DeliverToIngest(uint64_t link);
   void DeliverToEdge(uint64_t link);
+  void Write(uint64_t link);
+  int64_t WallUs() const {
+    return std::chrono::duration_cast<std::chrono::microseconds>(now_.time_since_epoch()).count();
+  }
   void RunLinkTask();
   void RunMail(size_t worker);
   void RunCalls();
-  void ChangeSubscriptions();
-  void WriteToClients();
+  void AnswerReads();
   void TidyUp();
   bool Quiet() const;
+
+  // model_faults.cc
+  void Fault();
+  void KillAny();
+  void StopAny();
+  void StallAny();
+  void ShakeAny();
+  void CutAny();
+  void LinkAnyTwice();
+  void TruncateAny();
+  void Grow();
+  void StartEdge();
+  void RestartEdge();
+  void StartIngest(size_t ingest);
+  void Kill(size_t ingest);
+  void Connect(size_t ingest);
+  // The edge has closed its end, or hears that the link is lost.
+  void EndAtEdge(uint64_t link, bool told);
+  void EndAtIngest(uint64_t link);
+  // Ends at the other side, too, what one side has ended: now, or when chance wills.
+  void EndHalves();
   uint64_t AnyLink();
-  edge::Frequency AnyFrequency();
+  size_t AnyIngest();
   ingest::ShardCore::Options IngestOptions() const;
-  void CheckClient(const Subscribed& subscribed, std::vector<std::string>* broken) const;
+  edge::HubShard::Options HubOptions() const;
+
+  // model_clients.cc
+  void ChangeSubscriptions();
+  void WriteToClients();
+  edge::Frequency AnyFrequency();
+
+  // model_checker.cc
+  void CheckClient(const Subscribed& subscribed, const ModelClient& client,
+                   std::vector<std::string>* broken) const;
+  void CheckSnapshots(const Subscribed& subscribed, const ModelClient& client,
+                      const std::string& who, std::vector<std::string>* broken) const;
   // Takes out of `expected` what a lane may have left out, and says what it may not.
-  void CheckConflated(const Subscribed& subscribed, SlotNumber slot, const std::string& who,
-                      std::vector<int64_t>* expected, std::vector<std::string>* broken) const;
+  void CheckConflated(const ModelClient& client, SlotNumber slot, size_t partition, bool ended,
+                      const std::string& who, std::vector<int64_t>* expected,
+                      std::vector<std::string>* broken) const;
+  // Holds what a client has read against what the hub had sent it.
+  void CheckQueue(const Subscribed& subscribed, std::vector<std::string>* broken) const;
+  // By an edge's number.
+  size_t PartitionOf(const ModelEdge& edge, SlotNumber slot) const;
 
   const WorldOptions options_;
   std::mt19937_64 random_;
@@ -88,7 +143,9 @@ class World {
   ModelKafka kafka_;
   std::vector<std::unique_ptr<ModelIngest>> ingests_;
   std::vector<int> lives_;
-  std::unique_ptr<ModelEdge> edge_;
+  int routes_ = 0;
+  std::vector<std::unique_ptr<ModelEdge>> edges_;  // the last one runs
+  ModelEdge* edge_ = nullptr;
   std::map<uint64_t, Link> links_;
   std::map<uint64_t, std::pair<uint64_t, uint64_t>> reads_;  // ingest's read id -> (link, call)
   uint64_t next_link_ = 1;

@@ -1,0 +1,209 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "services/edge/hub/subscriber.h"
+#include "tests/unit/delivery/model_queue.h"
+
+namespace spillway::model {
+
+using edge::SlotNumber;
+
+// What one client of the model was given for one subscription: per slot, where it began, what it
+// got, which ranges it was told are missing, and whatever broke a rule.
+class ModelClient final : public edge::Subscriber {
+ public:
+  struct Slot {
+    bool begun = false;
+    int64_t start = -1;
+    int64_t at = -1;  // highest offset accounted for
+    std::vector<int64_t> offsets;
+    std::vector<std::pair<int64_t, int64_t>> gaps;
+    // Within (from, to] the client was in a lane: an event may be missing if a newer one of its key
+    // came instead.
+    struct Window {
+      int64_t from;
+      int64_t to;
+    };
+    std::vector<Window> windows;
+    // Places up to which everything had been sent, conflated or not, when `received` events had
+    // been: what is told by a checkpoint, before a gap, and when the client leaves a lane for high.
+    struct Fence {
+      int64_t offset;
+      size_t received;
+    };
+    std::vector<Fence> fences;
+  };
+  struct Snapshot {
+    std::set<std::string> events;  // "slot:offset"
+    std::map<SlotNumber, int64_t> as_of;
+    std::set<SlotNumber> fed_by;  // as `subscribed` told it
+    bool complete = false;
+  };
+
+  ModelClient(std::string channel_name, bool snapshot, edge::Frequency at)
+      : channel(std::move(channel_name)), wants_snapshot(snapshot), frequency(at) {}
+
+  const std::string channel;
+  const bool wants_snapshot;
+  std::map<SlotNumber, Slot> slots;
+  std::vector<Snapshot> snapshots;
+  std::vector<std::string> broken;
+  bool subscribed = false;
+  bool can_pull = true;
+  // Null: it takes everything at once.
+  std::unique_ptr<ModelQueue> queue;
+  std::function<const edge::ChannelTraits*()> traits;
+  // With a queue: what the hub sent, as if it had been read at once; and which events might give
+  // way to newer ones of their keys without a word.
+  std::unique_ptr<ModelClient> sent;
+  std::set<std::pair<SlotNumber, int64_t>> silent;
+
+  edge::Frequency frequency;
+
+  // After the hub has changed it, and so sent what the old lane held.
+  void Changed(edge::Frequency to) {
+    if (sent != nullptr) sent->Changed(to);
+    const bool was_high = frequency == edge::Frequency::kHigh;
+    const bool is_high = to == edge::Frequency::kHigh;
+    frequency = to;
+    if (was_high == is_high) return;
+    for (auto& [number, slot] : slots) {
+      if (is_high) {
+        if (slot.windows.empty()) continue;
+        slot.windows.back().to = slot.at;
+        slot.fences.push_back({slot.at, slot.offsets.size()});
+      } else {
+        slot.windows.push_back({slot.at, INT64_MAX});
+      }
+    }
+  }
+  void MakeQueue(const edge::EventEncoder& encoder,
+                 std::function<const edge::ChannelTraits*()> traits_of) {
+    traits = std::move(traits_of);
+    queue = std::make_unique<ModelQueue>(encoder, [this](const std::string& text) { Read(text); });
+    sent = std::make_unique<ModelClient>(channel, wants_snapshot, frequency);
+  }
+
+  void Begin(SlotNumber slot, int64_t offset) {
+    Slot& s = slots[slot];
+    if (s.begun) broken.push_back(absl::StrCat("slot ", slot, " began twice"));
+    s = Slot();
+    s.begun = true;
+    s.start = s.at = offset;
+    if (frequency != edge::Frequency::kHigh) s.windows.push_back({offset, INT64_MAX});
+  }
+
+  edge::VariantId variant() const override { return 0; }
+  bool CanPull() const override { return can_pull && (queue == nullptr || queue->HasRoom()); }
+  void OnSubscribed(std::string_view, const std::vector<edge::PositionEntry>& position, bool,
+                    edge::Frequency) override {
+    if (sent != nullptr) sent->ReadSubscribed(position);
+    InPlace([this, position] { ReadSubscribed(position); });
+  }
+  void OnSnapshot(const edge::SnapshotPiece& piece) override {
+    if (sent != nullptr) sent->ReadSnapshot(piece);
+    InPlace([this, piece] { ReadSnapshot(piece); });
+  }
+  void OnSnapshotFailed(std::string_view,
+                        const std::vector<edge::PositionEntry>& position) override {
+    if (sent != nullptr) sent->ReadSnapshotFailed(position);
+    InPlace([this, position] { ReadSnapshotFailed(position); });
+  }
+  void SendFrame(const edge::Frame& frame, const edge::ChannelTraits* of) override {
+    if (queue == nullptr) return Read(std::string(frame.payload()));
+    if (of == nullptr || of->name != channel) {
+      broken.push_back("a frame under the traits of another channel");
+    }
+    sent->Read(std::string(frame.payload()));
+    const edge::FrameMeta meta = frame.meta();
+    if (meta.event && of->silent) silent.insert({meta.slot, meta.offset});
+    queue->Send(frame, of);
+  }
+
+ private:
+  void InPlace(std::function<void()> call) {
+    if (queue == nullptr) return call();
+    queue->Send(std::move(call), traits());
+  }
+  void ReadSubscribed(const std::vector<edge::PositionEntry>& position) {
+    if (subscribed) broken.push_back("subscribed twice");
+    subscribed = true;
+    for (const auto& entry : position) {
+      fed_by_.insert(entry.slot);
+      if (!entry.pending) Begin(entry.slot, entry.offset);
+    }
+  }
+  void ReadSnapshot(const edge::SnapshotPiece& piece) {
+    if (!open_) {
+      snapshots.emplace_back();
+      open_ = true;
+    }
+    for (const auto& event : piece.events) {
+      if (!snapshots.back()
+               .events.insert(absl::StrCat(event->slot(), ":", event->offset()))
+               .second) {
+        broken.push_back("an event twice in a snapshot");
+      }
+    }
+    if (!piece.last) return;
+    open_ = false;
+    snapshots.back().complete = piece.complete;
+    snapshots.back().fed_by = fed_by_;
+    for (const auto& entry : piece.position) {
+      Begin(entry.slot, entry.offset);
+      snapshots.back().as_of[entry.slot] = entry.offset;
+    }
+  }
+  void ReadSnapshotFailed(const std::vector<edge::PositionEntry>& position) {
+    for (const auto& entry : position) {
+      if (!entry.pending && !slots[entry.slot].begun) Begin(entry.slot, entry.offset);
+    }
+  }
+  void Read(const std::string& text) {
+    const std::vector<std::string> f = absl::StrSplit(text, '|');
+    if (!subscribed) broken.push_back("a frame before subscribed");
+    if (f[1] != channel) broken.push_back("a frame of channel " + f[1]);
+    if (f[0] == "checkpoint") {
+      for (size_t i = 2; i + 1 < f.size(); i += 2) {
+        Slot& slot = slots[static_cast<SlotNumber>(std::stoul(f[i]))];
+        slot.at = std::max(slot.at, static_cast<int64_t>(std::stoll(f[i + 1])));
+        slot.fences.push_back({std::stoll(f[i + 1]), slot.offsets.size()});
+      }
+      return;
+    }
+    const auto number = static_cast<SlotNumber>(std::stoul(f[2]));
+    const int64_t offset = std::stoll(f[3]);
+    if (f[0] == "joined") {
+      Begin(number, offset);
+      return;
+    }
+    Slot& slot = slots[number];
+    if (!slot.begun) broken.push_back(f[0] + " of a slot whose position was not told");
+    if (f[0] == "gap") {
+      slot.gaps.emplace_back(offset, std::stoll(f[4]));
+      slot.fences.push_back({offset - 1, slot.offsets.size()});
+      slot.at = std::max(slot.at, static_cast<int64_t>(std::stoll(f[4])));
+      return;
+    }
+    if (offset <= slot.at) {
+      broken.push_back(
+          absl::StrCat("offset ", offset, " of slot ", number, " at or before ", slot.at));
+    }
+    slot.at = offset;
+    slot.offsets.push_back(offset);
+  }
+
+  std::set<SlotNumber> fed_by_;
+  bool open_ = false;
+};
+
+}  // namespace spillway::model

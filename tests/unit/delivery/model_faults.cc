@@ -1,0 +1,208 @@
+// World: what starts, ends, breaks and grows.
+
+#include <algorithm>
+#include <utility>
+
+#include "tests/unit/delivery/model_world.h"
+
+namespace spillway::model {
+
+using std::chrono::milliseconds;
+
+edge::HubShard::Options World::HubOptions() const {
+  edge::HubShard::Options hub;
+  hub.checkpoint_interval = milliseconds(1'000);
+  hub.snapshot_piece_events = 2;
+  hub.lane_intervals = {milliseconds(0), milliseconds(100), milliseconds(400), milliseconds(1'500)};
+  if (options_.slow) {
+    // One channel of each policy that leaves something out.
+    hub.settings_of = [](std::string_view channel) {
+      const auto policies = {edge::SlowPolicy::kConflate, edge::SlowPolicy::kDropOldest,
+                             edge::SlowPolicy::kDropNewest};
+      return edge::ChannelSettings{.slow = policies.begin()[(channel.back() - '1') % 3]};
+    };
+  }
+  if (options_.tiny) {
+    hub.lane_events = 3;
+    hub.lane_bytes = 1'000;
+    hub.ring_events = 2;
+    hub.ring_bytes = 400;
+  }
+  return hub;
+}
+
+void World::StartEdge() {
+  edge::LinkCore::Options core;
+  core.node_id = "edge";
+  core.move_stability = milliseconds(3'000);
+  core.interest_linger = milliseconds(2'000);
+  if (options_.grow) core.slot_linger = milliseconds(6'000);
+  edges_.push_back(
+      std::make_unique<ModelEdge>(core, HubOptions(), 2 + random_() % 2, options_.seed));
+  edge_ = edges_.back().get();
+}
+
+// Its clients are gone with it; the ingests hear of it when they do.
+void World::RestartEdge() {
+  for (Subscribed& subscribed : clients_) subscribed.ended = true;
+  for (auto& [id, link] : links_) link.edge_gone = true;
+  StartEdge();
+  EndHalves();
+}
+
+ingest::ShardCore::Options World::IngestOptions() const {
+  ingest::ShardCore::Options options;
+  options.linger = milliseconds(2'000);
+  if (options_.tiny) {
+    options.log.max_bytes = 800;
+    options.max_batch_bytes = 120;
+    options.scan_window_bytes = 600;
+    options.history_bytes = 100;
+    options.history_records = 3;
+  }
+  if (options_.aging) options.log.max_age_us = 400'000;
+  return options;
+}
+
+void World::StartIngest(size_t i) {
+  ModelIngest::Setup setup;
+  setup.number = static_cast<int>(i);
+  setup.life = lives_[i];
+  if (options_.routes) {
+    if (random_() % 2 == 0) ++routes_;
+    setup.routes = routes_ - (random_() % 4 == 0 ? 1 : 0);
+  }
+  setup.shards = options_.shards;
+  setup.topic_u = i != 0 || options_.ingests == 1;
+  setup.options = IngestOptions();
+  ingests_[i] = std::make_unique<ModelIngest>(setup, kafka_);
+}
+
+void World::Connect(size_t ingest) {
+  const uint64_t id = next_link_++;
+  links_[id] = {.ingest = ingest, .edge_gone = false, .ingest_gone = false, .trailing = {}};
+  edge_->core.OnLinkUp(id, now_);
+}
+
+void World::EndAtEdge(uint64_t id, bool told) {
+  Link& link = links_.at(id);
+  if (std::exchange(link.edge_gone, true)) return;
+  if (!told) edge_->core.OnLinkDown(id, now_);
+}
+
+void World::EndAtIngest(uint64_t id) {
+  Link& link = links_.at(id);
+  if (std::exchange(link.ingest_gone, true)) return;
+  ModelIngest& ingest = *ingests_[link.ingest];
+  link.trailing = std::move(ingest.out[id]);
+  // Some of what it wrote last is lost.
+  if (!link.trailing.empty()) link.trailing.resize(random_() % (link.trailing.size() + 1));
+  ingest.Close(id, now_);
+  edge_->out.erase(id);
+}
+
+void World::EndHalves() {
+  std::vector<uint64_t> ids;
+  for (const auto& [id, link] : links_) {
+    if (link.edge_gone || link.ingest_gone) ids.push_back(id);
+  }
+  for (const uint64_t id : ids) {
+    Link& link = links_.at(id);
+    const bool now = !options_.apart || random_() % 8 == 0;
+    if (!link.ingest_gone && now && !(options_.apart && ingests_[link.ingest]->zombie)) {
+      EndAtIngest(id);
+    }
+    if (!link.edge_gone && now) EndAtEdge(id, /*told=*/false);
+    if (link.edge_gone && link.ingest_gone) links_.erase(id);
+  }
+}
+
+void World::Kill(size_t i) {
+  for (auto& [id, link] : links_) {
+    if (link.ingest == i) EndAtIngest(id);
+  }
+  ++lives_[i];
+  StartIngest(i);
+  if (!options_.apart) EndHalves();
+}
+
+void World::Grow() {
+  if (kafka_.partitions().size() >= options_.partitions + 4) return;
+  // Who is live by now is to have all of it, where nobody who finds it has begun later than it.
+  const size_t partition = kafka_.partitions().size();
+  kafka_.Add(random_() % 2 == 0 ? "t" : "u");
+  for (Subscribed& subscribed : clients_) {
+    const ModelClient& client =
+        subscribed.client->sent != nullptr ? *subscribed.client->sent : *subscribed.client;
+    if (!subscribed.ended && client.subscribed && !client.wants_snapshot &&
+        edge_->table->complete) {
+      subscribed.from_begin.insert(partition);
+    }
+  }
+}
+
+void World::Fault() {
+  std::vector<void (World::*)()> kinds;
+  const auto add = [&](bool wanted, void (World::*fault)()) {
+    if (wanted) kinds.push_back(fault);
+  };
+  add(options_.kill, &World::KillAny);
+  add(options_.stop, &World::StopAny);
+  add(options_.stall, &World::StallAny);
+  add(options_.shaky, &World::ShakeAny);
+  add(options_.cut, &World::CutAny);
+  add(options_.apart, &World::LinkAnyTwice);
+  add(options_.truncate, &World::TruncateAny);
+  add(options_.grow, &World::Grow);
+  add(options_.restart && random_() % 4 == 0, &World::RestartEdge);
+  if (!kinds.empty()) (this->*kinds[random_() % kinds.size()])();
+}
+
+void World::KillAny() { Kill(AnyIngest()); }
+
+void World::StopAny() {
+  ModelIngest& ingest = *ingests_[AnyIngest()];
+  ingest.zombie = !ingest.zombie;
+}
+
+void World::StallAny() {
+  ModelIngest& ingest = *ingests_[AnyIngest()];
+  ingest.stalled = !ingest.stalled;
+}
+
+void World::ShakeAny() {
+  ModelIngest& ingest = *ingests_[AnyIngest()];
+  ingest.shaky = !ingest.shaky;
+}
+
+void World::CutAny() {
+  if (links_.empty()) return;
+  const uint64_t id = AnyLink();
+  if (random_() % 2 == 0) {
+    EndAtEdge(id, /*told=*/false);
+  } else {
+    EndAtIngest(id);
+  }
+  if (!options_.apart) EndHalves();
+}
+
+// A second address of it.
+void World::LinkAnyTwice() {
+  const size_t i = AnyIngest();
+  if (!ingests_[i]->zombie) Connect(i);
+}
+
+void World::TruncateAny() {
+  const size_t p = random_() % kafka_.partitions().size();
+  kafka_.Truncate(p, kafka_.partitions()[p].end - static_cast<int64_t>(random_() % 20));
+}
+
+size_t World::AnyIngest() { return random_() % ingests_.size(); }
+
+uint64_t World::AnyLink() {
+  auto link = links_.begin();
+  std::advance(link, static_cast<long>(random_() % links_.size()));
+  return link->first;
+}
+
+}  // namespace spillway::model
