@@ -40,6 +40,7 @@ void IngestApp::AddMetrics() {
     sink.Add(families_.links_opened, {}, static_cast<double>(links.opened));
     sink.Add(families_.links_refused, {}, static_cast<double>(links.refused));
     sink.Add(families_.links_cut, {}, static_cast<double>(links.cut));
+    sink.Add(families_.answers_overflowed, {}, static_cast<double>(links.answers_overflowed));
     sink.Add(families_.ephemeral_dropped, {}, static_cast<double>(links.ephemeral_dropped));
     sink.Add(families_.reads, {}, static_cast<double>(reads_->reads()));
     sink.Add(families_.reads_failed, {}, static_cast<double>(reads_->failed()));

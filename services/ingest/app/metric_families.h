@@ -58,6 +58,9 @@ struct IngestFamilies {
       all.Counter("spillway_ingest_links_refused_total", "Links refused at the limit.");
   const metrics::Family& links_cut =
       all.Counter("spillway_ingest_links_cut_total", "Links cut because the edge was too slow.");
+  const metrics::Family& answers_overflowed =
+      all.Counter("spillway_ingest_link_answers_overflowed_total",
+                  "Links ended because the edge took none of the answers that waited for it.");
   const metrics::Family& ephemeral_dropped =
       all.Counter("spillway_ingest_ephemeral_dropped_total",
                   "Ephemeral events dropped because an edge was too slow.");

@@ -158,6 +158,13 @@ void LinkHub::OnBatchTaken(LinkId link, size_t shard) {
   shards_->Post(shard, [link](ShardCore& core, MonoTime) { core.OnBatchTaken(link); });
 }
 
+void LinkHub::OnAnswersOverflow(LinkSession& session) {
+  log::Warn("an edge is cut",
+            {{"edge", session.hello().node_id()}, {"reason", "it does not take its answers"}});
+  MutexLock lock(mutex_);
+  ++counters_.answers_overflowed;
+}
+
 void LinkHub::OnClosed(LinkSession& session) {
   const LinkId id = session.id();
   {

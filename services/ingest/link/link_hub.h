@@ -51,6 +51,7 @@ class LinkHub final : public LinkSink, private LinkSessionHandler {
     uint64_t opened = 0;
     uint64_t refused = 0;
     uint64_t cut = 0;
+    uint64_t answers_overflowed = 0;  // links ended because the edge took none of its answers
     uint64_t queued_bytes = 0;
     uint64_t ephemeral_dropped = 0;
   };
@@ -94,6 +95,7 @@ class LinkHub final : public LinkSink, private LinkSessionHandler {
   grpc::Status OnHello(const Session& session, const v1::EdgeHello& hello) override;
   void OnRequest(LinkSession& session, const v1::LinkRequest& request) override;
   void OnBatchTaken(LinkId link, size_t shard) override;
+  void OnAnswersOverflow(LinkSession& session) override;
   void OnClosed(LinkSession& session) override;
 
   Session Find(LinkId link) const;

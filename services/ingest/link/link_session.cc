@@ -87,10 +87,12 @@ void LinkSession::Send(const v1::LinkResponse& answer) {
   bool bounded = true;
   {
     MutexLock lock(mutex_);
-    if (closing_) return;
+    if (closing_ || overflowed_) return;
     bounded = outbox_.AddAnswer(answer);
+    overflowed_ = !bounded;
   }
   if (!bounded) {
+    handler_.OnAnswersOverflow(*this);
     Close({grpc::StatusCode::RESOURCE_EXHAUSTED, "the edge does not take its answers"});
     return;
   }

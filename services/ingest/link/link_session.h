@@ -30,6 +30,8 @@ class LinkSessionHandler {
   virtual void OnRequest(LinkSession& session, const v1::LinkRequest& request) = 0;
   // The batch was handed to the stream.
   virtual void OnBatchTaken(LinkId link, size_t shard) = 0;
+  // Answers pass their bound, for the first time: the link ends for it.
+  virtual void OnAnswersOverflow(LinkSession& session) = 0;
   virtual void OnClosed(LinkSession& session) = 0;
 };
 
@@ -101,6 +103,7 @@ class LinkSession final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   std::vector<std::vector<v1::ReaderBeat>> states_ SPILLWAY_GUARDED_BY(mutex_);
   bool writing_ SPILLWAY_GUARDED_BY(mutex_) = false;
   bool closing_ SPILLWAY_GUARDED_BY(mutex_) = false;
+  bool overflowed_ SPILLWAY_GUARDED_BY(mutex_) = false;  // answers passed their bound
   bool finished_ SPILLWAY_GUARDED_BY(mutex_) = false;
   grpc::Status status_ SPILLWAY_GUARDED_BY(mutex_);
 };

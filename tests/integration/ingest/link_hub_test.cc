@@ -97,5 +97,22 @@ TEST_F(LinkHubTest, BoundsTheCallsThatHaveNotSaidHello) {
   EXPECT_EQ(hub_->counters().refused, 1u);
 }
 
+TEST_F(LinkHubTest, EndsAndCountsALinkWhoseAnswersPassTheirBound) {
+  LinkHub::Options options;
+  options.session.answer_bytes = 1;
+  Start(options);
+  LinkPeer peer(address_);
+  ASSERT_TRUE(peer.ReadUntil([](const v1::LinkResponse& r) { return r.has_hello(); }));
+  v1::LinkResponse answer;
+  answer.mutable_attached()->set_slot(1);
+  for (LinkId link = 0; link < 3; ++link) {  // whichever the peer's is
+    hub_->SendAnswer(link, answer);
+    hub_->SendAnswer(link, answer);
+  }
+  EXPECT_EQ(hub_->counters().answers_overflowed, 1u);
+  EXPECT_EQ(hub_->counters().cut, 0u);
+  EXPECT_FALSE(peer.Status().ok());  // as it is told, or cancelled where a write was under way
+}
+
 }  // namespace
 }  // namespace spillway::ingest
