@@ -18,6 +18,7 @@ FIGURES = {
     "records_per_second": ("/s", 0), "published_per_second": ("/s", 0), "ingest_cpu_per_record": ("us", 2),
     "edge_cpu_per_record": ("us", 2),
     "deliveries_per_read": ("", 1), "wire_bytes_per_delivery": ("B", 0),
+    "wire_bytes_per_second": ("MiB/s", 2),
     "edge_pss_per_connection": ("KiB", 2), "edge_rss_per_connection": ("KiB", 2), "kernel_per_connection": ("KiB", 2),
     "client_pss_per_connection": ("KiB", 2), "edge_pss_growth": ("MiB", 1),
     "edge_cpu_per_connect": ("us", 1), "connect_seconds": ("s", 2), "connect_p50": ("ms", 2), "connect_p99": ("ms", 2),
