@@ -27,6 +27,9 @@ struct KeptRecord {
   uint32_t size = 0;
   uint16_t fingerprint = 0;
   absl::InlinedVector<LogEvent, 1> events;
+  // For each channel of each event, in their order: how many records further the channel's next one
+  // is; 0: there is none yet. Where several events have the channel, the first of them says it.
+  absl::InlinedVector<uint32_t, 2> next;
 
   std::string_view EventBytes(const LogEvent& event) const {
     return {bytes + event.begin, event.size};

@@ -42,14 +42,23 @@ void PartitionLog::Append(const LogRecord& record) {
   if (record.offset <= head_) return;  // a reader that started again a little earlier
   head_ = record.offset;
   head_fingerprint_ = record.fingerprint;
-  if (record.events.empty()) return;
+  if (record.events.empty()) {
+    if (marks_.size() == kMarks) {
+      marks_floor_ = marks_.front().offset;
+      marks_.pop_front();
+    }
+    marks_.push_back({record.offset, record.fingerprint});
+    return;
+  }
   bytes_ += record.cost();
   records_.push_back({.offset = record.offset,
                       .time_us = record.time_us,
                       .bytes = Keep(record.bytes),
                       .size = static_cast<uint32_t>(record.bytes.size()),
                       .fingerprint = record.fingerprint,
-                      .events = record.events});
+                      .events = record.events,
+                      .next = {}});
+  Chain(records_.back(), end_sequence() - 1);
   while (bytes_ > bounds_.max_bytes && records_.size() > 1) PopFront();
 }
 
@@ -74,8 +83,89 @@ uint64_t PartitionLog::SequenceAfter(int64_t offset) const {
   return first_sequence_ + static_cast<uint64_t>(found - records_.begin());
 }
 
+bool PartitionLog::Covers(uint64_t channel, int64_t offset) const {
+  if (offset >= floor_) return true;
+  const auto found = evicted_.find(channel);
+  return offset >= (found == evicted_.end() ? evicted_base_ : found->second);
+}
+
+const uint32_t* PartitionLog::FindNext(const KeptRecord& record, uint64_t channel) {
+  size_t n = 0;
+  for (const LogEvent& event : record.events) {
+    for (const uint64_t one : event.channels) {
+      if (one == channel) return &record.next[n];
+      ++n;
+    }
+  }
+  return nullptr;
+}
+
+uint64_t PartitionLog::FirstOf(uint64_t channel, uint64_t sequence, size_t looks) const {
+  const auto last = last_.find(channel);
+  if (last == last_.end() || last->second < sequence) return end_sequence();
+  sequence = std::max(sequence, first_sequence_);
+  for (; looks > 0 && FindNext(At(sequence), channel) == nullptr; --looks) ++sequence;
+  return sequence;
+}
+
+uint64_t PartitionLog::NextOf(uint64_t channel, uint64_t sequence) const {
+  const uint32_t next = *FindNext(At(sequence), channel);
+  return next == 0 ? end_sequence() : sequence + next;
+}
+
+std::optional<uint16_t> PartitionLog::FingerprintAt(int64_t offset) const {
+  if (offset > head_) return std::nullopt;
+  int64_t at = -1;
+  uint16_t fingerprint = 0;
+  if (const uint64_t after = SequenceAfter(offset); after > first_sequence_) {
+    const KeptRecord& record = At(after - 1);
+    at = record.offset;
+    fingerprint = record.fingerprint;
+  }
+  const auto mark =
+      std::upper_bound(marks_.begin(), marks_.end(), offset,
+                       [](int64_t wanted, const Mark& one) { return wanted < one.offset; });
+  if (mark != marks_.begin() && std::prev(mark)->offset > at) {
+    at = std::prev(mark)->offset;
+    fingerprint = std::prev(mark)->fingerprint;
+  }
+  // What is no longer here may have stood between.
+  if (fingerprint == 0 || at <= floor_ || at <= marks_floor_) return std::nullopt;
+  return fingerprint;
+}
+
+void PartitionLog::Chain(KeptRecord& record, uint64_t sequence) {
+  for (const LogEvent& event : record.events) {
+    for (const uint64_t channel : event.channels) {
+      record.next.push_back(0);
+      const auto [last, fresh] = last_.try_emplace(channel, sequence);
+      if (fresh || last->second == sequence) continue;
+      const KeptRecord& before = At(last->second);
+      // More records between two of a channel than 32 bits can say do not fit into any log.
+      *const_cast<uint32_t*>(FindNext(before, channel)) =
+          static_cast<uint32_t>(sequence - last->second);
+      last->second = sequence;
+    }
+  }
+}
+
+void PartitionLog::Unchain(const KeptRecord& record, uint64_t sequence) {
+  for (const LogEvent& event : record.events) {
+    for (const uint64_t channel : event.channels) {
+      if (const auto last = last_.find(channel); last != last_.end() && last->second == sequence) {
+        last_.erase(last);
+      }
+      if (bounds_.evicted_channels > 0) evicted_[channel] = record.offset;
+    }
+  }
+  if (bounds_.evicted_channels > 0 && evicted_.size() <= bounds_.evicted_channels) return;
+  evicted_.clear();
+  evicted_base_ = record.offset;
+}
+
 void PartitionLog::PopFront() {
   const KeptRecord& front = records_.front();
+  Unchain(front, first_sequence_);
   bytes_ -= LogRecord::CostOf(front.size, front.events.size());
   floor_ = front.offset;
   records_.pop_front();

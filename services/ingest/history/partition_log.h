@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string_view>
 
+#include "absl/container/flat_hash_map.h"
 #include "services/ingest/history/log_record.h"
 
 namespace spillway::ingest {
@@ -17,6 +19,10 @@ namespace spillway::ingest {
 // Invariants: every record in the log has floor < offset <= head; offsets ascend; a reader that has
 // taken everything up to `floor` or beyond misses nothing by reading the log.
 //
+// Each channel's records are chained, so that reading one channel costs what it finds, and for
+// every channel the last record that was evicted is remembered: most channels of a busy partition
+// are quiet, and whoever was told of a quiet one's last event long ago still misses nothing.
+//
 // Records are numbered by an ever-growing sequence, so that a reader keeps its place while the
 // front is evicted. Their bytes lie one after the other in blocks, so that a record costs no
 // allocation; a block goes when its last record does, and one is kept for use again. So memory is
@@ -27,10 +33,14 @@ class PartitionLog {
   struct Bounds {
     size_t max_bytes = 64 << 20;
     int64_t max_age_us = 10LL * 60 * 1'000'000;
+    // Channels whose last evicted record is remembered, about 32 bytes each; with more, all of them
+    // are taken to have been evicted up to the floor. 0: none is.
+    size_t evicted_channels = 64 << 10;
   };
 
   // Empty, with floor = head = `after`.
-  PartitionLog(Bounds bounds, int64_t after) : bounds_(bounds), floor_(after), head_(after) {}
+  PartitionLog(Bounds bounds, int64_t after)
+      : bounds_(bounds), floor_(after), head_(after), evicted_base_(after) {}
 
   // Adds a record beyond head; evicts from the front what passes the byte bound. The newest record
   // always stays, so one larger than the bound is still delivered.
@@ -56,7 +66,24 @@ class PartitionLog {
   // The first record after `offset`; end_sequence() if there is none.
   uint64_t SequenceAfter(int64_t offset) const;
 
+  // A channel is named by its ChannelHash.
+  // Whether reading the log misses nothing of the channel that came after `offset`.
+  bool Covers(uint64_t channel, int64_t offset) const;
+  // The first record at or after `sequence` that has the channel; end_sequence() if there is none.
+  // Looks at no more than `looks` records to find it: then it is the first one not looked at.
+  uint64_t FirstOf(uint64_t channel, uint64_t sequence, size_t looks) const;
+  // The next one after a record that has the channel; end_sequence() if there is none.
+  uint64_t NextOf(uint64_t channel, uint64_t sequence) const;
+  // Fingerprint of the last record at or before `offset`; nothing if that is not known any more, or
+  // not yet.
+  std::optional<uint16_t> FingerprintAt(int64_t offset) const;
+
  private:
+  // A record that yielded nothing.
+  struct Mark {
+    int64_t offset;
+    uint16_t fingerprint;
+  };
   struct Block {
     std::unique_ptr<char[]> bytes;
     size_t capacity = 0;
@@ -64,6 +91,11 @@ class PartitionLog {
     size_t records = 0;  // that are in the log still
   };
 
+  static constexpr size_t kMarks = 4'096;
+
+  static const uint32_t* FindNext(const KeptRecord& record, uint64_t channel);
+  void Chain(KeptRecord& record, uint64_t sequence);
+  void Unchain(const KeptRecord& record, uint64_t sequence);
   void PopFront();
   // A copy of the bytes in a block.
   const char* Keep(std::string_view bytes);
@@ -78,6 +110,11 @@ class PartitionLog {
   int64_t head_;
   uint16_t head_fingerprint_ = 0;
   size_t bytes_ = 0;
+  absl::flat_hash_map<uint64_t, uint64_t> last_;    // by channel: the sequence of its last record
+  absl::flat_hash_map<uint64_t, int64_t> evicted_;  // by channel: offset of its last evicted record
+  int64_t evicted_base_;  // of channels that are not in evicted_: nothing after it was evicted
+  std::deque<Mark> marks_;
+  int64_t marks_floor_ = -1;  // of marks given up: they were no later than this
 };
 
 }  // namespace spillway::ingest

@@ -235,7 +235,8 @@ void ShardCore::StartCatchUp(Slot& slot) {
   // scan_room() bounds it: evicting by itself would lose what somebody waits for.
   slot.window = std::make_unique<PartitionLog>(
       PartitionLog::Bounds{.max_bytes = std::numeric_limits<size_t>::max(),
-                           .max_age_us = kNone / 2},
+                           .max_age_us = kNone / 2,
+                           .evicted_channels = 0},
       lowest);
   ForEachAttachment(slot.info.id, [&](EdgeFeed&, Attachment& attachment) {
     if (attachment.state == Attachment::State::kScan) attachment.next_sequence = 0;

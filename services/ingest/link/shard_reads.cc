@@ -8,6 +8,22 @@
 #include "services/ingest/link/shard_state.h"
 
 namespace spillway::ingest {
+namespace {
+
+// The record's events of a channel, and their bytes.
+size_t TakeEvents(const KeptRecord& record, uint64_t channel, ReadResult* result) {
+  size_t bytes = 0;
+  for (const LogEvent& event : record.events) {
+    if (std::find(event.channels.begin(), event.channels.end(), channel) == event.channels.end()) {
+      continue;
+    }
+    result->events.push_back(std::make_shared<const std::string>(record.EventBytes(event)));
+    bytes += event.size;
+  }
+  return bytes;
+}
+
+}  // namespace
 
 void ShardCore::ReadSnapshot(uint64_t read_id, std::string channel,
                              std::vector<v1::SlotOffset> not_before, MonoTime now) {
@@ -93,7 +109,7 @@ void ShardCore::FillHistory(const PendingRead& read, ReadResult* result) {
       return;
     }
     const PartitionLog& log = *slot->log;
-    if (after.offset() < log.floor()) {
+    if (!log.Covers(hash, after.offset())) {
       v1::Gap& gap = result->gaps.emplace_back();
       gap.set_slot(after.slot());
       gap.set_from(after.offset() + 1);
@@ -104,19 +120,16 @@ void ShardCore::FillHistory(const PendingRead& read, ReadResult* result) {
     v1::SlotOffset& as_of = result->as_of.emplace_back();
     as_of.set_slot(after.slot());
     // Each slot has its share of the bounds, and comes at least one record further.
-    const uint64_t begin = log.SequenceAfter(after.offset());
-    const uint64_t end = std::min(log.end_sequence(),
-                                  begin + std::max<uint64_t>(1, options_.history_records / slots));
+    const uint64_t begin =
+        log.FirstOf(hash, log.SequenceAfter(after.offset()),
+                    std::max<size_t>(1, options_.history_records / slots));
     size_t bytes = 0;
     uint64_t n = begin;
-    for (; n < end && (n == begin || bytes < options_.history_bytes / slots); ++n) {
-      const KeptRecord& record = log.At(n);
-      for (const LogEvent& event : record.events) {
-        if (std::find(event.channels.begin(), event.channels.end(), hash) != event.channels.end()) {
-          result->events.push_back(std::make_shared<const std::string>(record.EventBytes(event)));
-          bytes += event.size;
-        }
-      }
+    while (n < log.end_sequence() && (n == begin || bytes < options_.history_bytes / slots)) {
+      const size_t taken = TakeEvents(log.At(n), hash, result);
+      if (taken == 0) break;  // not looked at yet
+      bytes += taken;
+      n = log.NextOf(hash, n);
     }
     if (n < log.end_sequence()) {
       const KeptRecord& last = log.At(n - 1);

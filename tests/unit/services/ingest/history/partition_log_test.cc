@@ -4,9 +4,13 @@
 
 #include <algorithm>
 #include <deque>
+#include <optional>
 #include <random>
 #include <string>
+#include <string_view>
 
+#include "absl/strings/str_cat.h"
+#include "common/channel/channel_hash.h"
 #include "tests/unit/services/ingest/history/history_fakes.h"
 
 namespace spillway::ingest {
@@ -131,6 +135,117 @@ TEST(PartitionLog, EvictsBeforeASequence) {
   log.EvictBefore(99);
   EXPECT_EQ(log.floor(), 3);
   EXPECT_EQ(log.end_sequence(), 3u);
+}
+
+// Offsets of a channel's records, as a reader of one channel finds them.
+std::string Read(const PartitionLog& log, std::string_view channel, int64_t after) {
+  const uint64_t hash = ChannelHash(channel);
+  std::string text;
+  for (uint64_t n = log.FirstOf(hash, log.SequenceAfter(after), 1'000); n < log.end_sequence();
+       n = log.NextOf(hash, n)) {
+    absl::StrAppend(&text, text.empty() ? "" : " ", log.At(n).offset);
+  }
+  return text;
+}
+
+TEST(PartitionLog, FindsTheRecordsOfAChannel) {
+  PartitionLog log({}, -1);
+  for (int64_t offset = 0; offset < 10; ++offset) {
+    log.Append(EventRecord(offset, offset % 3 == 0 ? "a" : "b"));
+  }
+  EXPECT_EQ(Read(log, "a", -1), "0 3 6 9");
+  EXPECT_EQ(Read(log, "a", 3), "6 9");
+  EXPECT_EQ(Read(log, "b", 4), "5 7 8");
+  EXPECT_EQ(Read(log, "b", 8), "");
+  EXPECT_EQ(Read(log, "c", -1), "");
+  log.EvictBefore(5);
+  EXPECT_EQ(Read(log, "a", -1), "6 9");
+  log.EvictBefore(9);
+  EXPECT_EQ(Read(log, "b", -1), "");
+  log.Append(EventRecord(11, "b"));
+  EXPECT_EQ(Read(log, "b", -1), "11");
+}
+
+TEST(PartitionLog, ARecordMayHaveAChannelTwice) {
+  PartitionLog log({}, -1);
+  log.Append(EventRecord(1, "a"));
+  LogRecord twice = EventRecord(2, "a");
+  twice.events.push_back(twice.events[0]);
+  twice.events.back().channels.push_back(ChannelHash("b"));
+  log.Append(twice);
+  log.Append(EventRecord(3, "a"));
+  log.Append(EventRecord(4, "b"));
+  EXPECT_EQ(Read(log, "a", -1), "1 2 3");
+  EXPECT_EQ(Read(log, "b", -1), "2 4");
+}
+
+TEST(PartitionLog, LooksAtABoundedNumberOfRecordsToFindAChannel) {
+  PartitionLog log({}, -1);
+  for (int64_t offset = 0; offset < 10; ++offset) log.Append(EventRecord(offset, "a"));
+  log.Append(EventRecord(10, "b"));
+  EXPECT_EQ(log.FirstOf(ChannelHash("b"), 0, 4), 4u);
+  EXPECT_EQ(log.FirstOf(ChannelHash("b"), 4, 100), 10u);
+  EXPECT_EQ(log.FirstOf(ChannelHash("a"), 10, 100), log.end_sequence());
+}
+
+// Whoever has the last event of a quiet channel misses nothing, however far the log has moved on.
+TEST(PartitionLog, KnowsWhichChannelsItStillCovers) {
+  PartitionLog log({.max_bytes = 2 * EventRecord(1, "busy").cost()}, 4);
+  for (int64_t offset = 5; offset < 20; ++offset) {
+    log.Append(EventRecord(offset, offset == 6 ? "quiet" : "busy"));
+  }
+  ASSERT_EQ(log.floor(), 17);
+  EXPECT_TRUE(log.Covers(ChannelHash("busy"), 17));
+  EXPECT_FALSE(log.Covers(ChannelHash("busy"), 16));
+  EXPECT_TRUE(log.Covers(ChannelHash("quiet"), 6));
+  EXPECT_FALSE(log.Covers(ChannelHash("quiet"), 5));
+  EXPECT_TRUE(log.Covers(ChannelHash("unheard of"), 4));
+  EXPECT_FALSE(log.Covers(ChannelHash("unheard of"), 3)) << "before the log began";
+}
+
+TEST(PartitionLog, TooManyEvictedChannelsAreAllTakenToBeEvicted) {
+  PartitionLog log({.max_bytes = kCost, .evicted_channels = 3}, -1);
+  for (int64_t offset = 0; offset < 4; ++offset) {
+    log.Append(EventRecord(offset, absl::StrCat("c", offset)));
+  }
+  EXPECT_TRUE(log.Covers(ChannelHash("c0"), 0));
+  log.Append(EventRecord(4, "c4"));  // c3 is the fourth
+  EXPECT_FALSE(log.Covers(ChannelHash("c0"), 0));
+  EXPECT_TRUE(log.Covers(ChannelHash("c0"), 3));
+  PartitionLog none({.max_bytes = kCost, .evicted_channels = 0}, -1);
+  for (int64_t offset : {0, 1, 2}) none.Append(EventRecord(offset, "a"));
+  EXPECT_FALSE(none.Covers(ChannelHash("b"), 0));
+  EXPECT_TRUE(none.Covers(ChannelHash("b"), 1));
+}
+
+TEST(PartitionLog, KnowsTheFingerprintsOfWhatItReads) {
+  PartitionLog log({.max_bytes = 2 * kCost}, 4);
+  EXPECT_EQ(log.FingerprintAt(4), std::nullopt) << "read by nobody here";
+  log.Append(EmptyRecord(5));
+  log.Append(EventRecord(7));
+  log.Append(EmptyRecord(8));
+  log.AdvanceHead(10, 0);
+  EXPECT_EQ(log.FingerprintAt(5), 6);
+  EXPECT_EQ(log.FingerprintAt(6), 6);
+  EXPECT_EQ(log.FingerprintAt(7), 8);
+  EXPECT_EQ(log.FingerprintAt(8), 9);
+  EXPECT_EQ(log.FingerprintAt(10), 9);
+  EXPECT_EQ(log.FingerprintAt(11), std::nullopt) << "nothing was read there";
+  for (int64_t offset : {11, 12, 13}) log.Append(EventRecord(offset));
+  ASSERT_EQ(log.floor(), 11);
+  EXPECT_EQ(log.FingerprintAt(8), std::nullopt) << "a record that was evicted may stand between";
+  EXPECT_EQ(log.FingerprintAt(11), std::nullopt);
+  EXPECT_EQ(log.FingerprintAt(12), 13);
+}
+
+TEST(PartitionLog, MarksOfRecordsThatYieldNothingAreBounded) {
+  PartitionLog log({}, -1);
+  log.Append(EventRecord(0));
+  for (int64_t offset = 1; offset <= 5'000; ++offset) log.Append(EmptyRecord(offset));
+  EXPECT_EQ(log.FingerprintAt(5'000), 5'001);
+  EXPECT_EQ(log.FingerprintAt(1'000), 1'001);
+  EXPECT_EQ(log.FingerprintAt(900), std::nullopt);
+  EXPECT_EQ(log.FingerprintAt(0), std::nullopt) << "not known to be the last one up to there";
 }
 
 TEST(Fingerprint, TellsRecordsApart) {

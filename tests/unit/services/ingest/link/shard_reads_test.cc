@@ -223,6 +223,19 @@ TEST_F(ShardReads, WhatTheLogNoLongerHasIsAGap) {
   EXPECT_THAT(answer, testing::HasSubstr("1:103 as of 103"));
 }
 
+TEST_F(ShardReads, AQuietChannelHasNoGapThoughTheLogHasMovedOn) {
+  Build(SmallLog(2), /*keeps_latest=*/true);
+  TakeUpAtEnd(0, 100);
+  Live(100);
+  for (int64_t offset : {101, 102, 103, 104}) {
+    core_->OnLiveRecord(1, KeyedRecord(offset, "other", "k", "{}", 1), now_);
+  }
+  History(1, 100, 0);
+  EXPECT_EQ(Answer(1), " as of 104 complete");
+  History(2, 99, 0);
+  EXPECT_THAT(Answer(2), testing::HasSubstr("gap 100.."));
+}
+
 TEST_F(ShardReads, HistoryComesInBoundedPieces) {
   ShardCore::Options options;
   options.history_bytes = 2 * EventRecord(100, "c", "{}", 1).bytes.size();
