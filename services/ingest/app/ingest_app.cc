@@ -134,6 +134,8 @@ absl::Status IngestApp::StartShards(const v1::IngestConfig& config) {
   options.core.log.max_bytes = static_cast<size_t>(config.history().bytes_per_partition());
   options.core.log.max_age_us = config.history().age() * 1000;
   options.core.latest_bytes = static_cast<size_t>(config.history().snapshot_bytes());
+  options.core.reread_records = config.history().reread_records();
+  options.core.reread_window_bytes = static_cast<size_t>(config.history().reread_bytes());
   options.core.linger = milliseconds(config.linger());
   for (size_t i = 0; i < count; ++i) {
     options.core.shard = i;

@@ -24,12 +24,15 @@ void IngestApp::AddMetrics() {
   sum(families_.gaps, &Shard::Metrics::gaps);
   sum(families_.scans, &Shard::Metrics::scans);
   sum(families_.snapshot_evictions, &Shard::Metrics::latest_evicted);
+  sum(families_.rereads, &Shard::Metrics::rereads);
+  sum(families_.reread_records, &Shard::Metrics::reread_records);
   sum(families_.readers, &Shard::Metrics::readers);
   sum(families_.stalled_readers, &Shard::Metrics::stalled_readers);
   sum(families_.queued_records, &Shard::Metrics::queued_records);
   sum(families_.paused_partitions, &Shard::Metrics::paused_partitions);
   sum(families_.log_bytes, &Shard::Metrics::log_bytes);
   sum(families_.snapshot_bytes, &Shard::Metrics::snapshot_bytes);
+  sum(families_.reread_bytes, &Shard::Metrics::reread_bytes);
 
   auto& handles = metrics_handles_;
   handles.push_back(registry_.Add(families_.kafka_up, {}, &kafka_up_));

@@ -41,6 +41,12 @@ struct IngestFamilies {
       all.Gauge("spillway_ingest_log_bytes", "Encoded events kept in logs.");
   const metrics::Family& snapshot_bytes =
       all.Gauge("spillway_ingest_snapshot_bytes", "Latest events kept for snapshots.");
+  const metrics::Family& reread_bytes =
+      all.Gauge("spillway_ingest_reread_bytes", "Held of partitions that are read again.");
+  const metrics::Family& rereads = all.Counter(
+      "spillway_ingest_rereads_total", "Scans for what clients missed and the log has given up.");
+  const metrics::Family& reread_records =
+      all.Counter("spillway_ingest_reread_records_total", "Records that those scans read.");
   const metrics::Family& snapshot_evictions =
       all.Counter("spillway_ingest_snapshot_evictions_total",
                   "Latest events given up at history.snapshot_bytes.");

@@ -279,6 +279,17 @@ size_t ShardCore::latest_bytes() const {
   return bytes;
 }
 
+size_t ShardCore::reread_bytes() const {
+  size_t bytes = 0;
+  for (const SlotId id : rereads_) {
+    const auto slot = slots_.find(id);
+    if (slot != slots_.end() && slot->second->reread.window != nullptr) {
+      bytes += slot->second->reread.window->bytes();
+    }
+  }
+  return bytes;
+}
+
 std::vector<std::pair<SlotId, int64_t>> ShardCore::heads() const {
   std::vector<std::pair<SlotId, int64_t>> heads;
   for (const auto& [id, slot] : slots_) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "common/base/clock.h"
 #include "services/ingest/history/latest_table.h"
 #include "services/ingest/history/partition_log.h"
@@ -53,6 +54,13 @@ class ShardCore final : private EdgeFeed::Logs {
     // comes at least one record further.
     size_t history_bytes = 512 << 10;
     size_t history_records = 64 << 10;
+    // Kafka is read again for history that the log has given up, if it goes no further back than so
+    // many offsets before the log; 0: never.
+    int64_t reread_records = 1'000'000;
+    size_t reread_window_bytes = 16 << 20;         // of it that is kept, for each partition
+    size_t rereads = 8;                            // partitions of the shard read again at a time
+    std::chrono::milliseconds reread_idle{2'000};  // it stops when nobody asked for so long
+    std::chrono::milliseconds reread_linger{30'000};  // and what was read goes
   };
   struct Counters {
     uint64_t records = 0;
@@ -63,6 +71,8 @@ class ShardCore final : private EdgeFeed::Logs {
     uint64_t behind = 0;  // attachments that the log moved past
     uint64_t gaps = 0;
     uint64_t scans = 0;
+    uint64_t rereads = 0;         // scans for history below the log
+    uint64_t reread_records = 0;  // that they read
     uint64_t latest_evicted = 0;  // see LatestTable::evicted
   };
 
@@ -103,8 +113,9 @@ class ShardCore final : private EdgeFeed::Logs {
   // answered.
   void ReadSnapshot(uint64_t read_id, std::string channel, std::vector<v1::SlotOffset> not_before,
                     MonoTime now);
-  // The channel's events after these positions, from the log: as many as the bounds of one answer
-  // allow. It is as of where it ends; whoever wants more asks for what comes after that.
+  // The channel's events after these positions, from the log, or from Kafka read again: as many as
+  // the bounds of one answer allow. It is as of where it ends; whoever wants more asks for what
+  // comes after that.
   void ReadHistory(uint64_t read_id, std::string channel, std::vector<v1::SlotOffset> after,
                    std::vector<v1::SlotOffset> not_before, MonoTime now);
 
@@ -116,6 +127,7 @@ class ShardCore final : private EdgeFeed::Logs {
   const Counters& counters() const { return counters_; }
   size_t log_bytes() const;
   size_t latest_bytes() const;
+  size_t reread_bytes() const;  // held of what was read again
   // How far each slot that is being read has come: everything up to this offset.
   std::vector<std::pair<SlotId, int64_t>> heads() const;
   // Slots being read, and those of them that are stalled.
@@ -125,6 +137,8 @@ class ShardCore final : private EdgeFeed::Logs {
  private:
   struct Slot;
   struct PendingRead;
+  struct Reread;
+  struct HistoryPlace;
 
   const PartitionLog* LogOf(const Attachment& attachment) const override;
 
@@ -152,7 +166,13 @@ class ShardCore final : private EdgeFeed::Logs {
   void TryReads(MonoTime now);
   bool TryRead(PendingRead& read, MonoTime now);
   void FillSnapshot(const PendingRead& read, ReadResult* result);
-  void FillHistory(const PendingRead& read, ReadResult* result);
+  // False if no slot of it came any further: it waits.
+  bool FillHistory(const PendingRead& read, ReadResult* result, MonoTime now);
+  HistoryPlace PlaceHistory(Slot& slot, uint64_t channel, int64_t after, ReadResult* result,
+                            MonoTime now);
+  void DriveRereads(MonoTime now);
+  // False once the slot has none any more.
+  bool DriveReread(Slot& slot, size_t* running, MonoTime now);
   void PublishReaderStates(MonoTime now);
   void SendNextBatch(EdgeFeed& feed, bool all_progress, MonoTime now);
 
@@ -162,6 +182,7 @@ class ShardCore final : private EdgeFeed::Logs {
   absl::flat_hash_map<SlotId, std::unique_ptr<Slot>> slots_;
   absl::flat_hash_map<LinkId, std::unique_ptr<EdgeFeed>> feeds_;
   std::vector<PendingRead> reads_;
+  absl::flat_hash_set<SlotId> rereads_;  // slots whose Reread is in use
   bool kafka_up_ = true;
   bool moved_ = false;  // something arrived since the last Pump
   MonoTime last_progress_;

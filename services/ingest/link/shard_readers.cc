@@ -192,6 +192,7 @@ void ShardCore::StartReader(Slot& slot, int64_t after, MonoTime now) {
   slot.live_from = after + 1;
   slot.backfilled = !slot.info.keeps_latest;
   slot.backfill_not_before = now;
+  slot.backfill_next = -1;
   if (slot.info.keeps_latest) {
     slot.latest =
         std::make_unique<LatestTable>(options_.latest_bytes, slot.info.horizon_ms * 1'000);
@@ -214,6 +215,7 @@ void ShardCore::StopReader(Slot& slot) {
   slot.phase = Slot::Phase::kIdle;
   slot.log.reset();
   slot.latest.reset();
+  slot.reread = Reread();
   slot.retry_resolve = false;
   slot.prepares.clear();
 }
@@ -256,6 +258,10 @@ void ShardCore::MaybeStartBackfill(Slot& slot, MonoTime now) {
   }
   slot.scan = Slot::Scan::kBackfill;
   ++counters_.scans;
+  if (slot.backfill_next >= 0) {
+    source_.StartScan(slot.info.id, std::max(slot.begin, slot.backfill_next), -1);
+    return;
+  }
   int64_t from_time_ms = -1;
   slot.backfill_since_us = 0;
   if (slot.info.horizon_ms > 0) {
@@ -280,7 +286,14 @@ void ShardCore::OnScanRecord(SlotId id, const NormalisedRecord& record, MonoTime
     moved_ = true;
     return;
   }
+  if (slot->scan == Slot::Scan::kHistory) {
+    slot->reread.window->Append(record.record);
+    ++counters_.reread_records;
+    moved_ = true;
+    return;
+  }
   const int64_t offset = record.record.offset;
+  slot->backfill_next = offset + 1;
   if (offset < slot->live_from) ApplyLatest(*slot, record);
   if (offset >= slot->live_from - 1) ScanReached(*slot);
 }
@@ -296,6 +309,9 @@ void ShardCore::OnScanEnd(SlotId id, int64_t next_offset, MonoTime) {
   if (slot == nullptr || slot->scan == Slot::Scan::kNone) return;
   if (slot->scan == Slot::Scan::kCatchUp) {
     slot->window->AdvanceHead(next_offset - 1, 0);
+    moved_ = true;
+  } else if (slot->scan == Slot::Scan::kHistory) {
+    slot->reread.window->AdvanceHead(next_offset - 1, 0);
     moved_ = true;
   } else {
     ScanReached(*slot);

@@ -2,6 +2,8 @@
 
 // ShardCore's private state, shared by the files that implement it.
 
+#include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,10 +12,34 @@
 
 namespace spillway::ingest {
 
+// Kafka read again for history reads that begin below the log: all who are within its window share
+// it, whatever their channels. It goes on only while somebody asks.
+struct ShardCore::Reread {
+  static constexpr int64_t kNone = std::numeric_limits<int64_t>::max();
+
+  std::unique_ptr<PartitionLog> window;  // the part of (floor, log's floor] that was read last
+  int64_t wanted = kNone;                // lowest place of a read that the window does not serve
+  bool waiting = false;                  // a read waits for the window's head to come further
+  int64_t demand = -1;                   // furthest place that reads have come to
+  MonoTime used;
+
+  void ForgetWaiting() {
+    wanted = kNone;
+    waiting = false;
+  }
+};
+
+// Where a history read goes on: `log` is null if it has to wait there.
+struct ShardCore::HistoryPlace {
+  const PartitionLog* log;
+  int64_t after;
+};
+
 struct ShardCore::Slot {
   enum class Phase { kIdle, kResolving, kReading };
-  // What the one scan of a slot is for; catching up goes first, a backfill begins again after it.
-  enum class Scan { kNone, kCatchUp, kBackfill };
+  // What the one scan of a slot is for. Catching up goes before history, that before the backfill;
+  // what was interrupted goes on afterwards.
+  enum class Scan { kNone, kCatchUp, kHistory, kBackfill };
   struct Prepare {
     LinkId link;
     int64_t after;
@@ -29,7 +55,9 @@ struct ShardCore::Slot {
   bool backfilled = false;
   MonoTime backfill_not_before;  // after a failure
   int64_t backfill_since_us = 0;
+  int64_t backfill_next = -1;  // where one that was interrupted goes on; -1: it has not begun
   Scan scan = Scan::kNone;
+  Reread reread;
   std::unique_ptr<PartitionLog> window;  // what a catch-up scan has read and not everyone has taken
   v1::ReaderState state = v1::READER_STATE_STALLED;
   MonoTime state_since;

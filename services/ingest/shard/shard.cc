@@ -318,6 +318,8 @@ void Shard::UpdateMetrics() {
   bring(metrics_.gaps, counters.gaps);
   bring(metrics_.scans, counters.scans);
   bring(metrics_.latest_evicted, counters.latest_evicted);
+  bring(metrics_.rereads, counters.rereads);
+  bring(metrics_.reread_records, counters.reread_records);
   metrics_.readers.Set(static_cast<int64_t>(core_.readers()));
   metrics_.stalled_readers.Set(static_cast<int64_t>(core_.stalled_readers()));
   metrics_.queued_records.Set(static_cast<int64_t>(live_->queued() + scans_->queued()));
@@ -326,6 +328,7 @@ void Shard::UpdateMetrics() {
                            (scans_->full() || !core_.scan_room() ? scans_->partitions() : 0)));
   metrics_.log_bytes.Set(static_cast<int64_t>(core_.log_bytes()));
   metrics_.snapshot_bytes.Set(static_cast<int64_t>(core_.latest_bytes()));
+  metrics_.reread_bytes.Set(static_cast<int64_t>(core_.reread_bytes()));
 }
 
 }  // namespace spillway::ingest

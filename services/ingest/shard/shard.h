@@ -46,12 +46,15 @@ class Shard final : private RecordSource {
     metrics::Counter gaps;
     metrics::Counter scans;
     metrics::Counter latest_evicted;
+    metrics::Counter rereads;
+    metrics::Counter reread_records;
     metrics::Gauge readers;
     metrics::Gauge stalled_readers;
     metrics::Gauge queued_records;     // fetched, and not looked at
     metrics::Gauge paused_partitions;  // of live readers and scans: nothing is fetched for them
     metrics::Gauge log_bytes;
     metrics::Gauge snapshot_bytes;
+    metrics::Gauge reread_bytes;
   };
 
   Shard(Options options, const Clock& clock, PartitionConsumer& live, PartitionConsumer& scans,

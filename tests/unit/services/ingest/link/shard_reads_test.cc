@@ -1,10 +1,10 @@
-// ShardCore: backfill, snapshots, history.
+// ShardCore: backfill, snapshots.
 
 #include <gmock/gmock.h>
 
 #include <algorithm>
 
-#include "tests/unit/services/ingest/link/link_fakes.h"
+#include "tests/unit/services/ingest/link/read_fixture.h"
 
 namespace spillway::ingest {
 namespace {
@@ -13,38 +13,7 @@ using std::chrono::milliseconds;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-class ShardReads : public ShardTest {
- protected:
-  void SetUp() override { Build({}, /*keeps_latest=*/true); }
-
-  // The reader has shown that it flows: now the backfill begins.
-  void AtTheEnd(int64_t next_offset) { core_->OnLiveEnd(1, next_offset, now_); }
-  void Snapshot(uint64_t id, int64_t not_before) {
-    core_->ReadSnapshot(id, "c", {At(1, not_before)}, now_);
-  }
-  void History(uint64_t id, int64_t after, int64_t not_before) {
-    core_->ReadHistory(id, "c", {At(1, after)}, {At(1, not_before)}, now_);
-  }
-  // An answer as text: its events' offsets, "as of", what it says of itself.
-  std::string Answer(uint64_t id) {
-    if (!sink_.reads.contains(id)) return "none yet";
-    const ReadResult& result = sink_.reads[id];
-    if (!result.error.empty()) return "error " + result.error;
-    std::vector<std::string> events;  // a table keeps no order
-    for (const auto& event : result.events) events.push_back(Text(*event));
-    std::sort(events.begin(), events.end());
-    std::string text = absl::StrJoin(events, " ");
-    for (const v1::SlotOffset& as_of : result.as_of) {
-      absl::StrAppend(&text, " as of ", as_of.offset());
-    }
-    for (const v1::Gap& gap : result.gaps) {
-      absl::StrAppend(&text, " gap ", gap.from(), "..", gap.to(), " ", gap.reason());
-    }
-    absl::StrAppend(&text,
-                    result.complete ? " complete" : absl::StrCat(" since ", result.since_us));
-    return text;
-  }
-};
+class ShardReads : public ReadTest {};
 
 TEST_F(ShardReads, TheBackfillComesBehindLive) {
   TakeUpAtEnd(0, 100);
@@ -191,97 +160,6 @@ TEST_F(ShardReads, AnAttachmentWhoseScanFailsIsSentBack) {
   sink_.Take(2);
   core_->OnScanError(1, "out of range", now_);
   EXPECT_THAT(sink_.Take(2), ElementsAre("refused 1#22 lost_position"));
-}
-
-TEST_F(ShardReads, HistoryComesFromTheLog) {
-  TakeUpAtEnd(0, 100);
-  for (int64_t offset : {100, 101, 103}) Live(offset);
-  core_->OnLiveRecord(1, KeyedRecord(104, "other", "k", "{}", 1), now_);
-  History(1, 100, 0);
-  EXPECT_EQ(Answer(1), "1:101 1:103 as of 104 complete");
-  History(2, 104, 0);
-  EXPECT_EQ(Answer(2), " as of 104 complete");
-}
-
-TEST_F(ShardReads, HistoryWaitsForItsPlace) {
-  TakeUpAtEnd(0, 100);
-  History(1, 99, 100);
-  EXPECT_EQ(Answer(1), "none yet");
-  Live(100);
-  core_->Pump(now_);
-  EXPECT_EQ(Answer(1), "1:100 as of 100 complete");
-}
-
-TEST_F(ShardReads, WhatTheLogNoLongerHasIsAGap) {
-  Build(SmallLog(2), /*keeps_latest=*/true);
-  TakeUpAtEnd(0, 100);
-  for (int64_t offset : {100, 101, 102, 103}) Live(offset);
-  History(1, 99, 0);
-  const std::string answer = Answer(1);
-  EXPECT_THAT(answer, testing::HasSubstr("gap 100.."));
-  EXPECT_THAT(answer, testing::HasSubstr("limit"));
-  EXPECT_THAT(answer, testing::HasSubstr("1:103 as of 103"));
-}
-
-TEST_F(ShardReads, AQuietChannelHasNoGapThoughTheLogHasMovedOn) {
-  Build(SmallLog(2), /*keeps_latest=*/true);
-  TakeUpAtEnd(0, 100);
-  Live(100);
-  for (int64_t offset : {101, 102, 103, 104}) {
-    core_->OnLiveRecord(1, KeyedRecord(offset, "other", "k", "{}", 1), now_);
-  }
-  History(1, 100, 0);
-  EXPECT_EQ(Answer(1), " as of 104 complete");
-  History(2, 99, 0);
-  EXPECT_THAT(Answer(2), testing::HasSubstr("gap 100.."));
-}
-
-TEST_F(ShardReads, HistoryComesInBoundedPieces) {
-  ShardCore::Options options;
-  options.history_bytes = 2 * EventRecord(100, "c", "{}", 1).bytes.size();
-  Build(options, /*keeps_latest=*/true);
-  TakeUpAtEnd(0, 100);
-  for (int64_t offset : {100, 101, 102, 103, 105}) Live(offset);
-  History(1, 99, 0);
-  EXPECT_EQ(Answer(1), "1:100 1:101 as of 101 complete");
-  History(2, 101, 0);
-  EXPECT_EQ(Answer(2), "1:102 1:103 as of 103 complete");
-  History(3, 103, 0);
-  EXPECT_EQ(Answer(3), "1:105 as of 105 complete");
-}
-
-TEST_F(ShardReads, HistoryLooksAtABoundedNumberOfRecords) {
-  ShardCore::Options options;
-  options.history_records = 3;
-  Build(options, /*keeps_latest=*/true);
-  TakeUpAtEnd(0, 100);
-  for (int64_t offset : {100, 101, 102, 103}) {
-    core_->OnLiveRecord(1, KeyedRecord(offset, "other", "k", "{}", 1), now_);
-  }
-  Live(104);
-  History(1, 99, 0);
-  EXPECT_EQ(Answer(1), " as of 102 complete") << "nothing of it found, and yet further";
-  History(2, 102, 0);
-  EXPECT_EQ(Answer(2), "1:104 as of 104 complete");
-}
-
-TEST_F(ShardReads, EverySlotOfAHistoryReadComesFurther) {
-  ShardCore::Options options;
-  options.history_bytes = 1;
-  options.history_records = 1;
-  Build(options, /*keeps_latest=*/true);
-  core_->AddSlot({.id = 2, .topic = "t", .partition = 1, .keeps_latest = false, .horizon_ms = 0});
-  TakeUpAtEnd(0, 100);
-  v1::Attach attach = Request(12, 2);
-  attach.set_end(true);
-  core_->OnAttach(1, attach, now_);
-  core_->OnResolved(2, 0, 50, now_);
-  for (int64_t offset : {100, 101}) Live(offset);
-  for (int64_t offset : {50, 51}) {
-    core_->OnLiveRecord(2, KeyedRecord(offset, "c", "k", "{}", 2), now_);
-  }
-  core_->ReadHistory(1, "c", {At(1, 99), At(2, 49)}, {}, now_);
-  EXPECT_EQ(Answer(1), "1:100 2:50 as of 100 as of 50 complete");
 }
 
 }  // namespace
