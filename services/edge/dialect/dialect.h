@@ -12,6 +12,17 @@
 
 namespace spillway::edge {
 
+// Where a client was in one partition that feeds a channel, as it says.
+struct ClaimedPosition {
+  size_t channel = 0;       // index in Command::channels
+  std::string_view source;  // "topic/partition@incarnation"
+  bool pending = false;     // it was nowhere yet
+  int64_t offset = -1;      // everything up to here it has
+  // Of the last record at or before `fingerprint_at`; 0: unknown.
+  uint16_t fingerprint = 0;
+  int64_t fingerprint_at = -1;
+};
+
 // What a client asks for. Strings live as long as the next call of Dialect::Parse on this thread.
 struct Command {
   enum class Type : uint8_t { kSubscribe, kUpdate, kUnsubscribe, kPing, kPong };
@@ -21,6 +32,11 @@ struct Command {
   std::vector<std::string_view> channels;
   std::optional<bool> snapshot;        // unset: the channel's setting
   std::optional<Frequency> frequency;  // unset: the channel's setting; always set in kUpdate
+  // Where it was, of channels that are to go on from there: those whose index is in `resumed`. The
+  // entries of one channel stand together; it may have none, when no partition fed it. A source
+  // that is named twice counts the first time.
+  std::vector<size_t> resumed;
+  std::vector<ClaimedPosition> positions;
 
   void Clear();
 };

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/strings.h"
 
@@ -117,6 +118,7 @@ class Reader {
   bool ReadMembers(simdjson::dom::object object) {
     if (!subscription()) return true;
     bool channels = false;
+    std::optional<element> positions;
     for (const auto& [key, value] : object) {
       if (key == "type" || key == "id") continue;
       if (key == "channels") {
@@ -130,13 +132,93 @@ class Reader {
           return Fail("bad_message", "'snapshot' must be true or false");
         }
         command_.snapshot = snapshot;
+      } else if (key == "positions" && command_.type == Command::Type::kSubscribe) {
+        if (positions.has_value()) return Fail("bad_message", "'positions' is given twice");
+        positions = value;
       } else if (key == "frequency" && command_.type != Command::Type::kUnsubscribe) {
         if (!ReadFrequency(value)) return false;
       } else {
         return Fail("unknown_key", absl::StrCat("unknown member ", Echo(key)));
       }
     }
+    return !positions.has_value() || ReadPositions(*positions);
+  }
+
+  bool ReadPositions(element value) {
+    simdjson::dom::object channels;
+    if (value.get_object().get(channels) != simdjson::SUCCESS) {
+      return Fail("bad_position", "'positions' must be an object: from channel to its position");
+    }
+    absl::flat_hash_map<std::string_view, size_t> indexes;  // of those not yet seen
+    for (size_t i = 0; i < command_.channels.size(); ++i) indexes.emplace(command_.channels[i], i);
+    for (const auto& [channel, entries] : channels) {
+      const auto named = indexes.find(channel);
+      if (named == indexes.end()) {
+        return Fail("bad_position", absl::StrCat("'positions' has ", Echo(channel),
+                                                 " twice, or 'channels' has not"));
+      }
+      const size_t index = named->second;
+      indexes.erase(named);
+      simdjson::dom::array list;
+      if (entries.get_array().get(list) != simdjson::SUCCESS) {
+        return Fail("bad_position", "a position is a list of entries, as in 'subscribed'");
+      }
+      command_.resumed.push_back(index);
+      for (element entry : list) {
+        if (!ReadPosition(index, entry)) return false;
+      }
+    }
     return true;
+  }
+
+  // An entry as the server sent it: `slot` means nothing on another connection and is passed over.
+  bool ReadPosition(size_t channel, element value) {
+    simdjson::dom::object members;
+    if (value.get_object().get(members) != simdjson::SUCCESS) return FailPosition();
+    ClaimedPosition& position = command_.positions.emplace_back();
+    position.channel = channel;
+    bool at = false;
+    bool fingerprint_at = false;
+    for (const auto& [key, member] : members) {
+      if (key == "slot") continue;
+      if (key == "source") {
+        if (member.get_string().get(position.source) != simdjson::SUCCESS) return FailPosition();
+      } else if (key == "pending") {
+        if (member.get_bool().get(position.pending) != simdjson::SUCCESS) return FailPosition();
+      } else if (key == "offset") {
+        if (!ReadOffset(member, &position.offset)) return FailPosition();
+        at = true;
+      } else if (key == "fp") {
+        uint64_t fingerprint = 0;
+        if (member.get_uint64().get(fingerprint) != simdjson::SUCCESS || fingerprint > UINT16_MAX) {
+          return FailPosition();
+        }
+        position.fingerprint = static_cast<uint16_t>(fingerprint);
+      } else if (key == "fp_offset") {
+        if (!ReadOffset(member, &position.fingerprint_at)) return FailPosition();
+        fingerprint_at = true;
+      } else {
+        return Fail("unknown_key", absl::StrCat("unknown member ", Echo(key)));
+      }
+    }
+    if (!fingerprint_at) position.fingerprint_at = position.offset;
+    if (position.source.empty() || at == position.pending ||
+        position.fingerprint_at > position.offset) {
+      return FailPosition();
+    }
+    return true;
+  }
+
+  static bool ReadOffset(element value, int64_t* offset) {
+    return value.get_int64().get(*offset) == simdjson::SUCCESS && *offset >= -1 &&
+           *offset <= kMaxId;
+  }
+
+  bool FailPosition() {
+    return Fail(
+        "bad_position",
+        "an entry of a position has 'source' and either 'offset', with 'fp' and 'fp_offset' "
+        "if they are known, or 'pending': true");
   }
 
   bool ReadFrequency(element value) {
@@ -193,6 +275,8 @@ void Command::Clear() {
   channels.clear();
   snapshot.reset();
   frequency.reset();
+  resumed.clear();
+  positions.clear();
 }
 
 bool ParseJsonCommand(std::string_view message, bool text, const JsonCommandLimits& limits,

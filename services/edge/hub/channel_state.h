@@ -14,6 +14,7 @@
 #include "services/edge/dialect/frequency.h"
 #include "services/edge/frame/channel_traits.h"
 #include "services/edge/hub/lane.h"
+#include "services/edge/hub/resume.h"
 #include "services/edge/hub/ring_queue.h"
 #include "services/edge/hub/subscriber.h"
 
@@ -31,10 +32,19 @@ struct JoinSlot {
   };
   Phase phase = Phase::kPending;
   int64_t at = -1;  // C: everything up to here was sent, or is in the snapshot
+  // Of a subscription that is taken up again: everything up to here it has; kNow: it begins now.
+  static constexpr int64_t kNow = -2;
+  int64_t from = kNow;
+  // What it missed and does not get, up to the snapshot that is being read in its place, begins
+  // here; kNow: there is nothing.
+  int64_t lost_from = kNow;
 };
 
 // A subscription on its way to being live.
 struct Join {
+  std::unique_ptr<const Resume> resume;  // null: it begins now
+  bool snapshot_if_lost = false;         // where not all can be resumed, a snapshot is to follow
+  std::string lost_reason;
   bool wants_snapshot = false;  // and its reads were not begun yet
   bool announced = false;       // OnSubscribed was called
   MonoTime begun;

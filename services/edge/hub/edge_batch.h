@@ -28,6 +28,7 @@ struct EdgeReadResult {
     SlotNumber slot;
     int64_t from;
     int64_t to;
+    std::string reason;
   };
   std::vector<Gap> gaps;  // history only
   bool complete = true;

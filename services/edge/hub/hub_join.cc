@@ -28,6 +28,13 @@ bool SnapshotSlotsKnown(const ChannelState& channel) {
                      [](const ChannelSlot& slot) { return slot.known || !slot.snapshot; });
 }
 
+// Whether a snapshot can take the place of what the slot has lost.
+bool MayStartOver(ChannelState& channel, const Join& join, SlotNumber slot) {
+  if (!join.snapshot_if_lost || !SnapshotSlotsKnown(channel)) return false;
+  const ChannelSlot* known = channel.FindSlot(slot);
+  return known != nullptr && known->snapshot;
+}
+
 }  // namespace
 
 void HubShard::AdvanceAll(ChannelState& channel, MonoTime now) {
@@ -50,7 +57,7 @@ bool HubShard::Advance(ChannelState& channel, Subscription& subscription, MonoTi
   Join& join = *subscription.join;
   // Slots that appeared since the subscription began are new to it.
   for (const ChannelSlot& slot : channel.slots) {
-    if (FindPlace(join, slot.slot) == nullptr) join.slots.push_back({.slot = slot.slot});
+    if (FindPlace(join, slot.slot) == nullptr) join.slots.push_back(PlaceFor(slot, join));
   }
   std::erase_if(join.slots, [&](const JoinSlot& place) {
     return channel.FindSlot(place.slot) == nullptr && place.phase != JoinSlot::Phase::kReading;
@@ -81,7 +88,7 @@ bool HubShard::AwaitCoverage(ChannelState& channel, Subscription& subscription, 
     if (place.phase == JoinSlot::Phase::kPending && slot->known &&
         !(join.wants_snapshot && slot->snapshot)) {
       place.phase = JoinSlot::Phase::kCursor;
-      place.at = std::max(slot->base, slot->floor);
+      place.at = place.from != JoinSlot::kNow ? place.from : std::max(slot->base, slot->floor);
     }
   }
   join.announced = true;
@@ -118,7 +125,7 @@ bool HubShard::PlacePending(ChannelState& channel, Subscription& subscription, M
       continue;
     }
     place.phase = JoinSlot::Phase::kCursor;
-    place.at = held_after;
+    place.at = place.from != JoinSlot::kNow ? place.from : held_after;
     join.ring_next = 0;
     const Ref<Frame> frame = variants_[subscription.variant].encoder->EncodeJoined(
         channel.name, EntryOf(place.slot, false, place.at));
@@ -191,6 +198,7 @@ void HubShard::TakeSnapshot(ChannelState& channel, Subscription& subscription,
       entry.fingerprint = as_of.fingerprint;
       join.summary.position.push_back(entry);
     }
+    TellLost(channel, subscription, *place);
   }
   if (result.failed) {
     join.snapshot_failed = true;
@@ -250,9 +258,13 @@ void HubShard::TakeHistory(ChannelState& channel, Subscription& subscription,
   for (const EdgeReadResult::Gap& gap : result.gaps) {
     JoinSlot* place = FindPlace(join, gap.slot);
     if (place == nullptr || gap.to <= place->at) continue;
+    if (MayStartOver(channel, join, gap.slot)) {
+      StartOver(channel, subscription, gap.reason);
+      return;
+    }
     const PositionEntry entry = EntryOf(gap.slot, false, gap.to);
     SendGap(subscription, *channel.traits,
-            {gap.slot, entry.source, std::max(gap.from, place->at + 1), gap.to, "limit"});
+            {gap.slot, entry.source, std::max(gap.from, place->at + 1), gap.to, gap.reason});
     place->at = gap.to;
   }
   for (const Ref<EdgeEvent>& event : result.events) {
@@ -268,6 +280,10 @@ void HubShard::TakeHistory(ChannelState& channel, Subscription& subscription,
       const ChannelSlot* slot = channel.FindSlot(as_of.slot);
       const int64_t held_after = slot == nullptr ? place->at : std::max(slot->base, slot->floor);
       if (held_after > place->at) {
+        if (MayStartOver(channel, join, as_of.slot)) {
+          StartOver(channel, subscription, "limit");
+          return;
+        }
         const PositionEntry entry = EntryOf(as_of.slot, false, held_after);
         SendGap(subscription, *channel.traits,
                 {as_of.slot, entry.source, place->at + 1, held_after, "limit"});

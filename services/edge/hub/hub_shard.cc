@@ -120,7 +120,8 @@ Subscription HubShard::Take(ChannelState& channel, Place place, size_t index) {
 }
 
 HubShard::SubscribeResult HubShard::Subscribe(Subscriber* subscriber, std::string_view name,
-                                              bool snapshot, MonoTime now, Frequency frequency) {
+                                              bool snapshot, MonoTime now, Frequency frequency,
+                                              std::unique_ptr<const Resume> resume) {
   if (ChannelState* known = Find(name);
       known != nullptr && FindMembership(subscriber, *known) != nullptr) {
     return SubscribeResult::kAlready;
@@ -133,14 +134,18 @@ HubShard::SubscribeResult HubShard::Subscribe(Subscriber* subscriber, std::strin
   subscription.frequency = frequency;
   subscription.join = std::make_unique<Join>();
   Join& join = *subscription.join;
-  join.wants_snapshot = snapshot;  // whether there is one may not be known yet
+  join.resume = std::move(resume);
+  // Whether there is one may not be known yet.
+  (join.resume == nullptr ? join.wants_snapshot : join.snapshot_if_lost) = snapshot;
   join.begun = now;
   for (const ChannelSlot& slot : channel.slots) {
-    JoinSlot& place = join.slots.emplace_back();
-    place.slot = slot.slot;
+    JoinSlot& place = join.slots.emplace_back(PlaceFor(slot, join));
     if (slot.known && !(join.wants_snapshot && slot.snapshot)) {
-      place.phase = JoinSlot::Phase::kCursor;  // from now on: nothing older was asked for
-      place.at = std::max({slot.base, slot.floor, worker_at(slot.slot)});
+      place.phase = JoinSlot::Phase::kCursor;
+      // From now on, if nothing older was asked for.
+      place.at = place.from != JoinSlot::kNow
+                     ? place.from
+                     : std::max({slot.base, slot.floor, worker_at(slot.slot)});
     }
   }
   ++subscriptions_;

@@ -16,6 +16,7 @@
 #include "services/edge/frame/channel_traits.h"
 #include "services/edge/hub/channel_state.h"
 #include "services/edge/hub/edge_batch.h"
+#include "services/edge/hub/resume.h"
 #include "services/edge/hub/slot_table.h"
 #include "services/edge/hub/subscriber.h"
 #include "services/edge/hub/upstream.h"
@@ -74,9 +75,12 @@ class HubShard {
 
   enum class SubscribeResult { kOk, kAlready };
   // `snapshot`: send one first if ingest keeps any of this channel. Answered by
-  // Subscriber::OnSubscribed, at once or when the channel's coverage is known.
+  // Subscriber::OnSubscribed, at once or when the channel's coverage is known. `resume`: it goes on
+  // from there; what it missed is sent first, or told as a gap. Then a snapshot is sent only where
+  // not all it missed can be had.
   SubscribeResult Subscribe(Subscriber* subscriber, std::string_view name, bool snapshot,
-                            MonoTime now, Frequency frequency = Frequency::kHigh);
+                            MonoTime now, Frequency frequency = Frequency::kHigh,
+                            std::unique_ptr<const Resume> resume = nullptr);
   // Changes how often it is sent to, from here on: what its lane holds for it goes out first. False
   // if there is no such subscription.
   bool SetFrequency(Subscriber* subscriber, std::string_view name, Frequency frequency);
@@ -158,6 +162,10 @@ class HubShard {
   void RequestRead(ChannelState& channel, Subscription& subscription, bool history,
                    std::vector<std::pair<SlotNumber, int64_t>> from);
   bool SendSnapshot(Subscription& subscription);
+  // hub_resume.cc
+  JoinSlot PlaceFor(const ChannelSlot& slot, const Join& join) const;
+  void StartOver(ChannelState& channel, Subscription& subscription, std::string_view reason);
+  void TellLost(const ChannelState& channel, const Subscription& subscription, JoinSlot& place);
   bool SendReplay(ChannelState& channel, Subscription& subscription);
   bool CatchUp(ChannelState& channel, Subscription& subscription);
   void TakeSnapshot(ChannelState& channel, Subscription& subscription,

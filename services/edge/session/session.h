@@ -98,7 +98,7 @@ class Session final : public TransportHandler, public Subscriber {
   void Unsubscribe(const Command& command);
   // False: already subscribed, or too many; the client was told.
   bool Join(std::optional<int64_t> id, std::string_view channel, bool snapshot, Frequency frequency,
-            MonoTime now);
+            MonoTime now, std::unique_ptr<const Resume> resume = nullptr);
   // False: the channel has another one for all; the client was told.
   bool MayHave(std::optional<int64_t> id, std::string_view channel, Frequency frequency);
   std::optional<int64_t> TakePendingId(std::string_view channel);

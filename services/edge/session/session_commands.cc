@@ -1,5 +1,10 @@
 // Session: what a client's commands do.
 
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "absl/strings/str_cat.h"
 #include "common/base/strings.h"
 #include "common/channel/channel_hash.h"
@@ -34,9 +39,25 @@ void Session::Run(const Command& command) {
   }
 }
 
+namespace {
+
+// Where the client was, by the channel's index; null: it does not say.
+std::vector<std::unique_ptr<Resume>> ResumesOf(const Command& command) {
+  std::vector<std::unique_ptr<Resume>> resumes(command.channels.size());
+  for (const size_t channel : command.resumed) resumes[channel] = std::make_unique<Resume>();
+  for (const ClaimedPosition& one : command.positions) {
+    resumes[one.channel]->push_back({std::string(one.source), one.pending, one.offset});
+  }
+  return resumes;
+}
+
+}  // namespace
+
 void Session::Subscribe(const Command& command, MonoTime now) {
   bool misuse = false;
-  for (std::string_view channel : command.channels) {
+  std::vector<std::unique_ptr<Resume>> resumes = ResumesOf(command);
+  for (size_t i = 0; i < command.channels.size(); ++i) {
+    const std::string_view channel = command.channels[i];
     if (absl::Status status = ValidateChannelName(channel); !status.ok()) {
       SendError(command.id, "bad_channel", Std(status.message()), channel);
       misuse = true;
@@ -49,7 +70,8 @@ void Session::Subscribe(const Command& command, MonoTime now) {
     }
     const Frequency frequency = command.frequency.value_or(verdict.frequency);
     if (!MayHave(command.id, channel, frequency)) continue;
-    Join(command.id, channel, command.snapshot.value_or(verdict.snapshot), frequency, now);
+    Join(command.id, channel, command.snapshot.value_or(verdict.snapshot), frequency, now,
+         std::move(resumes[i]));
   }
   if (misuse) CountMisuse(now);
 }
@@ -65,7 +87,7 @@ bool Session::MayHave(std::optional<int64_t> id, std::string_view channel, Frequ
 }
 
 bool Session::Join(std::optional<int64_t> id, std::string_view channel, bool snapshot,
-                   Frequency frequency, MonoTime now) {
+                   Frequency frequency, MonoTime now, std::unique_ptr<const Resume> resume) {
   if (subscriptions_ >= context_.limits.max_subscriptions) {
     SendError(id, "too_many_subscriptions",
               absl::StrCat("a connection may have ", context_.limits.max_subscriptions,
@@ -76,7 +98,7 @@ bool Session::Join(std::optional<int64_t> id, std::string_view channel, bool sna
   // Before the call, which may answer at once.
   if (id.has_value()) pending_ids_.push_back({ChannelHash(channel), *id});
   if (context_.hub.Subscribe(this, channel, snapshot && endpoint_.dialect().has_snapshots(), now,
-                             frequency) == HubShard::SubscribeResult::kAlready) {
+                             frequency, std::move(resume)) == HubShard::SubscribeResult::kAlready) {
     if (id.has_value()) pending_ids_.pop_back();
     SendError(id, "already_subscribed", "this connection is subscribed to the channel already",
               channel);

@@ -148,7 +148,7 @@ void LinkCore::OnReadResponse(uint64_t number, const v1::ReadResponse& response,
         {ours(as_of.slot()), as_of.offset(), static_cast<uint16_t>(as_of.fingerprint())});
   }
   for (const v1::Gap& gap : response.gaps()) {
-    call.result.gaps.push_back({ours(gap.slot()), gap.from(), gap.to()});
+    call.result.gaps.push_back({ours(gap.slot()), gap.from(), gap.to(), gap.reason()});
   }
   call.result.complete = response.complete();
   call.result.since_us = response.since_us();

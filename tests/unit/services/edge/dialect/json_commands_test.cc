@@ -102,6 +102,54 @@ TEST(JsonCommands, BadFrequency) {
             "unknown_key: unknown member 'frequency'");
 }
 
+TEST(JsonCommands, Positions) {
+  const Parsed parsed = Parse(
+      R"({"type":"subscribe","positions":{"b":[{"slot":3,"source":"t/0@0","offset":7,"fp":9},)"
+      R"({"source":"t/1@0","offset":5,"fp":1,"fp_offset":2},{"source":"t/2@0","pending":true},)"
+      R"({"source":"t/3@0","offset":-1}],"a":[]},"channels":["x","a","b"]})");
+  ASSERT_TRUE(parsed.ok) << parsed.failure.message;
+  EXPECT_THAT(parsed.command.resumed, ElementsAre(2, 1));
+  ASSERT_EQ(parsed.command.positions.size(), 4u);
+  const auto text = [&](size_t n) {
+    const ClaimedPosition& p = parsed.command.positions[n];
+    return absl::StrCat(p.channel, " ", Abs(p.source), " ", p.pending ? "pending " : "", p.offset,
+                        " ", p.fingerprint, "@", p.fingerprint_at);
+  };
+  EXPECT_EQ(text(0), "2 t/0@0 7 9@7");
+  EXPECT_EQ(text(1), "2 t/1@0 5 1@2");
+  EXPECT_EQ(text(2), "2 t/2@0 pending -1 0@-1");
+  EXPECT_EQ(text(3), "2 t/3@0 -1 0@-1");
+}
+
+TEST(JsonCommands, BadPositions) {
+  const auto failure = [](std::string_view positions) {
+    return FailureOf(absl::StrCat(R"({"type":"subscribe","id":1,"channels":["a"],"positions":)",
+                                  Abs(positions), "}"));
+  };
+  EXPECT_THAT(failure("[]"), HasSubstr("1 bad_position: 'positions' must be an object"));
+  EXPECT_THAT(failure(R"({"b":[]})"), HasSubstr("bad_position: 'positions' has 'b' twice, or"));
+  EXPECT_THAT(failure(R"({"a":[],"a":[]})"), HasSubstr("bad_position: 'positions' has 'a' twice"));
+  EXPECT_THAT(failure(R"({"a":{}})"), HasSubstr("bad_position: a position is a list of entries"));
+  for (std::string_view entry :
+       {R"(7)", R"({})", R"({"source":"t/0@0"})", R"({"offset":7})", R"({"source":"","offset":7})",
+        R"({"source":5,"offset":7})", R"({"source":"t/0@0","offset":-2})",
+        R"({"source":"t/0@0","offset":1.5})", R"({"source":"t/0@0","offset":9007199254740992})",
+        R"({"source":"t/0@0","offset":7,"pending":true})", R"({"source":"t/0@0","pending":false})",
+        R"({"source":"t/0@0","pending":1})", R"({"source":"t/0@0","offset":7,"fp":65536})",
+        R"({"source":"t/0@0","offset":7,"fp":-1})",
+        R"({"source":"t/0@0","offset":7,"fp":1,"fp_offset":8})"}) {
+    EXPECT_THAT(failure(absl::StrCat(R"({"a":[)", Abs(entry), "]}")),
+                HasSubstr("1 bad_position: an entry of a position has 'source'"))
+        << entry;
+  }
+  EXPECT_THAT(failure(R"({"a":[{"source":"t/0@0","offset":7,"x":1}]})"),
+              HasSubstr("1 unknown_key: unknown member 'x'"));
+  EXPECT_THAT(FailureOf(R"({"type":"unsubscribe","channels":["a"],"positions":{}})"),
+              HasSubstr("unknown_key"));
+  EXPECT_THAT(FailureOf(R"({"type":"subscribe","channels":["a"],"positions":{},"positions":{}})"),
+              HasSubstr("bad_message: 'positions' is given twice"));
+}
+
 TEST(JsonCommands, ACommandLeavesNothingToTheNext) {
   Command command;
   ParseFailure failure;

@@ -156,7 +156,7 @@ TEST_F(SmallRing, WhatHistoryNoLongerHasIsAGap) {
   hub_->OnWritable(&client_, now_);
   client_.Take();
   EdgeReadResult result;
-  result.gaps.push_back({0, 10, 12});
+  result.gaps.push_back({0, 10, 12, "limit"});
   result.events.push_back(Event(0, 13));
   result.events.push_back(Event(0, 14));
   result.as_of.push_back({0, 14, 0});

@@ -89,6 +89,30 @@ TEST_F(SessionTest, SeveralChannelsAtOnceAndTheirIds) {
   EXPECT_THAT(messages[3], HasSubstr(R"("id":1,"channel":"price:A")"));
 }
 
+TEST_F(SessionTest, GoesOnWhereTheClientWas) {
+  OfferSlot("price:*", false);
+  Build(Open());
+  Client client = Connect();
+  client.Says(R"({"type":"subscribe","id":1,"channels":["price:A","price:B"],)"
+              R"("positions":{"price:B":[{"slot":9,"source":"ticks/0@0","offset":90,"fp":5}]}})");
+  for (const char* channel : {"price:A", "price:B"}) {
+    hub_.OnInterest(channel, 3, 99, clock_.Now());
+  }
+  const auto messages = client.Take();
+  ASSERT_THAT(messages, SizeIs(2));
+  EXPECT_THAT(messages[0], HasSubstr(R"("source":"ticks/0@0","offset":99)"));
+  EXPECT_THAT(messages[1], HasSubstr(R"("source":"ticks/0@0","offset":90)"));
+  EXPECT_THAT(upstream_.reads, ElementsAre(std::pair(1, "price:B")));
+  EdgeReadResult missed;
+  missed.events = {EventOf("price:B", 95, "1")};
+  missed.as_of = {{3, 99, 0}};
+  hub_.OnRead(1, missed, clock_.Now());
+  EXPECT_THAT(client.TakeOne(), HasSubstr(R"("channel":"price:B","event":"tick","slot":3,)"
+                                          R"("offset":95)"));
+  client.Says(R"({"type":"subscribe","id":2,"channels":["price:C"],"positions":{"price:C":7}})");
+  EXPECT_THAT(client.TakeOne(), HasSubstr(R"("id":2,"code":"bad_position")"));
+}
+
 TEST_F(SessionTest, AnIdIsForgottenWithItsSubscription) {
   OfferSlot("price:*", false);
   Build(Open());
