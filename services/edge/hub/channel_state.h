@@ -143,6 +143,7 @@ struct RingEntry {
 struct ChannelState {
   std::string name;
   Ref<const ChannelTraits> traits;  // given up by HubShard::Retire only
+  uint64_t interest = 0;            // the number of this worker's interest in it
   std::vector<ChannelSlot> slots;
   std::vector<Subscription> live;  // at frequency high
   std::vector<Subscription> joining;

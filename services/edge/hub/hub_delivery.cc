@@ -143,9 +143,10 @@ void HubShard::TrimRing(ChannelState& channel) {
   }
 }
 
-void HubShard::OnInterest(std::string_view name, SlotNumber number, int64_t after, MonoTime now) {
+void HubShard::OnInterest(std::string_view name, SlotNumber number, int64_t after, MonoTime now,
+                          uint64_t interest) {
   ChannelState* channel = Find(name);
-  if (channel == nullptr) return;
+  if (channel == nullptr || (interest != 0 && interest != channel->interest)) return;
   ChannelSlot* slot = channel->FindSlot(number);
   if (slot == nullptr || slot->known) return;
   slot->known = true;

@@ -44,7 +44,9 @@ void HubShard::StartOver(ChannelState& channel, Subscription& subscription,
     if (slot->snapshot) {
       place.lost_from = unsent;
       place.phase = JoinSlot::Phase::kReading;
-      to_read.emplace_back(place.slot, std::max({slot->base, slot->floor, worker_at(place.slot)}));
+      // Not from before what the client has, either.
+      to_read.emplace_back(place.slot,
+                           std::max({slot->base, slot->floor, worker_at(place.slot), unsent - 1}));
     } else {
       // Keeps no snapshot: it goes on, and asks again for what was under way.
       place.at = unsent - 1;

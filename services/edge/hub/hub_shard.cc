@@ -31,7 +31,8 @@ ChannelState& HubShard::Open(std::string_view channel) {
         options_.settings_of ? options_.settings_of(channel) : ChannelSettings();
     state->traits = MakeRef<const ChannelTraits>(state->name, ChannelHash(channel), settings);
     FindFeeds(*state);
-    upstream_.AddInterest(options_.worker, state->name);
+    state->interest = next_interest_++;
+    upstream_.AddInterest(options_.worker, state->name, state->interest);
   }
   return *state;
 }

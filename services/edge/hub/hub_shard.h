@@ -104,8 +104,11 @@ class HubShard {
 
   void OnSlots(std::shared_ptr<const SlotTable> slots, MonoTime now);
   void OnBatch(const EdgeBatch& batch, MonoTime now);
-  // The edge holds everything of the channel after this offset of the slot.
-  void OnInterest(std::string_view name, SlotNumber number, int64_t after, MonoTime now);
+  // The edge holds everything of the channel after this offset of the slot. `interest`: as given to
+  // Upstream::AddInterest; what answers an interest of before, given up since, is passed over: it
+  // may not have outlived it. 0: of the present one.
+  void OnInterest(std::string_view name, SlotNumber number, int64_t after, MonoTime now,
+                  uint64_t interest = 0);
   // A range of a slot that nobody will get.
   void OnGap(SlotNumber number, int64_t from, int64_t to, std::string_view reason, MonoTime now);
   void OnRead(uint64_t read_id, const EdgeReadResult& result, MonoTime now);
@@ -233,6 +236,7 @@ class HubShard {
   uint64_t ticks_ = 0;
   uint64_t next_read_ = 1;
   uint64_t next_subscription_ = 1;
+  uint64_t next_interest_ = 1;
   MonoTime last_checkpoints_;
   size_t subscriptions_ = 0;
   size_t ring_bytes_ = 0;

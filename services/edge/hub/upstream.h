@@ -18,7 +18,8 @@ class Upstream {
 
   // The worker has its first subscriber of the channel: HubShard::OnInterest follows for every slot
   // that can feed it, as soon as it is known where the channel's coverage begins.
-  virtual void AddInterest(size_t worker, std::string channel) = 0;
+  // `interest` is a number of the worker's, never used twice, that those calls carry.
+  virtual void AddInterest(size_t worker, std::string channel, uint64_t interest) = 0;
   // The worker has no subscriber of it any more.
   virtual void RemoveInterest(size_t worker, std::string channel) = 0;
 

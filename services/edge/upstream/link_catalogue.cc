@@ -130,6 +130,10 @@ bool LinkCore::MayComeBack(const SlotState& slot, MonoTime now) const {
   for (const std::string& node : slot.told_by) {
     const auto gone = gone_.find(node);
     if (gone != gone_.end() && now - gone->second < options_.slot_linger) return true;
+    // It is back, and its catalogue still on the way.
+    for (const auto& [id, link] : links_) {
+      if (link->node_id == node && !link->has_catalogue) return true;
+    }
   }
   return false;
 }

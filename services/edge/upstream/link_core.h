@@ -78,7 +78,8 @@ class LinkCore {
 
   // ---- from the workers
 
-  void AddInterest(size_t worker, std::string_view name, MonoTime now);
+  // `interest`: the worker's number of it, which the answers carry.
+  void AddInterest(size_t worker, std::string_view name, MonoTime now, uint64_t interest = 0);
   void RemoveInterest(size_t worker, std::string_view name, MonoTime now);
   void Read(size_t worker, uint64_t read_id, std::string channel, bool history,
             std::vector<std::pair<SlotNumber, int64_t>> from, MonoTime now);

@@ -43,6 +43,7 @@ struct ChannelCoverage {
   std::string channel;
   SlotNumber slot;
   int64_t after;
+  uint64_t interest;  // of which interest of the worker, by its number
 };
 
 // Where LinkCore's decisions go. Called on the link thread; must not block.

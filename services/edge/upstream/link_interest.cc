@@ -85,7 +85,7 @@ void LinkCore::AwaitCoverage(ChannelInterest& channel, const SlotState& slot) {
   slots_[slot.number()]->awaiting.insert(channel.name);
 }
 
-void LinkCore::AddInterest(size_t worker, std::string_view name, MonoTime) {
+void LinkCore::AddInterest(size_t worker, std::string_view name, MonoTime, uint64_t interest) {
   auto& channel = interests_[std::string(name)];
   if (channel == nullptr) {
     channel = std::make_unique<ChannelInterest>();
@@ -93,18 +93,18 @@ void LinkCore::AddInterest(size_t worker, std::string_view name, MonoTime) {
     for (const auto& slot : slots_) {
       if (slot != nullptr) AwaitCoverage(*channel, *slot);
     }
-    channel->workers.push_back(worker);
+    channel->workers.push_back({worker, interest});
     fresh_.push_back(channel.get());
     return;
   }
   if (channel->unused.has_value()) unused_.erase(*std::exchange(channel->unused, std::nullopt));
-  if (std::find(channel->workers.begin(), channel->workers.end(), worker) ==
-      channel->workers.end()) {
-    channel->workers.push_back(worker);
-  }
+  std::erase_if(channel->workers, [&](const auto& one) { return one.worker == worker; });
+  channel->workers.push_back({worker, interest});
   std::vector<ChannelCoverage> covered;
   for (const ChannelInterest::Coverage& coverage : channel->coverage) {
-    if (coverage.known) covered.push_back({channel->name, coverage.slot, coverage.after});
+    if (coverage.known) {
+      covered.push_back({channel->name, coverage.slot, coverage.after, interest});
+    }
   }
   if (!covered.empty()) sink_.PostInterest(worker, std::move(covered));
 }
@@ -113,7 +113,7 @@ void LinkCore::RemoveInterest(size_t worker, std::string_view name, MonoTime now
   const auto found = interests_.find(name);
   if (found == interests_.end()) return;
   ChannelInterest& channel = *found->second;
-  std::erase(channel.workers, worker);
+  std::erase_if(channel.workers, [&](const auto& one) { return one.worker == worker; });
   if (!channel.workers.empty() || channel.unused.has_value()) return;
   channel.unused_since = now;
   channel.unused = unused_.insert(unused_.end(), &channel);
@@ -140,8 +140,8 @@ void LinkCore::CoverageKnown(const SlotState& slot, const LinkState& link, uint6
       coverage.known = true;
       coverage.after = after;
     }
-    for (size_t worker : channel.workers) {
-      covered_[worker].push_back({channel.name, slot.number(), after});
+    for (const auto& [worker, interest] : channel.workers) {
+      covered_[worker].push_back({channel.name, slot.number(), after, interest});
     }
   }
 }

@@ -72,10 +72,11 @@ void LinkRuntime::Start(v1::NodeAddresses addresses) { impl_->Start(std::move(ad
 void LinkRuntime::Stop() { impl_->Stop(); }
 LinkRuntimeStatus LinkRuntime::status() const { return impl_->status(); }
 
-void LinkRuntime::AddInterest(size_t worker, std::string channel) {
-  impl_->mailbox().Put([impl = impl_.get(), worker, channel = std::move(channel)](MonoTime now) {
-    impl->core().AddInterest(worker, channel, now);
-  });
+void LinkRuntime::AddInterest(size_t worker, std::string channel, uint64_t interest) {
+  impl_->mailbox().Put(
+      [impl = impl_.get(), worker, channel = std::move(channel), interest](MonoTime now) {
+        impl->core().AddInterest(worker, channel, now, interest);
+      });
 }
 
 void LinkRuntime::RemoveInterest(size_t worker, std::string channel) {

@@ -70,7 +70,7 @@ class LinkRuntime final : public Upstream {
   void Stop();
 
   // Upstream. Ignored once stopped.
-  void AddInterest(size_t worker, std::string channel) override;
+  void AddInterest(size_t worker, std::string channel, uint64_t interest) override;
   void RemoveInterest(size_t worker, std::string channel) override;
   void Read(size_t worker, uint64_t read_id, std::string channel, bool history,
             std::vector<std::pair<SlotNumber, int64_t>> from) override;

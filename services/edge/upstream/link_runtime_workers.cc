@@ -81,8 +81,9 @@ void LinkRuntime::Impl::PostGap(SlotNumber slot, int64_t from, int64_t to, std::
 
 void LinkRuntime::Impl::PostInterest(size_t worker, std::vector<ChannelCoverage> covered) {
   workers_.Post(worker, [covered = std::move(covered)](HubShard& hub, MonoTime now) {
-    for (const ChannelCoverage& one : covered)
-      hub.OnInterest(one.channel, one.slot, one.after, now);
+    for (const ChannelCoverage& one : covered) {
+      hub.OnInterest(one.channel, one.slot, one.after, now, one.interest);
+    }
   });
 }
 

@@ -77,7 +77,11 @@ struct ChannelInterest {
     int64_t after = -1;
   };
   std::string name;
-  std::vector<size_t> workers;  // that have subscribers
+  struct Wanting {
+    size_t worker;
+    uint64_t interest;  // its number of it
+  };
+  std::vector<Wanting> workers;  // that have subscribers
   MonoTime unused_since;
   std::optional<std::list<ChannelInterest*>::iterator> unused;  // its place in LinkCore::unused_
   std::vector<Coverage> coverage;

@@ -167,7 +167,7 @@ TEST_F(LinkRuntimeTest, AnInterestLargerThanAnyMessageGetsThrough) {
   const std::string pad(240, 'x');
   Start();
   for (size_t n = 0; n < kChannels; ++n) {
-    runtime_->AddInterest(0, "price:" + pad + std::to_string(n));
+    runtime_->AddInterest(0, "price:" + pad + std::to_string(n), n + 1);
   }
   ASSERT_TRUE(Wait([&] { return runtime_->status().upstream->interests == kChannels; }));
   test::FakeIngest one("ingest-1");

@@ -26,6 +26,7 @@ void RunSeeds(WorldOptions options) {
   size_t received = 0;
   size_t snapshots = 0;
   size_t slow_gaps = 0;
+  size_t resumed = 0;
   size_t grown = 0;
   edge::LinkCounters counters;
   for (uint64_t seed = FirstSeed(); seed < FirstSeed() + Seeds(); ++seed) {
@@ -36,6 +37,7 @@ void RunSeeds(WorldOptions options) {
     received += world.received();
     snapshots += world.snapshots();
     slow_gaps += world.slow_gaps();
+    resumed += world.resumed();
     grown += world.grown();
     counters.failovers += world.counters().failovers;
     counters.moves += world.counters().moves;
@@ -49,6 +51,9 @@ void RunSeeds(WorldOptions options) {
   }
   if (options.grow) {
     EXPECT_GT(grown, Seeds() / 10);
+  }
+  if (options.resumes) {
+    EXPECT_GT(resumed, Seeds() / 2);
   }
   if (options.kill) {
     EXPECT_GT(counters.failovers, 0u);
@@ -109,6 +114,39 @@ TEST(DeliveryModel, GrowingUnderKills) {
 TEST(DeliveryModel, EdgeRestarted) {
   RunSeeds({.ingests = 2, .cut = true, .tiny = true, .apart = true, .restart = true});
 }
+TEST(DeliveryModel, Resumes) { RunSeeds({.ingests = 1, .resumes = true}); }
+TEST(DeliveryModel, ResumesOnAnotherEdge) {
+  RunSeeds({.ingests = 2, .cut = true, .restart = true, .resumes = true});
+}
+TEST(DeliveryModel, ResumesAndTinyBounds) {
+  RunSeeds({.ingests = 2, .kill = true, .cut = true, .tiny = true, .aging = true, .resumes = true});
+}
+TEST(DeliveryModel, ResumesAndRetention) {
+  RunSeeds({.ingests = 3,
+            .kill = true,
+            .stall = true,
+            .truncate = true,
+            .tiny = true,
+            .restart = true,
+            .resumes = true});
+}
+TEST(DeliveryModel, ResumesOfSlowClients) {
+  RunSeeds({.ingests = 2,
+            .cut = true,
+            .lanes = true,
+            .slow = true,
+            .wide = true,
+            .restart = true,
+            .resumes = true});
+}
+TEST(DeliveryModel, ResumesWhileItGrows) {
+  RunSeeds({.ingests = 3,
+            .stall = true,
+            .cut = true,
+            .grow = true,
+            .restart = true,
+            .resumes = true});
+}
 TEST(DeliveryModel, NewRoutes) {
   RunSeeds({.ingests = 3, .kill = true, .cut = true, .routes = true});
 }
@@ -129,6 +167,7 @@ TEST(DeliveryModel, EverythingAtOnce) {
             .grow = true,
             .restart = true,
             .routes = true,
+            .resumes = true,
             .shards = 2});
 }
 

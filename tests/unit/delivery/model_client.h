@@ -52,8 +52,27 @@ class ModelClient final : public edge::Subscriber {
   ModelClient(std::string channel_name, bool snapshot, edge::Frequency at)
       : channel(std::move(channel_name)), wants_snapshot(snapshot), frequency(at) {}
 
+  // Takes up where another client was, who is gone.
+  void ResumeAfter(const ModelClient& gone) {
+    resumed = true;
+    for (const auto& [slot, source] : gone.sources_) {
+      const auto found = gone.slots.find(slot);
+      const bool begun = found != gone.slots.end() && found->second.begun;
+      claims_[source] = begun ? found->second.at : kPending;
+    }
+  }
+  std::unique_ptr<const edge::Resume> Claims() const {
+    if (!resumed) return nullptr;
+    auto resume = std::make_unique<edge::Resume>();
+    for (const auto& [source, at] : claims_) {
+      resume->push_back({source, at == kPending, at == kPending ? -1 : at});
+    }
+    return resume;
+  }
+
   const std::string channel;
   const bool wants_snapshot;
+  bool resumed = false;
   std::map<SlotNumber, Slot> slots;
   std::vector<Snapshot> snapshots;
   std::vector<std::string> broken;
@@ -91,6 +110,8 @@ class ModelClient final : public edge::Subscriber {
     traits = std::move(traits_of);
     queue = std::make_unique<ModelQueue>(encoder, [this](const std::string& text) { Read(text); });
     sent = std::make_unique<ModelClient>(channel, wants_snapshot, frequency);
+    sent->resumed = resumed;
+    sent->claims_ = claims_;
   }
 
   void Begin(SlotNumber slot, int64_t offset) {
@@ -130,6 +151,19 @@ class ModelClient final : public edge::Subscriber {
   }
 
  private:
+  static constexpr int64_t kPending = -2;
+
+  // Where it began in a slot, with a position that it showed.
+  void CheckClaim(SlotNumber slot, int64_t offset) {
+    if (!resumed) return;
+    const auto claim = claims_.find(sources_[slot]);
+    const int64_t expected = claim == claims_.end() ? -1 : claim->second;
+    if (expected != kPending && offset != expected) {
+      broken.push_back(
+          absl::StrCat("slot ", slot, " was to go on at ", expected, ", not at ", offset));
+    }
+  }
+
   void InPlace(std::function<void()> call) {
     if (queue == nullptr) return call();
     queue->Send(std::move(call), traits());
@@ -139,7 +173,10 @@ class ModelClient final : public edge::Subscriber {
     subscribed = true;
     for (const auto& entry : position) {
       fed_by_.insert(entry.slot);
-      if (!entry.pending) Begin(entry.slot, entry.offset);
+      sources_[entry.slot] = entry.source;
+      if (entry.pending) continue;
+      CheckClaim(entry.slot, entry.offset);
+      Begin(entry.slot, entry.offset);
     }
   }
   void ReadSnapshot(const edge::SnapshotPiece& piece) {
@@ -159,8 +196,19 @@ class ModelClient final : public edge::Subscriber {
     snapshots.back().complete = piece.complete;
     snapshots.back().fed_by = fed_by_;
     for (const auto& entry : piece.position) {
-      Begin(entry.slot, entry.offset);
       snapshots.back().as_of[entry.slot] = entry.offset;
+      Slot& slot = slots[entry.slot];
+      if (resumed && slot.begun) {
+        // In place of what could not be had. Its events up to there were told as a gap; that none
+        // is missing is checked like everything else.
+        if (slot.at > entry.offset) {
+          broken.push_back(absl::StrCat("a snapshot of slot ", entry.slot, " as of ", entry.offset,
+                                        " after ", slot.at));
+        }
+        slot.at = entry.offset;
+        continue;
+      }
+      Begin(entry.slot, entry.offset);
     }
   }
   void ReadSnapshotFailed(const std::vector<edge::PositionEntry>& position) {
@@ -183,6 +231,7 @@ class ModelClient final : public edge::Subscriber {
     const auto number = static_cast<SlotNumber>(std::stoul(f[2]));
     const int64_t offset = std::stoll(f[3]);
     if (f[0] == "joined") {
+      if (sources_.contains(number)) CheckClaim(number, offset);
       Begin(number, offset);
       return;
     }
@@ -203,6 +252,8 @@ class ModelClient final : public edge::Subscriber {
   }
 
   std::set<SlotNumber> fed_by_;
+  std::map<SlotNumber, std::string> sources_;  // as `subscribed` told them
+  std::map<std::string, int64_t> claims_;
   bool open_ = false;
 };
 

@@ -12,6 +12,20 @@ edge::Frequency World::AnyFrequency() {
   return static_cast<edge::Frequency>(random_() % edge::kFrequencies);
 }
 
+// Most clients of whom nobody took the place yet come back, on any worker of the edge there is.
+void World::Succeed(ModelClient& client) {
+  for (Subscribed& gone : clients_) {
+    if (!gone.ended || gone.succeeded || !gone.client->subscribed ||
+        gone.client->channel != client.channel || random_() % 4 == 0) {
+      continue;
+    }
+    gone.succeeded = true;
+    client.ResumeAfter(*gone.client);
+    ++resumed_;
+    return;
+  }
+}
+
 void World::ChangeSubscriptions() {
   const auto here = std::count_if(clients_.begin(), clients_.end(),
                                   [](const Subscribed& subscribed) { return !subscribed.ended; });
@@ -21,6 +35,7 @@ void World::ChangeSubscriptions() {
                                                       random_() % 2 == 0, AnyFrequency());
     subscribed.edge = edge_;
     subscribed.worker = random_() % edge_->workers();
+    if (options_.resumes) Succeed(*subscribed.client);
     if (options_.slow) {
       subscribed.client->MakeQueue(edge_->encoder,
                                    [&hub = subscribed.hub(), channel = subscribed.client->channel] {
@@ -29,7 +44,7 @@ void World::ChangeSubscriptions() {
     }
     subscribed.hub().Subscribe(subscribed.client.get(), subscribed.client->channel,
                                subscribed.client->wants_snapshot, now_,
-                               subscribed.client->frequency);
+                               subscribed.client->frequency, subscribed.client->Claims());
     return;
   }
   if (here == 0) return;

@@ -112,7 +112,9 @@ class ModelEdge final : public edge::LinkCoreSink, public edge::Upstream {
   void PostEphemeral(std::vector<Ref<edge::EdgeEvent>>, uint64_t, size_t) override {}
   void PostInterest(size_t w, std::vector<edge::ChannelCoverage> covered) override {
     mail[w].push_back([=, this](MonoTime now) {
-      for (const auto& one : covered) hubs[w]->OnInterest(one.channel, one.slot, one.after, now);
+      for (const auto& one : covered) {
+        hubs[w]->OnInterest(one.channel, one.slot, one.after, now, one.interest);
+      }
     });
   }
   void PostRead(size_t w, uint64_t id,
@@ -124,8 +126,9 @@ class ModelEdge final : public edge::LinkCoreSink, public edge::Upstream {
   }
 
   // Upstream
-  void AddInterest(size_t worker, std::string channel) override {
-    link_tasks.push_back([=, this](MonoTime now) { core.AddInterest(worker, channel, now); });
+  void AddInterest(size_t worker, std::string channel, uint64_t interest) override {
+    link_tasks.push_back(
+        [=, this](MonoTime now) { core.AddInterest(worker, channel, now, interest); });
   }
   void RemoveInterest(size_t worker, std::string channel) override {
     link_tasks.push_back([=, this](MonoTime now) { core.RemoveInterest(worker, channel, now); });

@@ -35,6 +35,7 @@ struct WorldOptions {
   bool grow = false;      // partitions and a topic appear, not for all ingests at once
   bool restart = false;   // the edge is started again
   bool routes = false;    // ingests are started again with newer routes, or older ones
+  bool resumes = false;   // clients that are gone come back where they were
   size_t shards = 1;      // of each ingest
 };
 
@@ -53,6 +54,8 @@ class World {
   // Events that clients received in all: a run in which nothing happens proves nothing.
   size_t received() const;
   size_t snapshots() const;
+  // Clients that went on where others had been.
+  size_t resumed() const { return resumed_; }
   // Gaps told to slow clients.
   size_t slow_gaps() const;
   // Partitions that appeared while clients were live that are to have all of them.
@@ -72,6 +75,7 @@ class World {
     ModelEdge* edge;
     size_t worker;
     bool ended = false;
+    bool succeeded = false;       // another one goes on where it was
     std::set<size_t> from_begin;  // partitions that came while it was live: all of them is for it
 
     edge::HubShard& hub() const { return *edge->hubs[worker]; }
@@ -119,6 +123,7 @@ class World {
 
   // model_clients.cc
   void ChangeSubscriptions();
+  void Succeed(ModelClient& client);
   void WriteToClients();
   edge::Frequency AnyFrequency();
 
@@ -152,6 +157,7 @@ class World {
   uint64_t next_read_ = 1;
   std::vector<std::string> channels_{"c1", "c2", "c3"};
   std::vector<Subscribed> clients_;
+  size_t resumed_ = 0;
 };
 
 }  // namespace spillway::model

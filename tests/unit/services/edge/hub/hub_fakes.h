@@ -95,7 +95,9 @@ class FakeUpstream final : public Upstream {
 
   std::vector<std::string> Take() { return std::exchange(calls, {}); }
 
-  void AddInterest(size_t, std::string channel) override { calls.push_back("add " + channel); }
+  void AddInterest(size_t, std::string channel, uint64_t) override {
+    calls.push_back("add " + channel);
+  }
   void RemoveInterest(size_t, std::string channel) override {
     calls.push_back("remove " + channel);
   }

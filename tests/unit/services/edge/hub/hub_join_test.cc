@@ -25,6 +25,20 @@ TEST_F(HubJoin, WaitsUntilItsCoverageIsKnown) {
   EXPECT_THAT(client_.Take(), ElementsAre("0:10", "0:11"));
 }
 
+// The link thread may be far behind: what it answers was said of an interest that it is yet to hear
+// the end of.
+TEST_F(HubJoin, WhatAnswersAnEarlierInterestIsNotItsCoverage) {
+  Slots(1);
+  Progress(0, 9);
+  Subscribe(client_);
+  hub_->Remove(&client_);
+  Subscribe(client_);
+  hub_->OnInterest("c", 0, 9, now_, /*interest=*/1);
+  EXPECT_THAT(client_.Take(), IsEmpty());
+  hub_->OnInterest("c", 0, 12, now_, /*interest=*/2);
+  EXPECT_THAT(client_.Take(), ElementsAre("subscribed c 0:12"));
+}
+
 TEST_F(HubJoin, AnotherSubscriberOfAKnownChannelIsLiveAtOnce) {
   Slots(1);
   KeepOpen(9);

@@ -11,7 +11,7 @@ namespace spillway::edge {
 // For a hub shard whose interest and reads nobody answers.
 class NoUpstream final : public Upstream {
  public:
-  void AddInterest(size_t, std::string) override {}
+  void AddInterest(size_t, std::string, uint64_t) override {}
   void RemoveInterest(size_t, std::string) override {}
   void Read(size_t, uint64_t, std::string, bool,
             std::vector<std::pair<SlotNumber, int64_t>>) override {}

@@ -60,7 +60,9 @@ class FakeTransport final : public Transport {
 
 class FakeUpstream final : public Upstream {
  public:
-  void AddInterest(size_t, std::string channel) override { added.push_back(std::move(channel)); }
+  void AddInterest(size_t, std::string channel, uint64_t) override {
+    added.push_back(std::move(channel));
+  }
   void RemoveInterest(size_t, std::string channel) override {
     removed.push_back(std::move(channel));
   }

@@ -76,6 +76,20 @@ TEST_F(LinkAbsence, ASlotIsDroppedWhenItsIngestComesBackWithoutIt) {
   EXPECT_THAT(sink_.reports, Contains("slot_gone"));
 }
 
+// Else live subscribers would begin anew in it, at whatever place it is found then.
+TEST_F(LinkAbsence, ASlotIsNotDroppedBetweenItsIngestsHelloAndItsCatalogue) {
+  OneAttached();
+  Open(2, {});
+  core_->OnLinkDown(1, now_);
+  core_->OnLinkUp(3, now_);
+  Hello(3, "ingest-1");
+  Catalogue(2, {});
+  EXPECT_EQ(core_->Status(now_).slots.size(), 1u);
+  core_->OnLinkDown(3, now_);
+  Catalogue(2, {});
+  EXPECT_EQ(core_->Status(now_).slots.size(), 1u) << "lost again before it could tell";
+}
+
 TEST_F(LinkAbsence, ASlotIsDroppedWhenItsIngestStaysAway) {
   OneAttached();
   Open(2, {});
