@@ -15,11 +15,18 @@ namespace {
 int Millis(std::chrono::milliseconds timeout) { return static_cast<int>(timeout.count()); }
 
 TopicInfo ToTopicInfo(const rd_kafka_metadata_topic_t& topic) {
-  TopicInfo info{.name = topic.topic, .partitions = 0, .status = absl::OkStatus()};
+  TopicInfo info;
+  info.name = topic.topic;
   // A topic under creation or without leaders exists all the same.
   if (topic.err == RD_KAFKA_RESP_ERR_NO_ERROR ||
       topic.err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE) {
     info.partitions = topic.partition_cnt;
+    info.leaders.assign(static_cast<size_t>(topic.partition_cnt), -1);
+    for (int i = 0; i < topic.partition_cnt; ++i) {
+      const rd_kafka_metadata_partition_t& partition = topic.partitions[i];
+      if (partition.id < 0 || partition.id >= topic.partition_cnt) continue;
+      info.leaders[static_cast<size_t>(partition.id)] = partition.leader;
+    }
   } else {
     info.status = ToStatus(topic.err, absl::StrCat("topic ", info.name));
   }
@@ -86,14 +93,14 @@ absl::StatusOr<TopicInfo> DescribeTopic(KafkaClient& client, const std::string& 
       .status = ToStatus(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, absl::StrCat("topic ", name))};
 }
 
-std::vector<absl::StatusOr<int64_t>> LookUpOffsets(KafkaClient& client, const std::string& topic,
+std::vector<absl::StatusOr<int64_t>> LookUpOffsets(KafkaClient& client,
                                                    const std::vector<OffsetQuery>& queries,
                                                    std::chrono::milliseconds timeout) {
   const PartitionListHandle list(
       rd_kafka_topic_partition_list_new(static_cast<int>(queries.size())));
   for (const OffsetQuery& query : queries) {
     rd_kafka_topic_partition_t* element =
-        rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), query.partition);
+        rd_kafka_topic_partition_list_add(list.get(), query.topic.c_str(), query.partition);
     // The call takes times in the offset's place and sends them as they are; the protocol's times
     // -1 and -2 mean latest and earliest.
     element->offset = query.what;
@@ -105,7 +112,7 @@ std::vector<absl::StatusOr<int64_t>> LookUpOffsets(KafkaClient& client, const st
   std::vector<absl::StatusOr<int64_t>> results;
   results.reserve(queries.size());
   for (const OffsetQuery& query : queries) {
-    const std::string what = absl::StrCat("offsets of ", topic, " [", query.partition, "]");
+    const std::string what = absl::StrCat("offsets of ", query.topic, " [", query.partition, "]");
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
       // __NOENT: not one of the partitions has a leader that is known.
       results.emplace_back(ToStatus(
@@ -113,7 +120,7 @@ std::vector<absl::StatusOr<int64_t>> LookUpOffsets(KafkaClient& client, const st
       continue;
     }
     const rd_kafka_topic_partition_t* element =
-        rd_kafka_topic_partition_list_find(list.get(), topic.c_str(), query.partition);
+        rd_kafka_topic_partition_list_find(list.get(), query.topic.c_str(), query.partition);
     if (element->err != RD_KAFKA_RESP_ERR_NO_ERROR)
       results.emplace_back(ToStatus(element->err, what));
     else

@@ -18,6 +18,8 @@ struct TopicInfo {
   std::string name;
   int32_t partitions = 0;
   absl::Status status;  // NOT_FOUND, PERMISSION_DENIED, ...: then partitions is 0
+  // A broker's number for each partition; -1: none at the moment.
+  std::vector<int32_t> leaders = {};
 };
 
 struct ClusterInfo {
@@ -28,6 +30,7 @@ struct ClusterInfo {
 
 // One offset to look up.
 struct OffsetQuery {
+  std::string topic;
   int32_t partition = 0;
   // -2: the log's start. -1: its end. >= 0: Unix milliseconds, the first record at or after them.
   int64_t what = -1;
@@ -47,11 +50,12 @@ absl::StatusOr<ClusterInfo> ListTopics(const KafkaSettings& settings,
 absl::StatusOr<TopicInfo> DescribeTopic(KafkaClient& client, const std::string& name,
                                         std::chrono::milliseconds timeout);
 
-// ListOffsets (Kafka protocol, key 2) to the leaders of one topic's partitions; at most one query
-// per partition. One result per query, in order: an offset, or -1 when no record is as young as the
-// time asked for. librdkafka puts the client's isolation.level into the request (rdkafka_request.c,
-// rd_kafka_make_ListOffsetsRequest), so with read_committed the end is the last stable offset.
-std::vector<absl::StatusOr<int64_t>> LookUpOffsets(KafkaClient& client, const std::string& topic,
+// ListOffsets (Kafka protocol, key 2) to the leaders of partitions; at most one query per
+// partition. One leader that does not answer fails the call for all. One result per query, in
+// order: an offset, or -1 when no record is as young as the time asked for. librdkafka puts the
+// client's isolation.level into the request (rdkafka_request.c, rd_kafka_make_ListOffsetsRequest),
+// so with read_committed the end is the last stable offset.
+std::vector<absl::StatusOr<int64_t>> LookUpOffsets(KafkaClient& client,
                                                    const std::vector<OffsetQuery>& queries,
                                                    std::chrono::milliseconds timeout);
 

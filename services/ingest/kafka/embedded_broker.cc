@@ -75,6 +75,21 @@ void EmbeddedBroker::SetDown() { rd_kafka_mock_broker_set_down(cluster_->mock.ge
 
 void EmbeddedBroker::SetUp() { rd_kafka_mock_broker_set_up(cluster_->mock.get(), -1); }
 
+void EmbeddedBroker::SetBrokerDown(int broker) {
+  rd_kafka_mock_broker_set_down(cluster_->mock.get(), broker);
+}
+
+void EmbeddedBroker::SetBrokerUp(int broker) {
+  rd_kafka_mock_broker_set_up(cluster_->mock.get(), broker);
+}
+
+absl::Status EmbeddedBroker::SetLeader(std::string_view topic, int32_t partition, int broker) {
+  const std::string name(topic);
+  return ToStatus(
+      rd_kafka_mock_partition_set_leader(cluster_->mock.get(), name.c_str(), partition, broker),
+      absl::StrCat("leader of ", name, " [", partition, "]"));
+}
+
 void EmbeddedBroker::PushErrors(int api_key, const std::vector<int>& errors) {
   std::vector<rd_kafka_resp_err_t> codes;
   codes.reserve(errors.size());

@@ -47,6 +47,11 @@ class EmbeddedBroker {
   // For tests. SetDown cuts all connections and refuses new ones; nothing stored is lost.
   void SetDown();
   void SetUp();
+  // The same for one of the brokers, from 1 on; the others go on, and it still leads its
+  // partitions.
+  void SetBrokerDown(int broker);
+  void SetBrokerUp(int broker);
+  absl::Status SetLeader(std::string_view topic, int32_t partition, int broker);
   // The next requests of this kind (Kafka's API key: 0 Produce, 1 Fetch, 2 ListOffsets, 3 Metadata)
   // fail with these error codes of the protocol, one each; -195 cuts the connection.
   void PushErrors(int api_key, const std::vector<int>& errors);

@@ -247,12 +247,11 @@ void MetadataProber::AnswerBatch(std::vector<Lookup> batch) {
   std::vector<OffsetQuery> firsts;  // the log's start, or the time that was asked for
   std::vector<OffsetQuery> ends;
   for (const Lookup& lookup : batch) {
-    firsts.push_back({lookup.partition, lookup.on_bounds ? kLogStart : lookup.time});
-    ends.push_back({lookup.partition, kLogEnd});
+    firsts.push_back({lookup.topic, lookup.partition, lookup.on_bounds ? kLogStart : lookup.time});
+    ends.push_back({lookup.topic, lookup.partition, kLogEnd});
   }
-  const std::string& topic = batch.front().topic;
-  const auto first = LookUpOffsets(*client_, topic, firsts, options_.request_timeout);
-  const auto end = LookUpOffsets(*client_, topic, ends, options_.request_timeout);
+  const auto first = LookUpOffsets(*client_, firsts, options_.request_timeout);
+  const auto end = LookUpOffsets(*client_, ends, options_.request_timeout);
   for (size_t i = 0; i < batch.size(); ++i) {
     Lookup& lookup = batch[i];
     const absl::Status& status = first[i].ok() ? end[i].status() : first[i].status();
