@@ -49,6 +49,11 @@ void Readiness::Set(std::string_view name, std::string_view state, Level level,
              {{"dependency", name}, {"state", state}, {"detail", detail}});
 }
 
+void Readiness::SetMember(std::string_view name, std::string json) {
+  MutexLock lock(mutex_);
+  members_.insert_or_assign(std::string(name), std::move(json));
+}
+
 void Readiness::Drain() {
   MutexLock lock(mutex_);
   draining_ = true;
@@ -97,7 +102,13 @@ Readiness::Document Readiness::Render() const {
   AppendKey(&json, "dependencies");
   json += states + "}";
   AppendKey(&json, "details");
-  json += details + "}}";
+  json += details + "}";
+  for (const auto& [name, value] : members_) {
+    if (!used.insert(name).second) continue;
+    AppendKey(&json, name);
+    json += value;
+  }
+  json += "}";
   return document;
 }
 

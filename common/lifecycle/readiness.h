@@ -34,6 +34,9 @@ class Readiness {
   // `state` is a word for machines ("connected"), `detail` a sentence for people, may be empty.
   void Set(std::string_view name, std::string_view state, Level level,
            std::string_view detail = {});
+  // Adds, or replaces, a member of the document that takes more than a word: `json` is its value,
+  // valid JSON. Not one of the document's own names.
+  void SetMember(std::string_view name, std::string json);
   // From now on not ready, whatever the dependencies: the process is about to stop.
   void Drain();
 
@@ -62,6 +65,7 @@ class Readiness {
   const Options options_;
   mutable Mutex mutex_;
   std::map<std::string, Dependency, std::less<>> dependencies_ SPILLWAY_GUARDED_BY(mutex_);
+  std::map<std::string, std::string, std::less<>> members_ SPILLWAY_GUARDED_BY(mutex_);
   bool draining_ SPILLWAY_GUARDED_BY(mutex_) = false;
 };
 

@@ -30,6 +30,21 @@ absl::Status At(const char* key, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat(key, ": ", status.message()));
 }
 
+// Why a partition could not be taken up, as docs/errors.md names it.
+std::string_view ReasonOf(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kPermissionDenied:
+      return PartitionErrorName(PartitionError::kDenied);
+    case absl::StatusCode::kNotFound:
+      return PartitionErrorName(PartitionError::kUnknownTopic);
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kDeadlineExceeded:
+      return "leader_unreachable";
+    default:
+      return PartitionErrorName(PartitionError::kOther);
+  }
+}
+
 }  // namespace
 
 IngestApp::IngestApp(const Clock& clock) : clock_(clock) {}
@@ -42,6 +57,7 @@ absl::Status IngestApp::Start(const config::Loaded& loaded) {
   lifecycle::Readiness::Options readiness;
   readiness.report_degraded = config.report_degraded();
   readiness_ = std::make_unique<lifecycle::Readiness>(clock_, std::move(readiness));
+  board_ = std::make_unique<ReaderBoard>(clock_, *readiness_);
   readiness_->Expect("kafka", "disconnected");
   readiness_->Expect("catalogue", "incomplete");
 
@@ -159,8 +175,14 @@ absl::Status IngestApp::StartShards(const v1::IngestConfig& config) {
                                        [this](const Metadata& metadata) { OnMetadata(metadata); });
   if (!prober.ok()) return prober.status();
   prober_ = *std::move(prober);
+  auto watch = PartitionWatch::Create(
+      kafka_, {}, clock_, [this] { return board_->Watched(); },
+      [this](const std::vector<PartitionWatch::Seen>& seen) { OnEndsSeen(seen); });
+  if (!watch.ok()) return watch.status();
+  watch_ = *std::move(watch);
   prober_->Start();
   for (auto& shard : shards_) shard->Start();
+  watch_->Start();
   hub_->StartBeats();
   return absl::OkStatus();
 }
@@ -208,6 +230,7 @@ absl::Status IngestApp::StartServers(const v1::IngestConfig& config) {
 
 void IngestApp::OnMetadata(const Metadata& metadata) {
   kafka_up_.Set(metadata.up ? 1 : 0);
+  board_->SetKafkaUp(metadata.up);
   readiness_->Set(
       "kafka", metadata.up ? "connected" : "disconnected",
       metadata.up ? lifecycle::Readiness::Level::kOk : lifecycle::Readiness::Level::kFailed,
@@ -288,7 +311,7 @@ void IngestApp::Resolve(size_t shard, SlotId slot, const std::string& topic, int
       if (bounds.ok()) {
         core.OnResolved(slot, bounds->begin, bounds->end, now);
       } else {
-        core.OnResolveFailed(slot, std::string(bounds.status().message()), now);
+        core.OnResolveFailed(slot, ReasonOf(bounds.status()), now);
       }
     });
   });
@@ -313,8 +336,32 @@ void IngestApp::ResolveTime(size_t shard, SlotId slot, const std::string& topic,
       });
 }
 
-void IngestApp::Processed(const std::string& topic, int32_t partition, int64_t next_offset) {
-  if (lag_commits_ != nullptr) lag_commits_->Processed(topic, partition, next_offset);
+void IngestApp::Readers(size_t shard, std::vector<ReaderReport> readers) {
+  for (const ReaderReport& reader : readers) {
+    if (lag_commits_ == nullptr || reader.status.head < 0) continue;
+    lag_commits_->Processed(reader.topic, reader.partition, reader.status.head + 1);
+  }
+  board_->Report(shard, std::move(readers));
+}
+
+void IngestApp::OnEndsSeen(const std::vector<PartitionWatch::Seen>& seen) {
+  std::vector<std::vector<PartitionWatch::Seen>> of_shard(shards_.size());
+  for (const PartitionWatch::Seen& one : seen) {
+    of_shard[ShardOf(static_cast<SlotId>(one.id))].push_back(one);
+  }
+  for (size_t i = 0; i < shards_.size(); ++i) {
+    if (of_shard[i].empty()) continue;
+    shards_[i]->Post([seen = std::move(of_shard[i])](ShardCore& core, MonoTime now) {
+      for (const PartitionWatch::Seen& one : seen) {
+        const auto slot = static_cast<SlotId>(one.id);
+        if (one.away_since.has_value()) {
+          core.OnLeaderAway(slot, *one.away_since);
+        } else {
+          core.OnEndSeen(slot, one.end, now);
+        }
+      }
+    });
+  }
 }
 
 void IngestApp::Stop(milliseconds grace) {
@@ -325,6 +372,7 @@ void IngestApp::Stop(milliseconds grace) {
   if (server_ != nullptr) server_->Shutdown(grace / 2);  // publishes under way are answered
   // The prober's callbacks post to the shards, and the shards ask it until they end: its thread
   // first, itself after them.
+  if (watch_ != nullptr) watch_->Stop();
   if (prober_ != nullptr) prober_->Stop();
   for (auto& shard : shards_) shard->Stop();
   prober_.reset();

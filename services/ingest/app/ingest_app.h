@@ -14,11 +14,13 @@
 #include "common/rpc/server.h"
 #include "services/ingest/app/catalogue_keeper.h"
 #include "services/ingest/app/metric_families.h"
+#include "services/ingest/app/reader_board.h"
 #include "services/ingest/control/publish_service.h"
 #include "services/ingest/control/read_service.h"
 #include "services/ingest/kafka/embedded_broker.h"
 #include "services/ingest/kafka/lag_commits.h"
 #include "services/ingest/kafka/metadata_prober.h"
+#include "services/ingest/kafka/partition_watch.h"
 #include "services/ingest/kafka/producer.h"
 #include "services/ingest/link/link_hub.h"
 #include "services/ingest/link/link_service.h"
@@ -56,13 +58,15 @@ class IngestApp final : public ShardSet, public ShardServices {
   void Resolve(size_t shard, SlotId slot, const std::string& topic, int32_t partition) override;
   void ResolveTime(size_t shard, SlotId slot, const std::string& topic, int32_t partition,
                    int64_t unix_ms, int64_t from, uint64_t scan) override;
-  void Processed(const std::string& topic, int32_t partition, int64_t next_offset) override;
+  void Readers(size_t shard, std::vector<ReaderReport> readers) override;
 
   absl::Status StartKafka(const v1::IngestConfig& config);
   absl::Status StartShards(const v1::IngestConfig& config);
   absl::Status StartServers(const v1::IngestConfig& config);
   // The prober's thread.
   void OnMetadata(const Metadata& metadata);
+  // The watch's thread.
+  void OnEndsSeen(const std::vector<PartitionWatch::Seen>& seen);
   void FindAge(const CatalogueKeeper::Undecided& slot);
   void AddMetrics();
 
@@ -72,6 +76,7 @@ class IngestApp final : public ShardSet, public ShardServices {
   const IngestFamilies families_;
   metrics::Registry registry_{families_.all};
   std::unique_ptr<lifecycle::Readiness> readiness_;
+  std::unique_ptr<ReaderBoard> board_;
   std::shared_ptr<const RouteTable> routes_;
   std::unique_ptr<EmbeddedBroker> broker_;    // first: everyone below is its client
   std::unique_ptr<PartitionConsumer> live_;   // one rd_kafka_t reads a partition once,
@@ -83,6 +88,7 @@ class IngestApp final : public ShardSet, public ShardServices {
   std::unique_ptr<CatalogueKeeper> catalogue_;  // the prober's thread uses it
   std::vector<std::unique_ptr<Shard>> shards_;
   std::unique_ptr<MetadataProber> prober_;  // answers the shards: ends before them
+  std::unique_ptr<PartitionWatch> watch_;   // tells the shards: ends before them
   std::unique_ptr<ReadService> reads_;
   std::unique_ptr<PublishService> publish_;
   std::unique_ptr<LinkService> links_;

@@ -47,6 +47,9 @@ void IngestApp::AddMetrics() {
     sink.Add(families_.ephemeral_dropped, {}, static_cast<double>(links.ephemeral_dropped));
     sink.Add(families_.reads, {}, static_cast<double>(reads_->reads()));
     sink.Add(families_.reads_failed, {}, static_cast<double>(reads_->failed()));
+    for (const auto& [topic, lag] : board_->Lags()) {
+      sink.Add(families_.consumer_lag, {{"topic", topic}}, static_cast<double>(lag));
+    }
     Shard::Rejected rejected;
     for (const auto& shard : shards_) {
       for (const auto& [what, count] : shard->rejected()) rejected[what] += count;

@@ -30,7 +30,10 @@ struct IngestFamilies {
       all.Counter("spillway_ingest_scans_total", "Scans begun to catch up or to fill snapshots.");
   const metrics::Family& readers = all.Gauge("spillway_ingest_readers", "Partitions being read.");
   const metrics::Family& stalled_readers =
-      all.Gauge("spillway_ingest_stalled_readers", "Of these, the ones that cannot be read.");
+      all.Gauge("spillway_ingest_stalled_readers",
+                "Partitions that are wanted and cannot be read: /ready names them.");
+  const metrics::Family& consumer_lag =
+      all.Gauge("spillway_ingest_consumer_lag", "Records that readers are behind.", {"topic"});
   const metrics::Family& queued_records = all.Gauge(
       "spillway_ingest_queued_records", "Records fetched from Kafka that no shard has looked at.");
   const metrics::Family& paused_partitions =

@@ -56,21 +56,6 @@ void ShardCore::RemoveSlot(SlotId id, std::string_view reason) {
   slots_.erase(id);
 }
 
-void ShardCore::SetKafkaUp(bool up, MonoTime now) {
-  if (up == kafka_up_) return;
-  kafka_up_ = up;
-  for (auto& [id, slot] : slots_) {
-    if (slot->phase != Slot::Phase::kReading) continue;
-    // A reader that was at the end of a quiet partition gives no sign when Kafka is back.
-    if (!up) {
-      slot->state_before = slot->state;
-      SetState(*slot, v1::READER_STATE_STALLED, now);
-    } else if (slot->state == v1::READER_STATE_STALLED) {
-      SetState(*slot, slot->state_before, now);
-    }
-  }
-}
-
 void ShardCore::OpenLink(LinkId link) {
   feeds_[link] = std::make_unique<EdgeFeed>(link, options_.max_batch_bytes);
 }
@@ -135,43 +120,6 @@ void ShardCore::OnBatchTaken(LinkId link) {
   }
 }
 
-void ShardCore::OnLiveRecord(SlotId id, const NormalisedRecord& record, MonoTime now) {
-  Slot* slot = FindSlot(id);
-  if (slot == nullptr || slot->phase != Slot::Phase::kReading) return;
-  ++counters_.records;
-  counters_.events += record.record.events.size();
-  if (slot->state != v1::READER_STATE_FLOWING) SetState(*slot, v1::READER_STATE_FLOWING, now);
-  if (slot->latest != nullptr) ApplyLatest(*slot, record);
-  slot->log->Append(record.record);
-  moved_ = true;
-}
-
-void ShardCore::OnLiveEnd(SlotId id, int64_t next_offset, MonoTime now) {
-  Slot* slot = FindSlot(id);
-  if (slot == nullptr || slot->phase != Slot::Phase::kReading) return;
-  slot->log->AdvanceHead(next_offset - 1, 0);
-  slot->end = next_offset;
-  if (slot->state != v1::READER_STATE_IDLE) SetState(*slot, v1::READER_STATE_IDLE, now);
-  MaybeStartBackfill(*slot, now);  // live flows: now is the time for it
-  moved_ = true;
-}
-
-void ShardCore::OnLiveError(SlotId id, bool lost_position, std::string_view error, MonoTime now) {
-  Slot* slot = FindSlot(id);
-  if (slot == nullptr || slot->phase != Slot::Phase::kReading) return;
-  SetState(*slot, v1::READER_STATE_STALLED, now);
-  if (!lost_position) return;  // Kafka's client goes on trying by itself
-  // Whoever was attached comes back by attaching after what it has, and is told what is missing.
-  for (auto& [link, feed] : feeds_) {
-    if (Attachment* attachment = feed->Find(id); attachment != nullptr) {
-      Refuse(link, attachment->request, "lost_position", error);
-      feed->Remove(id, attachment->attach_id);
-    }
-  }
-  slot->attached = 0;
-  StopReader(*slot);
-}
-
 void ShardCore::Pump(MonoTime now) {
   if (!moved_) return;
   for (auto& [id, slot] : slots_) {
@@ -208,14 +156,20 @@ void ShardCore::SendNextBatch(EdgeFeed& feed, bool all_progress, MonoTime now) {
   sink_.SendBatch(feed.link(), options_.shard, std::move(batch));
 }
 
-void ShardCore::Tick(MonoTime now, int64_t wall_us) {
+void ShardCore::Tick(MonoTime now, int64_t wall_us, bool busy) {
   wall_us_ = wall_us;
+  size_t restarts = 0;
   for (auto& [id, slot] : slots_) {
     if (slot->retry_resolve && now >= slot->retry_at) {
       slot->retry_resolve = false;
-      Resolve(*slot);
+      if (slot->phase == Slot::Phase::kResolving && slot->attached == 0 && slot->prepares.empty()) {
+        slot->phase = Slot::Phase::kIdle;  // whoever waited has gone
+      } else {
+        Resolve(*slot);
+      }
     }
     if (slot->phase != Slot::Phase::kReading) continue;
+    CheckReader(*slot, busy, now, &restarts);
     MaybeStartBackfill(*slot, now);
     slot->log->EvictOlderThan(wall_us);
     if (slot->latest != nullptr) slot->latest->Expire(wall_us);
@@ -246,26 +200,6 @@ void ShardCore::Tick(MonoTime now, int64_t wall_us) {
   TryReads(now);
 }
 
-void ShardCore::PublishReaderStates(MonoTime now) {
-  for (auto& [link, feed] : feeds_) {
-    std::vector<v1::ReaderBeat> states;
-    states.reserve(feed->attachments().size());
-    for (const Attachment& attachment : feed->attachments()) {
-      const Slot* slot = FindSlot(attachment.slot);
-      if (slot == nullptr) continue;
-      v1::ReaderBeat& beat = states.emplace_back();
-      beat.set_slot(attachment.slot);
-      beat.set_attach_id(attachment.attach_id);
-      beat.set_state(slot->state);
-      beat.set_since_ms(
-          std::chrono::duration_cast<std::chrono::milliseconds>(now - slot->state_since).count());
-      const int64_t head = slot->log == nullptr ? -1 : slot->log->head();
-      beat.set_lag(slot->end < 0 ? -1 : std::max<int64_t>(0, slot->end - 1 - head));
-    }
-    sink_.SetReaderStates(link, options_.shard, std::move(states));
-  }
-}
-
 size_t ShardCore::log_bytes() const {
   size_t bytes = 0;
   for (const auto& [id, slot] : slots_) bytes += slot->log == nullptr ? 0 : slot->log->bytes();
@@ -288,27 +222,6 @@ size_t ShardCore::reread_bytes() const {
     }
   }
   return bytes;
-}
-
-std::vector<std::pair<SlotId, int64_t>> ShardCore::heads() const {
-  std::vector<std::pair<SlotId, int64_t>> heads;
-  for (const auto& [id, slot] : slots_) {
-    if (slot->log != nullptr) heads.emplace_back(id, slot->log->head());
-  }
-  return heads;
-}
-
-size_t ShardCore::readers() const {
-  return static_cast<size_t>(std::count_if(slots_.begin(), slots_.end(), [](const auto& entry) {
-    return entry.second->phase == Slot::Phase::kReading;
-  }));
-}
-
-size_t ShardCore::stalled_readers() const {
-  return static_cast<size_t>(std::count_if(slots_.begin(), slots_.end(), [](const auto& entry) {
-    return entry.second->phase == Slot::Phase::kReading &&
-           entry.second->state == v1::READER_STATE_STALLED;
-  }));
 }
 
 }  // namespace spillway::ingest

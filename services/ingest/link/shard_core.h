@@ -46,6 +46,9 @@ class ShardCore final : private EdgeFeed::Logs {
     std::chrono::milliseconds linger{60'000};
     std::chrono::milliseconds resolve_retry{500};
     std::chrono::milliseconds progress_interval{1'000};
+    std::chrono::milliseconds silence{5'000};  // a reader of which nothing comes so long is stalled
+    std::chrono::milliseconds restart{5'000};  // one that has failed begins anew after this time
+    size_t restarts_at_once = 8;               // in one Tick: each holds up the shard a little
     std::chrono::milliseconds stuck_scan{
         10'000};  // a catching-up link that takes nothing so long is cut
     std::chrono::milliseconds snapshot_wait{3'000};  // how long a snapshot waits for the backfill
@@ -94,14 +97,31 @@ class ShardCore final : private EdgeFeed::Logs {
   // The batch sent last was written to the stream.
   void OnBatchTaken(LinkId link);
 
+  // How a partition that is being read, or that somebody waits for, stands.
+  struct ReaderStatus {
+    SlotId slot = 0;
+    bool reading = false;
+    int64_t head = -1;  // reading: everything up to here was read; may be -1
+    int64_t lag = -1;   // records behind the end; -1: unknown
+    bool stalled = false;
+    MonoTime since;           // stalled: since when
+    std::string_view reason;  // stalled: a code of docs/errors.md
+  };
+
   // From the source.
   void OnResolved(SlotId id, int64_t begin, int64_t end, MonoTime now);
-  void OnResolveFailed(SlotId id, std::string_view error, MonoTime now);
+  // `code`, here and below: of docs/errors.md, static.
+  void OnResolveFailed(SlotId id, std::string_view code, MonoTime now);
   void OnLiveRecord(SlotId id, const NormalisedRecord& record, MonoTime now);
   // Everything before `next_offset` was read.
   void OnLiveEnd(SlotId id, int64_t next_offset, MonoTime now);
   // `lost_position`: the reader's offset is out of range, it must begin anew.
-  void OnLiveError(SlotId id, bool lost_position, std::string_view error, MonoTime now);
+  void OnLiveError(SlotId id, bool lost_position, std::string_view code, std::string_view error,
+                   MonoTime now);
+  // The leader has said that the partition goes up to before `end` (the last stable one).
+  void OnEndSeen(SlotId id, int64_t end, MonoTime now);
+  // The leader could not be reached since then, from here, although Kafka could.
+  void OnLeaderAway(SlotId id, MonoTime since);
   void OnScanRecord(SlotId id, const NormalisedRecord& record, MonoTime now);
   void OnScanEnd(SlotId id, int64_t next_offset, MonoTime now);
   void OnScanError(SlotId id, std::string_view error, MonoTime now);
@@ -121,17 +141,19 @@ class ShardCore final : private EdgeFeed::Logs {
 
   // Ends a turn.
   void Pump(MonoTime now);
-  // Timers: call every 100 to 250 ms. `wall_us` ages the logs.
-  void Tick(MonoTime now, int64_t wall_us);
+  // Timers: call every 100 to 250 ms. `wall_us` ages the logs. `busy`: records wait that were
+  // fetched and not handed over, so that a reader's silence says nothing about Kafka.
+  void Tick(MonoTime now, int64_t wall_us, bool busy = false);
 
   const Counters& counters() const { return counters_; }
   size_t log_bytes() const;
   size_t latest_bytes() const;
   size_t reread_bytes() const;  // held of what was read again
-  // How far each slot that is being read has come: everything up to this offset.
-  std::vector<std::pair<SlotId, int64_t>> heads() const;
-  // Slots being read, and those of them that are stalled.
+  // By slot.
+  std::vector<ReaderStatus> reader_statuses() const;
+  // Slots being read.
   size_t readers() const;
+  // Slots that cannot be read, or not be taken up, though somebody wants them.
   size_t stalled_readers() const;
 
  private:
@@ -156,7 +178,10 @@ class ShardCore final : private EdgeFeed::Logs {
   void Accept(EdgeFeed& feed, Attachment& attachment, int64_t after, std::optional<v1::Gap> gap);
   void StartReader(Slot& slot, int64_t after, MonoTime now);
   void StopReader(Slot& slot);
-  void SetState(Slot& slot, v1::ReaderState state, MonoTime now);
+  void Heard(Slot& slot, v1::ReaderState state, MonoTime now);
+  void Fail(Slot& slot, std::string_view code, MonoTime since, MonoTime now);
+  void CheckReader(Slot& slot, bool busy, MonoTime now, size_t* restarts);
+  ReaderStatus StatusOf(const Slot& slot) const;
   void StartCatchUp(Slot& slot);
   void MaybeStartBackfill(Slot& slot, MonoTime now);
   void StopScan(Slot& slot);
@@ -184,6 +209,7 @@ class ShardCore final : private EdgeFeed::Logs {
   std::vector<PendingRead> reads_;
   absl::flat_hash_set<SlotId> rereads_;  // slots whose Reread is in use
   bool kafka_up_ = true;
+  MonoTime kafka_up_since_;
   bool moved_ = false;  // something arrived since the last Pump
   MonoTime last_progress_;
   int64_t wall_us_ = 0;  // as of the last Tick

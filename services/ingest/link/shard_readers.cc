@@ -34,12 +34,6 @@ void ShardCore::Refuse(LinkId link, const v1::Attach& attach, std::string_view c
   sink_.SendAnswer(link, std::move(answer));
 }
 
-void ShardCore::SetState(Slot& slot, v1::ReaderState state, MonoTime now) {
-  if (slot.state == state) return;  // an error that is told again does not begin anew
-  slot.state = state;
-  slot.state_since = now;
-}
-
 void ShardCore::Resolve(Slot& slot) {
   if (slot.resolve_under_way) return;
   slot.resolve_under_way = true;
@@ -114,6 +108,7 @@ void ShardCore::OnResolved(SlotId id, int64_t begin, int64_t end, MonoTime now) 
   Slot* slot = FindSlot(id);
   if (slot == nullptr) return;
   slot->resolve_under_way = false;
+  slot->unresolved.on = false;
   slot->begin = begin;
   slot->begin_is_old = false;
   slot->end = std::max(slot->end, end);
@@ -178,10 +173,14 @@ void ShardCore::TakeUp(Slot& slot, int64_t end, MonoTime now) {
   moved_ = true;
 }
 
-void ShardCore::OnResolveFailed(SlotId id, std::string_view, MonoTime now) {
+void ShardCore::OnResolveFailed(SlotId id, std::string_view code, MonoTime now) {
   Slot* slot = FindSlot(id);
   if (slot == nullptr) return;
   slot->resolve_under_way = false;
+  if (slot->phase == Slot::Phase::kResolving) {
+    slot->unresolved.Begin(now);
+    slot->code = code;
+  }
   slot->retry_resolve = true;
   slot->retry_at = now + options_.resolve_retry;
 }
@@ -203,7 +202,11 @@ void ShardCore::StartReader(Slot& slot, int64_t after, MonoTime now) {
     }
   }
   slot.unattached_since = now;
-  SetState(slot, v1::READER_STATE_FLOWING, now);
+  slot.state = v1::READER_STATE_STARTING;
+  slot.state_since = slot.quiet_since = now;
+  slot.heard = false;
+  slot.failed.on = slot.leader_away.on = slot.kafka_away.on = false;
+  if (!kafka_up_) slot.kafka_away.Begin(now);
   source_.StartLive(slot.info.id, slot.live_from);
 }
 
@@ -217,6 +220,7 @@ void ShardCore::StopReader(Slot& slot) {
   slot.latest.reset();
   slot.reread = Reread();
   slot.retry_resolve = false;
+  slot.unresolved.on = false;
   slot.prepares.clear();
 }
 

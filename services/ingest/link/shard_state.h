@@ -2,10 +2,12 @@
 
 // ShardCore's private state, shared by the files that implement it.
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "services/ingest/link/shard_core.h"
@@ -40,6 +42,14 @@ struct ShardCore::Slot {
   // What the one scan of a slot is for. Catching up goes before history, that before the backfill;
   // what was interrupted goes on afterwards.
   enum class Scan { kNone, kCatchUp, kHistory, kBackfill };
+  struct Stall {
+    bool on = false;
+    MonoTime since;
+    void Begin(MonoTime when) {
+      if (!on) since = when;  // what is told again does not begin anew
+      on = true;
+    }
+  };
   struct Prepare {
     LinkId link;
     int64_t after;
@@ -59,16 +69,31 @@ struct ShardCore::Slot {
   Scan scan = Scan::kNone;
   Reread reread;
   std::unique_ptr<PartitionLog> window;  // what a catch-up scan has read and not everyone has taken
+  // What the live reader does: starting, then flowing or idle, unless something keeps it from
+  // reading. Each cause begins and ends by itself; a record or the partition's end disproves all.
   v1::ReaderState state = v1::READER_STATE_STALLED;
   MonoTime state_since;
-  v1::ReaderState state_before = v1::READER_STATE_STALLED;  // Kafka went away
-  size_t attached = 0;                                      // attachments of all links
+  Stall failed;           // the reader's own error, or nothing came of it
+  std::string_view code;  // of that error: static
+  Stall leader_away;      // its leader cannot be reached, others can
+  Stall kafka_away;
+  bool heard = false;    // something has come since the reader began
+  MonoTime quiet_since;  // else: since when something should have
+  MonoTime heard_at;     // when something came last
+  MonoTime restart_at;   // `failed`: begins anew then, and is told anew how things are
+  size_t attached = 0;   // attachments of all links
   MonoTime unattached_since;
   bool resolve_under_way = false;
+  Stall unresolved;  // take-up has failed, with `code`, since then
   bool retry_resolve = false;
   MonoTime retry_at;
   int64_t end = -1;  // log end as last seen; for the lag
   std::vector<Prepare> prepares;
+
+  bool stalled() const { return failed.on || leader_away.on || kafka_away.on; }
+  int64_t head() const { return log == nullptr ? -1 : log->head(); }
+  // Records between the reader and the last end that Kafka told; -1 if it told none.
+  int64_t lag() const { return end < 0 ? -1 : std::max<int64_t>(0, end - 1 - head()); }
 };
 
 struct ShardCore::PendingRead {

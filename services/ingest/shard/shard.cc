@@ -102,19 +102,26 @@ void Shard::Run() {
     if (core_.scan_room()) more = PollReader(*scans_, /*live=*/false, now) || more;
     core_.Pump(now);
     if (now >= next_tick) {
-      core_.Tick(now, wall_us_);
+      core_.Tick(now, wall_us_, /*busy=*/more);
       core_.Pump(now);
       UpdateMetrics();
-      if (now >= next_report_) {
-        next_report_ = now + kReport;
-        for (const auto& [id, head] : core_.heads()) {
-          const SlotInfo& info = partitions_.at(id).slot.info;
-          if (head >= 0) services_.Processed(info.topic, info.partition, head + 1);
-        }
-      }
+      ReportReaders(now);
       next_tick = now + kTick;
     }
   }
+}
+
+void Shard::ReportReaders(MonoTime now) {
+  const size_t stalls = core_.stalled_readers();
+  if (now < next_report_ && stalls == reported_stalls_) return;
+  next_report_ = now + kReport;
+  reported_stalls_ = stalls;
+  std::vector<ReaderReport> reports;
+  for (const ShardCore::ReaderStatus& status : core_.reader_statuses()) {
+    const SlotInfo& info = partitions_.at(status.slot).slot.info;
+    reports.push_back({.status = status, .topic = info.topic, .partition = info.partition});
+  }
+  services_.Readers(options_.core.shard, std::move(reports));
 }
 
 bool Shard::PollReader(ShardReader& reader, bool live, MonoTime now) {
@@ -147,8 +154,8 @@ void Shard::StartLive(SlotId id, int64_t from) {
   const absl::Status status =
       live_->StartPartition(info.topic, info.partition, from, partition.live_cookie);
   if (!status.ok()) {
-    log::Error(
-        "a partition cannot be read",
+    rejects_.Error(
+        info.topic, "a partition cannot be read",
         {{"topic", info.topic}, {"partition", info.partition}, {"error", status.ToString()}});
   }
 }
@@ -220,7 +227,7 @@ void Shard::OnEvent(const PartitionEvent& event, bool live, MonoTime now) {
         by_cookie_.erase(cookie);
       }
       if (live) {
-        core_.OnLiveError(id, event.ended, event.text, now);
+        core_.OnLiveError(id, event.ended, PartitionErrorName(event.error), event.text, now);
       } else if (event.ended) {
         core_.OnScanError(id, event.text, now);
       }

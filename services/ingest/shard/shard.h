@@ -105,6 +105,7 @@ class Shard final : private RecordSource {
   // What the record yields, into normalised_.
   void Normalise(const Partition& partition, const RecordView& record, bool live);
   void UpdateMetrics();
+  void ReportReaders(MonoTime now);
 
   const Options options_;
   const Clock& clock_;
@@ -124,6 +125,7 @@ class Shard final : private RecordSource {
   uint64_t next_cookie_ = 1;
   int64_t wall_us_ = 0;  // of this turn
   MonoTime next_report_;
+  size_t reported_stalls_ = 0;
   Metrics metrics_;
 
   mutable Mutex rejected_mutex_;

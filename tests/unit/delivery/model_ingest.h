@@ -132,7 +132,7 @@ class ModelIngest final : public ingest::RecordSource, public ingest::LinkSink {
     for (uint32_t slot : std::exchange(to_resolve_, {})) {
       const auto& partition = kafka_.partitions()[PartitionOf(slot)];
       if (stalled || Fails(random)) {
-        CoreOf(slot).OnResolveFailed(slot, "no broker", now);
+        CoreOf(slot).OnResolveFailed(slot, "kafka_error", now);
       } else {
         CoreOf(slot).OnResolved(slot, partition.begin, partition.end, now);
       }
@@ -242,7 +242,8 @@ class ModelIngest final : public ingest::RecordSource, public ingest::LinkSink {
         const bool lost = reader->second < kafka_.partitions()[partition].begin;
         if (lost || Fails(random)) {
           if (live) {
-            core.OnLiveError(slot, lost, lost ? "out of range" : "a broker went away", now);
+            core.OnLiveError(slot, lost, lost ? "offset_out_of_range" : "kafka_error",
+                             lost ? "out of range" : "a broker went away", now);
           } else {
             core.OnScanError(slot, lost ? "out of range" : "a broker went away", now);
           }

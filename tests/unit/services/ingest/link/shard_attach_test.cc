@@ -123,7 +123,7 @@ TEST_F(ShardAttach, APositionAheadOfKafkasEndWaits) {
 TEST_F(ShardAttach, AsksAgainWhenKafkaDoesNotAnswer) {
   Open(1);
   AttachEnd(1, 11);
-  core_->OnResolveFailed(1, "no broker", now_);
+  core_->OnResolveFailed(1, "kafka_error", now_);
   source_.Take();
   Pass(milliseconds(499));
   EXPECT_THAT(source_.Take(), IsEmpty());
@@ -328,7 +328,7 @@ TEST_F(ShardAttach, ASlotThatIsGoneEndsItsAttachments) {
 
 TEST_F(ShardAttach, ALostPositionSendsEveryoneBack) {
   TakeUpAtEnd(0, 100);
-  core_->OnLiveError(1, /*lost_position=*/true, "out of range", now_);
+  core_->OnLiveError(1, /*lost_position=*/true, "offset_out_of_range", "out of range", now_);
   EXPECT_THAT(sink_.Take(1), ElementsAre("refused 1#11 lost_position"));
   EXPECT_THAT(source_.Take(), ElementsAre("stop live 1"));
   AttachAfter(1, 12, 99);
