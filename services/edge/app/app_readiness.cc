@@ -79,9 +79,9 @@ void EdgeReadiness::UpdateAttachments(const UpstreamStatus& upstream) {
     if (slot.attached) {
       if (slot.unread_ms <= grace_.count()) continue;
       if (++unread <= kNamed) {
-        problems.push_back(absl::StrCat(slot.topic, "/", slot.partition, ": stalled for ",
-                                        slot.unread_ms / 1000,
-                                        " s, Kafka does not let it be read"));
+        problems.push_back(absl::StrCat(
+            slot.topic, "/", slot.partition, ": stalled for ", slot.unread_ms / 1000, " s",
+            slot.reason.empty() ? "" : " (", slot.reason, slot.reason.empty() ? "" : ")"));
       }
       continue;
     }

@@ -187,9 +187,10 @@ void LinkCore::OnBeat(LinkState& link, const v1::Beat& beat, MonoTime now) {
     if (reader.state() == v1::READER_STATE_STALLED) {
       slot->stalled_since =
           now - std::chrono::milliseconds(std::max<int64_t>(0, reader.since_ms()));
+      slot->stall_reason = reader.reason();
       if (!slot->unread_since.has_value()) slot->unread_since = slot->stalled_since;
-    } else {
-      slot->unread_since.reset();
+    } else if (reader.state() != v1::READER_STATE_STARTING) {
+      slot->unread_since.reset();  // where it is starting, it has not been read yet
     }
     slot->reader = reader.state();
   }

@@ -193,6 +193,7 @@ UpstreamStatus LinkCore::Status(MonoTime now) const {
     entry.taken = slot->taken;
     entry.lag = slot->lag;
     entry.stalled = slot->reader == v1::READER_STATE_STALLED;
+    if (entry.stalled) entry.reason = slot->stall_reason;
     if (slot->unread_since.has_value()) {
       entry.unread_ms =
           std::chrono::duration_cast<std::chrono::milliseconds>(now - *slot->unread_since).count();

@@ -61,6 +61,7 @@ struct SlotState {
   StringSet told_by;
   v1::ReaderState reader = v1::READER_STATE_UNSPECIFIED;
   MonoTime stalled_since;
+  std::string stall_reason;
   // Since when no reader of it has come on, wherever it was attached meanwhile.
   std::optional<MonoTime> unread_since;
   uint32_t stall_moves = 0;  // since a reader of it last came on for long
@@ -147,6 +148,7 @@ struct UpstreamStatus {
     int64_t unattached_ms = 0;  // since it was last attached, or appeared
     bool served = true;         // some linked ingest knows it
     bool stalled = false;
+    std::string reason;     // stalled: why, a code of docs/errors.md
     int64_t unread_ms = 0;  // since a reader of it last came on; 0 if it does
     int64_t taken = -1;
     int64_t lag = -1;

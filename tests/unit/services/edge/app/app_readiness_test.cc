@@ -132,8 +132,9 @@ TEST_F(AppReadinessTest, NamesPartitionsThatCannotBeRead) {
   upstream_.slots[1].unread_ms = 5'000;
   EXPECT_EQ(States(), "ready | connected | connected | attached");
   upstream_.slots[1].unread_ms = 7'000;
+  upstream_.slots[1].reason = "topic_denied";
   EXPECT_EQ(States(), "degraded | connected | connected | 1 stalled");
-  EXPECT_EQ(Detail("attachments"), "t/1: stalled for 7 s, Kafka does not let it be read");
+  EXPECT_EQ(Detail("attachments"), "t/1: stalled for 7 s (topic_denied)");
 }
 
 }  // namespace

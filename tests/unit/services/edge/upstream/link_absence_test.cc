@@ -100,6 +100,24 @@ TEST_F(LinkAbsence, ASlotIsDroppedWhenItsIngestStaysAway) {
   EXPECT_TRUE(core_->Status(now_).slots.empty());
 }
 
+TEST_F(LinkAbsence, AReaderThatIsStartingHasReadNothingYet) {
+  OneAttached();
+  const uint32_t slot = SlotOf(1, 0);
+  v1::ReaderBeat beat = Stalled(slot, core_->counters().attaches, 3'000);
+  beat.set_reason("topic_denied");
+  Beat(1, true, {beat});
+  EXPECT_EQ(Slot().unread_ms, 3'000);
+  EXPECT_EQ(Slot().reason, "topic_denied");
+  Pass(seconds(1), {1});
+  beat.set_state(v1::READER_STATE_STARTING);
+  Beat(1, true, {beat});
+  EXPECT_EQ(Slot().unread_ms, 4'000);
+  EXPECT_EQ(Slot().reason, "");
+  beat.set_state(v1::READER_STATE_IDLE);
+  Beat(1, true, {beat});
+  EXPECT_EQ(Slot().unread_ms, 0);
+}
+
 TEST_F(LinkAbsence, WhereAllIngestsStallMovesBecomeRare) {
   Open(1, {0});
   Open(2, {0});
