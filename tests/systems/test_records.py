@@ -2,6 +2,8 @@
 
 import json
 import os
+import pathlib
+import re
 import shutil
 import subprocess
 import time
@@ -16,6 +18,7 @@ from processes import wait_until
 from stack import token
 
 MIB = 1 << 20
+BACKLOG_PEAK = 90  # MiB that an ingest may take, with 8 MiB of history a partition: less than the backlog has
 
 
 # Makes a cluster with SASL take PLAIN, besides SCRAM. Debian 12's librdkafka (2.0.2) cannot log in by SCRAM to Kafka 4,
@@ -49,12 +52,14 @@ class System:
     def __init__(self, stack, cluster, topics, ready=True, **ingest):
         self.stack = stack
         content = config(cluster, topics, **ingest)
-        self.ingest = stack.ingest(config={"ingest": content["ingest"]})
+        self.ingest_config = {"ingest": content["ingest"]}
+        self.ingest = stack.ingest(config=self.ingest_config)
         self.edge = stack.edge([self.ingest], config={"edge": content["edge"]})
         if ready:
             self.edge.wait_ready()
         self.producer = stack_tool.Producer(cluster, **{"message.max.bytes": 8 * MIB})
         self.client = Client(self.edge.public, token=token())
+        self.sent = {}  # numbers by topic
 
     def events(self):
         return self.client.of("event")
@@ -229,6 +234,140 @@ def test_missing_and_denied_topics_are_named_while_others_flow(kafka_cluster, st
     for node in (system.ingest, system.edge):
         wait_until(lambda node=node: node.ready()[0] == 200 and "topic-" not in str(node.ready()[1]), 10,
                    f"{node.process.name}'s /ready without them")
+
+
+def numbers(system, topic):
+    return [message["data"]["number"] for message in system.events()
+            if message["event"] == topic and "number" in message["data"]]
+
+
+def send_numbers(system, topic, count, partition=-1, **more):
+    """Events numbered from where the last call for the topic stopped, in one partition or keyed by nothing."""
+    first = system.sent.get(topic, 0)
+    for number in range(first, first + count):
+        system.producer.send(topic, {"number": number, **more}, partition=partition)
+    system.sent[topic] = first + count
+    system.producer.flush()
+
+
+def wait_numbers(system, topic, timeout=30):
+    """Waits for the last; then each came once, in order."""
+    last = system.sent[topic] - 1
+    system.client.wait_for(
+        lambda c: any(m["type"] == "event" and m["event"] == topic and m["data"].get("number") == last
+                      for m in c.messages[-200:]), timeout, f"number {last} of {topic}")
+    assert numbers(system, topic) == list(range(last + 1))
+    assert system.client.of("gap") == []
+
+
+def stalled(node):
+    """{(topic, partition): reason} of what an ingest's /ready names."""
+    return {(one["topic"], one["partition"]): one["reason"]
+            for one in node.ready()[1].get("stalled_readers", [])}
+
+
+def test_a_topic_that_may_be_described_and_not_read(kafka_cluster, start):
+    """Its readers are named at once, with the reason and a true lag; with the right, all flows that came meanwhile."""
+    cluster = kafka_cluster(sasl=True, settings=SASL_PLAIN)
+    stack_tool.make_topics(cluster, {"guarded": 1, "free": 1})
+    admin = cluster.admin()
+    user = f"User:{kafka_tool.SCRAM_USER}"
+    allowed, denied = (AclBinding(ResourceType.TOPIC, "guarded", ResourcePatternType.LITERAL, user, "*", *what)
+                       for what in ((AclOperation.ALL, AclPermissionType.ALLOW),
+                                    (AclOperation.READ, AclPermissionType.DENY)))
+    for future in admin.create_acls([allowed, denied]).values():
+        future.result(10)
+
+    system = start(cluster, ["guarded", "free"], properties={"sasl.mechanism": "PLAIN"})
+    wait_until(lambda: stalled(system.ingest) == {("guarded", 0): "topic_denied"}, 10,
+               f"/ready naming the reader: {system.ingest.ready()}")
+    status, document = system.ingest.ready()
+    assert (status, document["status"], document["readers"]) == (200, "degraded", "1 stalled")
+    since = document["stalled_readers"][0]["since"]
+    assert since <= document["timestamp"]
+    system.settle("free")
+    send_numbers(system, "guarded", 50)
+    wait_until(lambda: system.ingest.metrics().sum("spillway_ingest_consumer_lag", topic="guarded") == 50, 10,
+               "the lag of what cannot be read")
+    with system.edge.rpc() as client:
+        def lag():
+            attached = client.call("spillway.v1.AdminService/GetStats")["attachments"]
+            return next(int(one.get("lag", 0)) for one in attached if one["topic"] == "guarded") == 50
+        wait_until(lag, 10, "the lag by the admin API")
+    wait_until(lambda: "guarded/0: stalled" in str(system.edge.ready()[1].get("details"))
+               and "topic_denied" in str(system.edge.ready()[1]), 20, "the edge's /ready with the reason")
+    assert stalled(system.ingest) == {("guarded", 0): "topic_denied"}
+    assert system.ingest.ready()[1]["stalled_readers"][0]["since"][:19] == since[:19]
+    assert numbers(system, "guarded") == []
+
+    for future in admin.delete_acls([filter_of(denied)]).values():
+        future.result(10)
+    send_numbers(system, "guarded", 10)
+    wait_numbers(system, "guarded")
+    wait_until(lambda: system.ingest.ready()[1]["status"] == "ready", 10, "/ready without it")
+    wait_until(lambda: system.ingest.metrics().sum("spillway_ingest_consumer_lag", topic="guarded") == 0, 10, "no lag")
+
+    # The right to read a quiet partition comes and goes: nothing arrives that would tell.
+    for future in admin.create_acls([denied]).values():
+        future.result(10)
+    wait_until(lambda: stalled(system.ingest) == {("guarded", 0): "topic_denied"}, 10, "/ready naming it again")
+    for future in admin.delete_acls([filter_of(denied)]).values():
+        future.result(10)
+    wait_until(lambda: stalled(system.ingest) == {}, 15, "/ready without it, though nothing came")
+    send_numbers(system, "guarded", 10)
+    wait_numbers(system, "guarded")
+
+
+def test_a_leader_that_does_not_answer_is_told_while_others_flow(kafka_cluster, start):
+    cluster = kafka_cluster(brokers=2)
+    cluster.create_topic("split", 2, replicas=1)
+    partitions = cluster.admin().list_topics("split", timeout=10).topics["split"].partitions
+    system = start(cluster, ["split"])
+    system.settle("split")
+    send_numbers(system, "split", 10, partition=0)
+    wait_numbers(system, "split")
+    assert stalled(system.ingest) == {}
+    cluster.pause(partitions[1].leader)
+    begun = time.monotonic()
+    wait_until(lambda: stalled(system.ingest) == {("split", 1): "leader_unreachable"}, 30,
+               f"/ready naming the reader: {system.ingest.ready()}")
+    print(f"named after {time.monotonic() - begun:.1f} s")
+    send_numbers(system, "split", 10, partition=0)
+    wait_numbers(system, "split")
+    cluster.resume(partitions[1].leader)
+    wait_until(lambda: stalled(system.ingest) == {}, 30, "/ready without it")
+    send_numbers(system, "split", 10, partition=1)
+    wait_numbers(system, "split")
+
+
+def memory_peak(node):
+    """MiB of a process at most, so far."""
+    status = pathlib.Path(f"/proc/{node.process.pid}/status").read_text(encoding="ascii")
+    return int(re.search(r"VmHWM:\s*(\d+) kB", status).group(1)) / 1024
+
+
+def test_a_backlog_of_100_mb_behind_a_link(kafka, make_topic, start):
+    """What gathered in Kafka while no ingest ran passes over one link, whole, in order, in bounded memory."""
+    topic = make_topic()
+    system = start(kafka, [topic], history={"bytes_per_partition": "8MiB"})
+    system.settle(topic)
+    send_numbers(system, topic, 10)
+    wait_numbers(system, topic)
+    port = int(system.ingest.grpc.rpartition(":")[2])
+    assert system.ingest.process.stop() == 0
+    send_numbers(system, topic, 10_000, pad="x" * 10_000)
+    system.ingest = system.stack.ingest(config=system.ingest_config, name="ingest-again", port=port)
+    before = memory_peak(system.ingest)
+    wait_numbers(system, topic, timeout=90)
+    send_numbers(system, topic, 10)
+    wait_numbers(system, topic)
+    peak = memory_peak(system.ingest)
+    print(f"ingest: {before:.0f} MiB at the start, {peak:.0f} MiB at most; edge: {memory_peak(system.edge):.0f} MiB")
+    metrics = system.ingest.metrics()
+    assert metrics.sum("spillway_ingest_links_opened_total") == 1
+    assert metrics.sum("spillway_ingest_links_cut_total") == 0
+    assert peak < BACKLOG_PEAK
+    assert system.ingest.ready()[1]["stalled_readers"] == []
 
 
 def filter_of(binding):
