@@ -85,7 +85,8 @@ def system(kafka, binaries, tmp_path, request):
     stack.finish()
 
 
-def test_kill_9_of_one_of_two_ingests(system):
+def test_kill_9_of_one_of_two_ingests(system, capsys, record_property):
+    """The goal is 1 s. What it took is told with the result; the bound leaves room for a busy machine."""
     for edge in system.edges:
         wait_until(lambda edge=edge: edge.ready()[1].get("ingest") == "connected", 10, "both ingests linked")
     clients = [join_live(edge, system.producer, "a-failover") for edge in system.edges]
@@ -111,8 +112,10 @@ def test_kill_9_of_one_of_two_ingests(system):
             if where[key] == victim:
                 pauses.append(max(later - earlier for earlier, later in zip(times, times[1:])))
         if pauses:
-            print(f"{edge.process.name}: a pause of {max(pauses) * 1000:.0f} ms at kill -9 "
-                  f"({len(pauses)} of the partitions watched)")
+            record_property(f"{edge.process.name}_pause_ms", round(max(pauses) * 1000))
+            with capsys.disabled():
+                print(f"\n{edge.process.name}: a pause of {max(pauses) * 1000:.0f} ms at kill -9 "
+                      f"({len(pauses)} of the partitions watched)")
             assert max(pauses) < 3
         assert victim not in attachments(edge).values()
         status, document = edge.ready()
