@@ -6,17 +6,13 @@
 
 #include <utility>
 
-#include "common/channel/channel_hash.h"
 #include "common/log/log.h"
-#include "common/wire/event_wire.h"
-#include "services/ingest/normalise/route_table.h"
 
 namespace spillway::ingest {
 namespace {
 
 constexpr std::chrono::milliseconds kTick{100};
 constexpr std::chrono::milliseconds kReport{1'000};
-constexpr size_t kKeptBytes = 1 << 20;
 
 }  // namespace
 
@@ -252,61 +248,21 @@ void Shard::OnRecord(Partition& partition, const RecordView& record, bool live, 
 
 void Shard::Normalise(const Partition& partition, const RecordView& record, bool live) {
   const SlotInfo& info = partition.slot.info;
-  const CompiledRoute& route = *partition.slot.route;
-  RecordInput input;
-  input.key = record.key;
-  input.value = record.value;
-  input.timestamp_ms = record.timestamp_ms;
-  if (route.needs_headers) {
-    record.ReadHeaders(&headers_);
-    header_views_.clear();
-    for (const RecordHeader& header : headers_) {
-      if (header.value.has_value()) header_views_.push_back({header.name, *header.value});
-    }
-    input.headers = header_views_;
+  const NormaliseResult result =
+      builder_.Build(partition.slot, record, live, wall_us_, &normalised_);
+  // A scan meets the same records again: only the live reader speaks of them.
+  if (!result.rejected.has_value() || !live) return;
+  {
+    MutexLock lock(rejected_mutex_);
+    ++rejected_[{info.topic, std::string(RejectCode(*result.rejected))}];
   }
-  NormalisedRecord& out = normalised_;
-  if (out.record.bytes.capacity() > kKeptBytes) std::string().swap(out.record.bytes);
-  out.record.Clear();
-  out.latest.clear();
-  out.record.offset = record.offset;
-  // A log ages by arrival. What is read back into a latest-table has the age that Kafka gives it.
-  out.record.time_us = live || record.timestamp_ms < 0 ? wall_us_ : record.timestamp_ms * 1'000;
-  out.record.fingerprint =
-      Fingerprint(record.key.value_or(std::string_view()),
-                  record.value.value_or(std::string_view()), record.timestamp_ms);
-  const NormaliseResult result = normaliser_.Normalise(route, input);
-  if (result.rejected.has_value()) {
-    // A scan meets the same records again: only the live reader speaks of them.
-    if (!live) return;
-    {
-      MutexLock lock(rejected_mutex_);
-      ++rejected_[{info.topic, std::string(RejectCode(*result.rejected))}];
-    }
-    const std::string reason = result.Describe();
-    rejects_.Warn(std::string(info.topic) + "|" + reason, "a record was rejected",
-                  {{"topic", info.topic},
-                   {"partition", info.partition},
-                   {"offset", record.offset},
-                   {"reason", reason}});
-    if (dead_letter_ != nullptr) dead_letter_->Send(info.topic, info.partition, record, reason);
-    return;
-  }
-  out.record.events.reserve(result.events.size());
-  for (const NormalisedEvent& event : result.events) {
-    LogEvent& logged = out.record.events.emplace_back();
-    logged.begin = static_cast<uint32_t>(out.record.bytes.size());
-    wire::AppendBatchEvent(event.event, info.id, record.offset, &out.record.bytes);
-    logged.size = static_cast<uint32_t>(out.record.bytes.size()) - logged.begin;
-    for (std::string_view channel : event.event.channels) {
-      logged.channels.push_back(ChannelHash(channel));
-      if (event.snapshot == SnapshotMode::kNone) continue;
-      out.latest.push_back(
-          {std::string(channel),
-           event.snapshot == SnapshotMode::kByKey ? std::string(event.event.key) : std::string(),
-           static_cast<uint32_t>(out.record.events.size() - 1), event.event.tombstone});
-    }
-  }
+  const std::string reason = result.Describe();
+  rejects_.Warn(std::string(info.topic) + "|" + reason, "a record was rejected",
+                {{"topic", info.topic},
+                 {"partition", info.partition},
+                 {"offset", record.offset},
+                 {"reason", reason}});
+  if (dead_letter_ != nullptr) dead_letter_->Send(info.topic, info.partition, record, reason);
 }
 
 Shard::Rejected Shard::rejected() const {

@@ -19,7 +19,7 @@
 #include "services/ingest/kafka/dead_letter.h"
 #include "services/ingest/kafka/partition_consumer.h"
 #include "services/ingest/kafka/shard_reader.h"
-#include "services/ingest/normalise/normaliser.h"
+#include "services/ingest/shard/record_builder.h"
 #include "services/ingest/shard/shard_context.h"
 
 namespace spillway::ingest {
@@ -115,9 +115,7 @@ class Shard final : private RecordSource {
   ShardCore core_;
   std::unique_ptr<ShardReader> live_;
   std::unique_ptr<ShardReader> scans_;
-  Normaliser normaliser_;
-  std::vector<RecordHeader> headers_;
-  std::vector<HeaderView> header_views_;
+  RecordBuilder builder_;
   NormalisedRecord normalised_;  // used again and again: a record allocates nothing
   log::RateLimited rejects_;
   absl::flat_hash_map<SlotId, Partition> partitions_;
