@@ -130,6 +130,18 @@ def test_bad_records_are_counted_and_skipped(kafka, make_topic, start):
     assert topic in log and "undecodable_json" in log
 
 
+@pytest.mark.parametrize("interval, lines", [("0s", 5), ("60m", 1)])
+def test_what_repeats_is_logged_once_an_interval(kafka, make_topic, start, interval, lines):
+    topic = make_topic()
+    system = start(kafka, [topic], log={"repeat_interval": interval})
+    system.settle(topic)
+    for _ in range(5):
+        system.producer.send(topic, b"{")
+    system.producer.put(topic, {"mark": "after"})
+    system.wait_event("after")
+    assert system.ingest.process.log_text().count("a record was rejected") == lines
+
+
 def test_large_records(kafka, make_topic, start):
     topic = make_topic(config={"max.message.bytes": str(8 * MIB)})
     limit = 11 * MIB // 2

@@ -77,6 +77,8 @@ absl::Status IngestApp::Start(const config::Loaded& loaded) {
 }
 
 absl::Status IngestApp::StartKafka(const v1::IngestConfig& config) {
+  kafka_.log_limit =
+      std::make_shared<log::RateLimited>(clock_, milliseconds(config.log().repeat_interval()));
   kafka_.brokers = config.kafka().brokers();
   kafka_.client_id = config.kafka().client_id();
   kafka_.group_id = config.kafka().group_id();
@@ -153,6 +155,7 @@ absl::Status IngestApp::StartShards(const v1::IngestConfig& config) {
   options.core.reread_records = config.history().reread_records();
   options.core.reread_window_bytes = static_cast<size_t>(config.history().reread_bytes());
   options.core.linger = milliseconds(config.linger());
+  options.log_interval = milliseconds(config.log().repeat_interval());
   for (size_t i = 0; i < count; ++i) {
     options.core.shard = i;
     shards_.push_back(std::make_unique<Shard>(options, clock_, *live_, *scans_, *hub_, *this,

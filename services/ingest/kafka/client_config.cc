@@ -135,10 +135,11 @@ absl::Status SetProperty(rd_kafka_conf_t* conf, const std::string& name, const s
                    IsSecret(name) ? "librdkafka refused the value (a secret, not shown)" : text));
 }
 
-log::RateLimited& Limiter() {
-  static log::RateLimited* limiter =
-      new log::RateLimited(Clock::Real(), std::chrono::seconds(10), 64);
-  return *limiter;
+// For clients whose settings name none.
+const std::shared_ptr<log::RateLimited>& DefaultLimit() {
+  static const auto* const limit = new std::shared_ptr<log::RateLimited>(
+      std::make_shared<log::RateLimited>(Clock::Real(), std::chrono::seconds(10), 64));
+  return *limit;
 }
 
 }  // namespace
@@ -169,16 +170,19 @@ absl::Status CheckSettings(const KafkaSettings& settings) {
     absl::StatusOr<ConfHandle> conf = BuildConf(settings, {.role = role});
     if (!conf.ok()) return conf.status();
     // Some rules span properties and are only looked at when an instance is made.
-    auto client = KafkaClient::Create(
-        role == ClientRole::kProducer ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, *std::move(conf));
+    auto client =
+        KafkaClient::Create(role == ClientRole::kProducer ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER,
+                            settings, *std::move(conf));
     if (!client.ok()) return client.status();
   }
   return absl::OkStatus();
 }
 
 absl::StatusOr<std::unique_ptr<KafkaClient>> KafkaClient::Create(rd_kafka_type_t type,
+                                                                 const KafkaSettings& settings,
                                                                  ConfHandle conf) {
   std::unique_ptr<KafkaClient> client(new KafkaClient());
+  client->log_limit_ = settings.log_limit != nullptr ? settings.log_limit : DefaultLimit();
   rd_kafka_conf_set_log_cb(conf.get(), &KafkaClient::OnLog);
   rd_kafka_conf_set_opaque(conf.get(), client.get());
   char text[512] = "";
@@ -225,8 +229,9 @@ void KafkaClient::OnLog(const rd_kafka_t* client, int level, const char* facilit
     MutexLock lock(self->mutex_);
     self->problem_.assign(words);
   }
-  Limiter().Log(level <= 4 ? log::Level::kWarn : log::Level::kInfo, kind, "kafka client",
-                {{"kind", kind}, {"detail", words}});
+  const auto& limit = self != nullptr ? self->log_limit_ : DefaultLimit();
+  limit->Log(level <= 4 ? log::Level::kWarn : log::Level::kInfo, kind, "kafka client",
+             {{"kind", kind}, {"detail", words}});
 }
 
 }  // namespace spillway::ingest

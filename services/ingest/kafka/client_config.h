@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/base/mutex.h"
+#include "common/log/rate_limited.h"
 #include "services/ingest/kafka/handles.h"
 #include "services/ingest/kafka/kafka_settings.h"
 
@@ -44,12 +45,14 @@ absl::StatusOr<ConfHandle> BuildConf(const KafkaSettings& settings, const Client
 // Refuses at start what BuildConf or rd_kafka_new would refuse later, for all roles.
 absl::Status CheckSettings(const KafkaSettings& settings);
 
-// One librdkafka instance and the last trouble that it logged. Its log lines go to common/log, at
-// most one per kind and 10 s. Thread-safe as librdkafka is; every queue, topic and event taken
-// from it must be gone before it.
+// One librdkafka instance and the last trouble that it logged. Its log lines go to common/log,
+// through KafkaSettings::log_limit by their kind. Thread-safe as librdkafka is; every queue, topic
+// and event taken from it must be gone before it.
 class KafkaClient {
  public:
-  static absl::StatusOr<std::unique_ptr<KafkaClient>> Create(rd_kafka_type_t type, ConfHandle conf);
+  static absl::StatusOr<std::unique_ptr<KafkaClient>> Create(rd_kafka_type_t type,
+                                                             const KafkaSettings& settings,
+                                                             ConfHandle conf);
   ~KafkaClient();
   KafkaClient(const KafkaClient&) = delete;
   KafkaClient& operator=(const KafkaClient&) = delete;
@@ -64,6 +67,7 @@ class KafkaClient {
   KafkaClient() = default;
   static void OnLog(const rd_kafka_t* client, int level, const char* facility, const char* text);
 
+  std::shared_ptr<log::RateLimited> log_limit_;
   mutable Mutex mutex_;
   std::string problem_ SPILLWAY_GUARDED_BY(mutex_);
   RawClientHandle client_;

@@ -68,7 +68,7 @@ absl::StatusOr<ClusterInfo> ListTopics(const KafkaSettings& settings,
                                        std::chrono::milliseconds timeout) {
   absl::StatusOr<ConfHandle> conf = BuildConf(settings, {.role = ClientRole::kProber});
   if (!conf.ok()) return conf.status();
-  auto client = KafkaClient::Create(RD_KAFKA_CONSUMER, *std::move(conf));
+  auto client = KafkaClient::Create(RD_KAFKA_CONSUMER, settings, *std::move(conf));
   if (!client.ok()) return client.status();
   return ListTopics(**client, timeout);
 }

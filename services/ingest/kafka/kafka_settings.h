@@ -1,7 +1,10 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
+
+#include "common/log/rate_limited.h"
 
 namespace spillway::ingest {
 
@@ -15,6 +18,9 @@ struct KafkaSettings {
   std::map<std::string, std::string> properties;
   // The brokers are the embedded one, which answers a fetch only when its wait is over.
   bool embedded_broker = false;
+  // What the clients have to say of trouble goes through it: shared, because a broker that is away
+  // troubles them all. None: a line of a kind in 10 s.
+  std::shared_ptr<log::RateLimited> log_limit = nullptr;
 };
 
 }  // namespace spillway::ingest

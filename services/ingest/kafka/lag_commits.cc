@@ -16,7 +16,7 @@ absl::StatusOr<std::unique_ptr<LagCommits>> LagCommits::Create(const KafkaSettin
     return absl::InvalidArgumentError("kafka.group_id is empty: nothing to commit offsets under");
   absl::StatusOr<ConfHandle> conf = BuildConf(settings, {.role = ClientRole::kCommitter});
   if (!conf.ok()) return conf.status();
-  auto client = KafkaClient::Create(RD_KAFKA_CONSUMER, *std::move(conf));
+  auto client = KafkaClient::Create(RD_KAFKA_CONSUMER, settings, *std::move(conf));
   if (!client.ok()) return client.status();
   std::unique_ptr<LagCommits> commits(new LagCommits(options));
   commits->client_ = *std::move(client);

@@ -19,7 +19,7 @@ absl::StatusOr<std::unique_ptr<MetadataProber>> MetadataProber::Create(
     OnMetadata on_metadata) {
   absl::StatusOr<ConfHandle> conf = BuildConf(settings, {.role = ClientRole::kProber});
   if (!conf.ok()) return conf.status();
-  auto client = KafkaClient::Create(RD_KAFKA_CONSUMER, *std::move(conf));
+  auto client = KafkaClient::Create(RD_KAFKA_CONSUMER, settings, *std::move(conf));
   if (!client.ok()) return client.status();
   std::unique_ptr<MetadataProber> prober(new MetadataProber(options, std::move(on_metadata)));
   prober->client_ = *std::move(client);

@@ -23,7 +23,7 @@ absl::StatusOr<std::unique_ptr<PartitionConsumer>> PartitionConsumer::Create(
                            .queue_bytes = options.queue_bytes,
                            .fetch_max_bytes = options.fetch_max_bytes});
   if (!conf.ok()) return conf.status();
-  auto client = KafkaClient::Create(RD_KAFKA_CONSUMER, *std::move(conf));
+  auto client = KafkaClient::Create(RD_KAFKA_CONSUMER, settings, *std::move(conf));
   if (!client.ok()) return client.status();
   std::unique_ptr<PartitionConsumer> consumer(new PartitionConsumer());
   consumer->client_ = *std::move(client);

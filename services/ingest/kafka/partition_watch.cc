@@ -18,7 +18,7 @@ absl::StatusOr<std::unique_ptr<PartitionWatch>> PartitionWatch::Create(
     OnSeen on_seen) {
   absl::StatusOr<ConfHandle> conf = BuildConf(settings, {.role = ClientRole::kProber});
   if (!conf.ok()) return conf.status();
-  auto client = KafkaClient::Create(RD_KAFKA_CONSUMER, *std::move(conf));
+  auto client = KafkaClient::Create(RD_KAFKA_CONSUMER, settings, *std::move(conf));
   if (!client.ok()) return client.status();
   std::unique_ptr<PartitionWatch> watch(
       new PartitionWatch(options, clock, std::move(wanted), std::move(on_seen)));

@@ -86,7 +86,7 @@ absl::StatusOr<std::shared_ptr<KafkaClient>> Producer::NewClient() {
   by_key_ = PartitionerByName(name);
   rd_kafka_topic_conf_set_partitioner_cb(topic, &Producer::ChoosePartition);
   rd_kafka_topic_conf_set_opaque(topic, this);
-  auto client = KafkaClient::Create(RD_KAFKA_PRODUCER, *std::move(conf));
+  auto client = KafkaClient::Create(RD_KAFKA_PRODUCER, settings_, *std::move(conf));
   if (!client.ok()) return client.status();
   return std::shared_ptr<KafkaClient>(*std::move(client));
 }

@@ -26,7 +26,7 @@ Shard::Shard(Options options, const Clock& clock, PartitionConsumer& live, Parti
       core_(options.core, *this, sink),
       live_(live.NewReader(wake_fd_)),
       scans_(scans.NewReader(wake_fd_)),
-      rejects_(clock, std::chrono::seconds(10)) {}
+      rejects_(clock, options.log_interval) {}
 
 Shard::~Shard() {
   Stop();

@@ -34,6 +34,7 @@ class Shard final : private RecordSource {
   struct Options {
     ShardCore::Options core;
     size_t poll_records = 2'000;  // records taken from Kafka's client in one turn
+    std::chrono::milliseconds log_interval{10'000};  // what goes wrong again is logged once in it
   };
   // Read by the scraping thread.
   struct Metrics {
