@@ -90,8 +90,9 @@ TEST(SendAllocationTest, NorDoTheyForStalledClients) {
   constexpr size_t kEvents = 2000;
   std::vector<Ref<Frame>> frames;
   for (size_t i = 0; i < kEvents; ++i) {
+    // A key is always of the same slot.
     frames.push_back(
-        EventFrame("x", static_cast<uint32_t>(i % 3), static_cast<int64_t>(i), i % 100 + 1));
+        EventFrame("x", static_cast<uint32_t>(i % 100 % 3), static_cast<int64_t>(i), i % 100 + 1));
   }
   const auto deliver = [&] {
     for (size_t i = 0; i < kEvents; i += 20) {
