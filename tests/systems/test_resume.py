@@ -1,0 +1,223 @@
+"""A client that comes back where it was, on any edge: it gets what it missed, or is told what it does not get."""
+
+import random
+import threading
+import time
+
+import pytest
+import stack as stack_tool
+from client import Client
+from stack import token
+
+PARTITIONS = 3
+CHANNEL = "all"
+
+
+class Position:
+    """Where a client is in one channel, kept as docs/protocol-json.md says."""
+
+    def __init__(self):
+        self.entries = {}  # by source
+        self._sources = {}  # of this connection, by slot
+
+    def connected(self):
+        self._sources = {}
+
+    def take(self, message):
+        for entry in message.get("position", []):
+            self._sources[entry["slot"]] = entry["source"]
+            self._advance({name: value for name, value in entry.items() if name != "slot"})
+        if message["type"] == "event":
+            self._advance({"source": self._sources[message["slot"]], "offset": message["offset"]})
+        if message["type"] == "gap":
+            self._advance({"source": message["source"], "offset": message["to"]})
+
+    def _advance(self, entry):
+        old = self.entries.get(entry["source"], {})
+        if entry.get("offset", -2) <= old.get("offset", -3):
+            return
+        if "fp" in entry:
+            entry = {**entry, "fp_offset": entry["offset"]}
+        elif "fp" in old and "offset" in entry:
+            entry = {**entry, "fp": old["fp"], "fp_offset": old["fp_offset"]}
+        self.entries[entry["source"]] = entry
+
+    def claims(self):
+        return {CHANNEL: list(self.entries.values())}
+
+
+class Wanderer:
+    """One client on connections one after the other; what all of them brought."""
+
+    def __init__(self):
+        self.position = None
+        self.events, self.gaps, self.snapshots = [], [], []
+
+    def visit(self, edge, until, snapshot=False):
+        """Connects and goes on, until the condition holds of this client; then drops the connection."""
+        client = Client(edge.public, token=token())
+        command = {"type": "subscribe", "id": 1, "channels": [CHANNEL], "snapshot": snapshot}
+        if self.position is None:
+            self.position = Position()
+        else:
+            command["positions"] = self.position.claims()
+        self.position.connected()
+        client.send(command)
+        done = 0
+        deadline = time.monotonic() + 30
+        while not until(self):
+            assert time.monotonic() < deadline, (len(self.events), self.gaps, client.messages[-3:])
+            messages = list(client.messages)
+            for message in messages[done:]:
+                self._take(message)
+            if len(messages) == done:
+                time.sleep(0.005)
+            done = len(messages)
+        client.close()
+
+    def _take(self, message):
+        assert message["type"] != "error", message
+        self.position.take(message)
+        for kind, kept in (("event", self.events), ("gap", self.gaps), ("snapshot", self.snapshots)):
+            if message["type"] == kind:
+                kept.append(message)
+
+    def numbers(self, partition):
+        return [event["data"]["n"] for event in self.events if event["data"]["p"] == partition]
+
+
+class Feed:
+    """Numbered records to every partition, until stop()."""
+
+    def __init__(self, producer, topic, rate=200):
+        self.sent = 0
+        self._producer, self._topic, self._rate = producer, topic, rate
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self):
+        while not self._stopping.wait(1 / self._rate):
+            self.send()
+
+    def send(self):
+        for partition in range(PARTITIONS):
+            self._producer.send(self._topic, {"n": self.sent, "p": partition, "pad": "x" * 200}, partition=partition)
+        self.sent += 1
+
+    def stop(self):
+        self._stopping.set()
+        self._thread.join()
+        self._producer.flush()
+
+
+@pytest.fixture
+def start(kafka, make_topic, binaries, tmp_path, request):
+    stacks = []
+
+    def begin(edges=2, **history):
+        topic = make_topic(partitions=PARTITIONS)
+        stack = stack_tool.Stack(binaries, tmp_path, request.node.name)
+        request.node.spillway_processes = stack.processes
+        stacks.append(stack)
+        route = {"name": "all", "topics": [topic], "emit": [
+            {"channels": [CHANNEL], "type": "n", "key": "{/p}", "snapshot": {"mode": "by_key"}}]}
+        stack.nodes = [stack.ingest(config={"ingest": {
+            "kafka": {"brokers": kafka.bootstrap}, "routes": [route], "history": history}})]
+        stack.edges = [stack.edge(stack.nodes, name=f"edge{n}", config={"edge": {
+            "endpoints": [{"path": "/ws", "auth": {"secret": "${JWT_SECRET}"}}]}}) for n in range(edges)]
+        for edge in stack.edges:
+            edge.wait_ready()
+        stack.topic, stack.producer = topic, stack_tool.Producer(kafka)
+        return stack
+
+    yield begin
+    for stack in stacks:
+        stack.finish()
+
+
+def all_came(client, feed):
+    return lambda _: all(client.numbers(p)[-1:] == [feed.sent - 1] for p in range(PARTITIONS))
+
+
+def check(client, feed):
+    assert client.gaps == []
+    for partition in range(PARTITIONS):
+        numbers = client.numbers(partition)
+        assert numbers == list(range(numbers[0], feed.sent)), partition
+
+
+@pytest.mark.parametrize("history", [{}, {"bytes_per_partition": "64KiB"}], ids=["log", "kafka"])
+def test_nothing_is_lost_on_the_way_from_edge_to_edge(start, history):
+    """With a small log most of what a client missed has to be read from Kafka again."""
+    stack = start(**history)
+    choose = random.Random(1)
+    feed = Feed(stack.producer, stack.topic)
+    client = Wanderer()
+    client.visit(stack.edges[0], lambda c: len(c.events) >= 300)
+    for _ in range(6):
+        time.sleep(choose.uniform(0.1, 1.5))
+        seen = len(client.events)
+        client.visit(choose.choice(stack.edges), lambda c, seen=seen: len(c.events) > seen + choose.randrange(600))
+    feed.stop()
+    client.visit(stack.edges[1], all_came(client, feed))
+    check(client, feed)
+    if history:
+        assert stack.nodes[0].metrics().sum("spillway_ingest_rereads_total") > 0
+
+
+def test_an_edge_that_is_killed_costs_its_clients_nothing(start):
+    stack = start()
+    feed = Feed(stack.producer, stack.topic)
+    client = Wanderer()
+
+    def killed(c):
+        if len(c.events) < 500:
+            return False
+        if stack.edges[0].process.running:
+            stack.edges[0].process.kill()
+        return True
+
+    client.visit(stack.edges[0], killed)
+    time.sleep(1)
+    feed.stop()
+    client.visit(stack.edges[1], all_came(client, feed))
+    check(client, feed)
+
+
+def test_what_cannot_be_had_is_told_and_a_snapshot_follows(start):
+    stack = start(edges=1, bytes_per_partition="64KiB", reread_records=0)
+    feed = Feed(stack.producer, stack.topic)
+    client = Wanderer()
+    client.visit(stack.edges[0], lambda c: len(c.events) >= 300)
+    feed.stop()
+    for _ in range(2000):
+        feed.send()
+    stack.producer.flush()
+    last = feed.sent - 1
+    client.visit(stack.edges[0], lambda c: any(s["last"] for s in c.snapshots), snapshot=True)
+    assert {gap["reason"] for gap in client.gaps} == {"limit"}
+    assert len(client.gaps) == PARTITIONS
+    for gap in client.gaps:
+        before = [e for e in client.events if e["slot"] == gap["slot"] and e["offset"] >= gap["from"]]
+        assert before == []
+        assert gap["to"] == last  # numbers are offsets here: everything up to the snapshot
+    keys = {event["key"]: event["data"]["n"] for piece in client.snapshots for event in piece["events"]}
+    assert keys == {str(p): last for p in range(PARTITIONS)}
+    assert client.snapshots[-1]["complete"]
+    feed.send()
+    stack.producer.flush()
+    client.visit(stack.edges[0], all_came(client, feed))
+    assert [client.numbers(p)[-1] for p in range(PARTITIONS)] == [last + 1] * PARTITIONS
+
+
+def test_a_malformed_position_is_refused_by_name(start):
+    stack = start(edges=1)
+    client = Client(stack.edges[0].public, token=token())
+    client.send({"type": "subscribe", "id": 7, "channels": [CHANNEL], "positions": {CHANNEL: [{"source": "x/0@0"}]}})
+    error = client.wait_type("error")[0]
+    assert (error["id"], error["code"]) == (7, "bad_position")
+    client.send({"type": "subscribe", "id": 8, "channels": [CHANNEL], "positions": {
+        CHANNEL: [{"source": "nothing/0@0", "offset": 5}]}})  # of a topic that feeds it no more: nothing is missed there
+    assert client.wait_type("subscribed")[0]["id"] == 8
+    client.close()
