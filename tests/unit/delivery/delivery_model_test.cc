@@ -140,12 +140,8 @@ TEST(DeliveryModel, ResumesOfSlowClients) {
             .resumes = true});
 }
 TEST(DeliveryModel, ResumesWhileItGrows) {
-  RunSeeds({.ingests = 3,
-            .stall = true,
-            .cut = true,
-            .grow = true,
-            .restart = true,
-            .resumes = true});
+  RunSeeds(
+      {.ingests = 3, .stall = true, .cut = true, .grow = true, .restart = true, .resumes = true});
 }
 TEST(DeliveryModel, NewRoutes) {
   RunSeeds({.ingests = 3, .kill = true, .cut = true, .routes = true});
