@@ -91,7 +91,8 @@ TEST(EdgeEvent, RacingThreadsAgreeOnOneFrame) {
 }
 
 TEST(EdgeEvent, HasRoomForAsManyVariantsAsThereAre) {
-  const wire::EventView view = ViewOf({"a", "b", "c"}, "1");
+  const std::vector<std::string> channels = {"a", "b", "c"};  // the view points to them
+  const wire::EventView view = ViewOf(channels, "1");
   const size_t least = EdgeEvent::Make(view, 1, 1)->cost();
   EXPECT_EQ(EdgeEvent::Make(view, 1, 3)->cost(), least + 3 * 2 * sizeof(void*));
   const Ref<EdgeEvent> event = EdgeEvent::Make(view, 1, 1);
