@@ -230,12 +230,12 @@ def burst(context):
         yield "", figures, report
 
 
-@scenario("update frequency: 1,000 clients on 5 of 50 channels each, 20 keys a channel, 100,000 events for them a second; all subscribed at one frequency")
+@scenario("update frequency: 1,000 clients on 5 of 50 channels each, 2 keys a channel, 100,000 events for them a second; all subscribed at one frequency")
 def lanes(context):
     for frequency in ("high", "normal", "low", "background"):
         with Stack(context, edge={"channels": [{"pattern": "load:*", "frequency": frequency}]}) as stack:
             report = stack.load(clients=1000, connect_rate=4000, **context.times, silence=6, stream=stream(
-                channel="load:{n}", channels=50, per_client=5, keys=20, via="ephemeral", rate=1000))
+                channel="load:{n}", channels=50, per_client=5, keys=2, via="ephemeral", rate=1000))
             fig.connected(report)
             figures = {**fig.window(report), **fig.checks(report)}
             figures["wire_bytes_per_second"] = report["window"]["bytes"] / report["window"]["seconds"] / 2 ** 20
