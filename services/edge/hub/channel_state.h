@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -38,6 +39,12 @@ struct JoinSlot {
   // What it missed and does not get, up to the snapshot that is being read in its place, begins
   // here; kNow: there is nothing.
   int64_t lost_from = kNow;
+
+  // Begins where its client was, or, if it is not taken up again, at `now`.
+  void Begin(int64_t now) {
+    phase = Phase::kCursor;
+    at = from == kNow ? now : from;
+  }
 };
 
 // A subscription on its way to being live.
@@ -117,6 +124,9 @@ struct ChannelSlot {
   int64_t floor = -1;  // the ring holds everything after max(base, floor)
   int64_t told = -1;   // position in the last checkpoint
   bool snapshot = false;
+
+  // The ring holds everything of the channel after it.
+  int64_t held_after() const { return std::max(base, floor); }
 };
 
 // A range of a slot that nobody will get.

@@ -152,7 +152,7 @@ void HubShard::OnInterest(std::string_view name, SlotNumber number, int64_t afte
   slot->known = true;
   slot->base = after;
   // Whoever is live already subscribed before the partition could be served.
-  const PositionEntry entry = EntryOf(number, false, std::max(after, slot->floor));
+  const PositionEntry entry = EntryOf(number, false, slot->held_after());
   Tell(*channel,
        [&](const EventEncoder& encoder) { return encoder.EncodeJoined(channel->name, entry); });
   AdvanceAll(*channel, now);
@@ -172,8 +172,7 @@ void HubShard::OnGap(SlotNumber number, int64_t from, int64_t to, std::string_vi
   if (number < taken_.size() && from <= taken_[number] + 1) {
     taken_[number] = std::max(taken_[number], to);
   }
-  const PositionEntry entry = EntryOf(number, false, to);
-  const GapInfo gap{number, entry.source, from, to, reason};
+  const GapInfo gap{number, SourceOf(number), from, to, reason};
   const auto note = std::make_shared<const GapNote>(GapNote{number, from, to, std::string(reason)});
   std::vector<ChannelState*> affected;
   for (auto& [name, channel] : channels_) {

@@ -87,8 +87,7 @@ bool HubShard::AwaitCoverage(ChannelState& channel, Subscription& subscription, 
     const ChannelSlot* slot = channel.FindSlot(place.slot);
     if (place.phase == JoinSlot::Phase::kPending && slot->known &&
         !(join.wants_snapshot && slot->snapshot)) {
-      place.phase = JoinSlot::Phase::kCursor;
-      place.at = place.from != JoinSlot::kNow ? place.from : std::max(slot->base, slot->floor);
+      place.Begin(slot->held_after());
     }
   }
   join.announced = true;
@@ -117,15 +116,14 @@ bool HubShard::PlacePending(ChannelState& channel, Subscription& subscription, M
     if (place.phase != JoinSlot::Phase::kPending) continue;
     const ChannelSlot* slot = channel.FindSlot(place.slot);
     if (!slot->known) continue;
-    const int64_t held_after = std::max(slot->base, slot->floor);
+    const int64_t held_after = slot->held_after();
     if (snapshot && slot->snapshot && whole) {
       // As fresh as this worker: then the ring need not reach far back.
       to_read.emplace_back(place.slot, std::max(held_after, worker_at(place.slot)));
       place.phase = JoinSlot::Phase::kReading;
       continue;
     }
-    place.phase = JoinSlot::Phase::kCursor;
-    place.at = place.from != JoinSlot::kNow ? place.from : held_after;
+    place.Begin(held_after);
     join.ring_next = 0;
     const Ref<Frame> frame = variants_[subscription.variant].encoder->EncodeJoined(
         channel.name, EntryOf(place.slot, false, place.at));
@@ -192,7 +190,7 @@ void HubShard::TakeSnapshot(ChannelState& channel, Subscription& subscription,
       // No snapshot of this slot: from what this worker has taken in by now.
       const ChannelSlot* slot = channel.FindSlot(as_of.slot);
       place->at = worker_at(as_of.slot);
-      if (slot != nullptr) place->at = std::max({place->at, slot->base, slot->floor});
+      if (slot != nullptr) place->at = std::max(place->at, slot->held_after());
     } else {
       PositionEntry entry = EntryOf(as_of.slot, false, as_of.upto);
       entry.fingerprint = as_of.fingerprint;
@@ -262,9 +260,8 @@ void HubShard::TakeHistory(ChannelState& channel, Subscription& subscription,
       StartOver(channel, subscription, gap.reason);
       return;
     }
-    const PositionEntry entry = EntryOf(gap.slot, false, gap.to);
     SendGap(subscription, *channel.traits,
-            {gap.slot, entry.source, std::max(gap.from, place->at + 1), gap.to, gap.reason});
+            {gap.slot, SourceOf(gap.slot), std::max(gap.from, place->at + 1), gap.to, gap.reason});
     place->at = gap.to;
   }
   for (const Ref<EdgeEvent>& event : result.events) {
@@ -278,15 +275,14 @@ void HubShard::TakeHistory(ChannelState& channel, Subscription& subscription,
     join.ring_next = 0;
     if (result.failed) {
       const ChannelSlot* slot = channel.FindSlot(as_of.slot);
-      const int64_t held_after = slot == nullptr ? place->at : std::max(slot->base, slot->floor);
+      const int64_t held_after = slot == nullptr ? place->at : slot->held_after();
       if (held_after > place->at) {
         if (MayStartOver(channel, join, as_of.slot)) {
           StartOver(channel, subscription, "limit");
           return;
         }
-        const PositionEntry entry = EntryOf(as_of.slot, false, held_after);
         SendGap(subscription, *channel.traits,
-                {as_of.slot, entry.source, place->at + 1, held_after, "limit"});
+                {as_of.slot, SourceOf(as_of.slot), place->at + 1, held_after, "limit"});
         place->at = held_after;
       }
     } else {
@@ -315,7 +311,7 @@ bool HubShard::CatchUp(ChannelState& channel, Subscription& subscription) {
     reading = reading || place.phase == JoinSlot::Phase::kReading;
     if (place.phase != JoinSlot::Phase::kCursor) continue;
     const ChannelSlot* slot = channel.FindSlot(place.slot);
-    if (place.at >= std::max(slot->base, slot->floor)) continue;
+    if (place.at >= slot->held_after()) continue;
     beyond_ring.emplace_back(place.slot, place.at);
     place.phase = JoinSlot::Phase::kReading;
   }
@@ -339,9 +335,9 @@ bool HubShard::CatchUp(ChannelState& channel, Subscription& subscription) {
       DeliverTo(subscription, *channel.traits, *entry.event, entry.channel_index);
     } else {
       const GapNote& gap = *entry.gap;
-      SendGap(subscription, *channel.traits,
-              {gap.slot, EntryOf(gap.slot, false, gap.to).source, std::max(gap.from, place->at + 1),
-               gap.to, gap.reason});
+      SendGap(
+          subscription, *channel.traits,
+          {gap.slot, SourceOf(gap.slot), std::max(gap.from, place->at + 1), gap.to, gap.reason});
     }
     place->at = entry.last_offset();
   }

@@ -46,7 +46,7 @@ void HubShard::StartOver(ChannelState& channel, Subscription& subscription,
       place.phase = JoinSlot::Phase::kReading;
       // Not from before what the client has, either.
       to_read.emplace_back(place.slot,
-                           std::max({slot->base, slot->floor, worker_at(place.slot), unsent - 1}));
+                           std::max({slot->held_after(), worker_at(place.slot), unsent - 1}));
     } else {
       // Keeps no snapshot: it goes on, and asks again for what was under way.
       place.at = unsent - 1;
@@ -63,9 +63,8 @@ void HubShard::TellLost(const ChannelState& channel, const Subscription& subscri
                         JoinSlot& place) {
   const int64_t from = std::exchange(place.lost_from, JoinSlot::kNow);
   if (from == JoinSlot::kNow || place.at < from) return;
-  const PositionEntry entry = EntryOf(place.slot, false, place.at);
   SendGap(subscription, *channel.traits,
-          {place.slot, entry.source, from, place.at, subscription.join->lost_reason});
+          {place.slot, SourceOf(place.slot), from, place.at, subscription.join->lost_reason});
 }
 
 }  // namespace spillway::edge

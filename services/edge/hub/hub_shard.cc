@@ -142,11 +142,7 @@ HubShard::SubscribeResult HubShard::Subscribe(Subscriber* subscriber, std::strin
   for (const ChannelSlot& slot : channel.slots) {
     JoinSlot& place = join.slots.emplace_back(PlaceFor(slot, join));
     if (slot.known && !(join.wants_snapshot && slot.snapshot)) {
-      place.phase = JoinSlot::Phase::kCursor;
-      // From now on, if nothing older was asked for.
-      place.at = place.from != JoinSlot::kNow
-                     ? place.from
-                     : std::max({slot.base, slot.floor, worker_at(slot.slot)});
+      place.Begin(std::max(slot.held_after(), worker_at(slot.slot)));
     }
   }
   ++subscriptions_;

@@ -76,11 +76,7 @@ bool ShardCore::FillHistory(const PendingRead& read, ReadResult* result, MonoTim
 ShardCore::HistoryPlace ShardCore::PlaceHistory(Slot& slot, uint64_t channel, int64_t after,
                                                 ReadResult* result, MonoTime now) {
   const auto tell_gap = [&](int64_t to, std::string_view reason) {
-    v1::Gap& gap = result->gaps.emplace_back();
-    gap.set_slot(slot.info.id);
-    gap.set_from(after + 1);
-    gap.set_to(to);
-    gap.set_reason(std::string(reason));
+    result->gaps.push_back(MakeGap(slot.info.id, after + 1, to, reason));
     ++counters_.gaps;
     after = to;
   };

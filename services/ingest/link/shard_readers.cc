@@ -12,15 +12,6 @@ namespace {
 
 constexpr int64_t kNone = std::numeric_limits<int64_t>::max();
 
-v1::Gap MakeGap(SlotId slot, int64_t from, int64_t to, std::string_view reason) {
-  v1::Gap gap;
-  gap.set_slot(slot);
-  gap.set_from(from);
-  gap.set_to(to);
-  gap.set_reason(std::string(reason));
-  return gap;
-}
-
 }  // namespace
 
 void ShardCore::Refuse(LinkId link, const v1::Attach& attach, std::string_view code,

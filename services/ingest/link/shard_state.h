@@ -14,6 +14,16 @@
 
 namespace spillway::ingest {
 
+// A range of a slot that cannot be had; `reason` is one of docs/protocol-json.md.
+inline v1::Gap MakeGap(SlotId slot, int64_t from, int64_t to, std::string_view reason) {
+  v1::Gap gap;
+  gap.set_slot(slot);
+  gap.set_from(from);
+  gap.set_to(to);
+  gap.set_reason(std::string(reason));
+  return gap;
+}
+
 // Kafka read again for history reads that begin below the log: all who are within its window share
 // it, whatever their channels. It goes on only while somebody asks.
 struct ShardCore::Reread {

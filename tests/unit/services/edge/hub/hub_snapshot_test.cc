@@ -11,7 +11,20 @@ using std::chrono::milliseconds;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-class HubSnapshot : public HubTest {};
+class HubSnapshot : public HubTest {
+ protected:
+  // Its snapshot, read 1, comes in pieces of two events.
+  void SubscribeWithSmallPieces() {
+    HubShard::Options options;
+    options.snapshot_piece_events = 2;
+    Build(options);
+    Slots(1, {0});
+    Progress(0, 9);
+    Subscribe(client_, /*snapshot=*/true);
+    Interest(9);
+    client_.Take();
+  }
+};
 
 TEST_F(HubSnapshot, ASnapshotGoesFirst) {
   Slots(1, {0});
@@ -187,28 +200,14 @@ TEST_F(HubSnapshot, ASnapshotLeavesOutTheSourcesOfTopicsThatAreGone) {
 }
 
 TEST_F(HubSnapshot, ALongSnapshotComesInPieces) {
-  HubShard::Options options;
-  options.snapshot_piece_events = 2;
-  Build(options);
-  Slots(1, {0});
-  Progress(0, 9);
-  Subscribe(client_, /*snapshot=*/true);
-  Interest(9);
-  client_.Take();
+  SubscribeWithSmallPieces();
   Answer(1, 0, {1, 2, 3, 4, 5}, 9);
   EXPECT_THAT(client_.Take(), ElementsAre("snapshot 0:1 0:2", "snapshot 0:3 0:4",
                                           "snapshot 0:5 as of 0:9 complete"));
 }
 
 TEST_F(HubSnapshot, ASlowClientPullsItsSnapshot) {
-  HubShard::Options options;
-  options.snapshot_piece_events = 2;
-  Build(options);
-  Slots(1, {0});
-  Progress(0, 9);
-  Subscribe(client_, /*snapshot=*/true);
-  Interest(9);
-  client_.Take();
+  SubscribeWithSmallPieces();
   client_.pulls = 1;
   Answer(1, 0, {1, 2, 3}, 9);
   EXPECT_THAT(client_.Take(), ElementsAre("snapshot 0:1 0:2"));

@@ -45,6 +45,12 @@ class PastTheLog : public ReadTest {
     }
   }
   static ShardCore::Options Options() { return SmallLog(2); }
+  // What is read again has a window of so many records.
+  void StartWithWindow(size_t records) {
+    ShardCore::Options options = Options();
+    options.reread_window_bytes = records * EventRecord(100, "c", "{}", 1).cost();
+    Start(options);
+  }
 };
 
 TEST_F(PastTheLog, KafkaIsReadAgain) {
@@ -123,9 +129,7 @@ TEST_F(PastTheLog, StopsWhenNobodyAsks) {
 }
 
 TEST_F(PastTheLog, ItDoesNotReadFarAheadOfThoseWhoAsk) {
-  ShardCore::Options options = Options();
-  options.reread_window_bytes = 8 * EventRecord(100, "c", "{}", 1).cost();
-  Start(options);
+  StartWithWindow(8);
   History(1, 10, 0);
   Pump();
   Scanned(11);
@@ -140,13 +144,11 @@ TEST_F(PastTheLog, ItDoesNotReadFarAheadOfThoseWhoAsk) {
 }
 
 TEST_F(PastTheLog, TheWindowIsBounded) {
-  ShardCore::Options options = Options();
-  options.reread_window_bytes = 4 * EventRecord(100, "c", "{}", 1).cost();
-  Start(options);
+  StartWithWindow(4);
   History(1, 0, 0);
   Pump();
   for (int64_t offset = 1; offset < 50; ++offset) Scanned(offset);
-  EXPECT_LE(core_->reread_bytes(), options.reread_window_bytes);
+  EXPECT_LE(core_->reread_bytes(), 4 * EventRecord(100, "c", "{}", 1).cost());
   Pump();
   EXPECT_EQ(Answer(1), "none yet") << "what it needs went by: it is read once more";
   EXPECT_THAT(source_.Take(), ElementsAre("scan 1 from 1", "stop scan 1", "scan 1 from 1"));
