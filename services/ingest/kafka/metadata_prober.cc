@@ -8,11 +8,16 @@
 
 namespace spillway::ingest {
 namespace {
-constexpr size_t kBatch = 256;
+bool NoAnswer(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
+}
 }  // namespace
 
 MetadataProber::MetadataProber(const Options& options, OnMetadata on_metadata)
-    : options_(options), on_metadata_(std::move(on_metadata)), schedule_(options.schedule) {}
+    : options_(options),
+      on_metadata_(std::move(on_metadata)),
+      schedule_(options.schedule),
+      lookups_({.silence = options.request_timeout}) {}
 
 absl::StatusOr<std::unique_ptr<MetadataProber>> MetadataProber::Create(
     const KafkaSettings& settings, const Options& options, TopicSelection selection,
@@ -64,7 +69,7 @@ void MetadataProber::RefreshSoon() {
 }
 
 void MetadataProber::Resolve(std::string_view topic, int32_t partition, BoundsCallback callback) {
-  Lookup lookup;
+  OffsetLookup lookup;
   lookup.topic = std::string(topic);
   lookup.partition = partition;
   lookup.on_bounds = std::move(callback);
@@ -73,7 +78,7 @@ void MetadataProber::Resolve(std::string_view topic, int32_t partition, BoundsCa
 
 void MetadataProber::ResolveTime(std::string_view topic, int32_t partition, int64_t unix_ms,
                                  OffsetCallback callback) {
-  Lookup lookup;
+  OffsetLookup lookup;
   lookup.topic = std::string(topic);
   lookup.partition = partition;
   lookup.time = std::max<int64_t>(unix_ms, 0);
@@ -81,7 +86,7 @@ void MetadataProber::ResolveTime(std::string_view topic, int32_t partition, int6
   Enqueue(std::move(lookup));
 }
 
-void MetadataProber::Enqueue(Lookup lookup) {
+void MetadataProber::Enqueue(OffsetLookup lookup) {
   absl::Status refusal = absl::ResourceExhaustedError("too many offset look-ups wait for Kafka");
   {
     MutexLock lock(mutex_);
@@ -89,8 +94,7 @@ void MetadataProber::Enqueue(Lookup lookup) {
       refusal = absl::CancelledError("shutting down");
     } else if (pending_ < options_.max_pending) {
       ++pending_;
-      std::string topic = lookup.topic;
-      lookups_[std::move(topic)].push_back(std::move(lookup));
+      fresh_.push_back(std::move(lookup));
       wake_.NotifyAll();
       return;
     }
@@ -98,14 +102,9 @@ void MetadataProber::Enqueue(Lookup lookup) {
   lookup.Fail(refusal);
 }
 
-void MetadataProber::Lookup::Fail(const absl::Status& status) {
-  if (on_bounds) on_bounds(status);
-  if (on_offset) on_offset(status);
-}
-
 void MetadataProber::Run() {
   while (true) {
-    std::vector<Lookup> batch;
+    std::vector<OffsetLookup> fresh;
     ProbeSchedule::Action action = ProbeSchedule::Action::kNone;
     {
       MutexLock lock(mutex_);
@@ -113,25 +112,27 @@ void MetadataProber::Run() {
         if (refresh_soon_) schedule_.RefreshSoon();
         refresh_soon_ = false;
         action = schedule_.Due(std::chrono::steady_clock::now());
-        if (action != ProbeSchedule::Action::kNone || !lookups_.empty()) break;
+        if (action != ProbeSchedule::Action::kNone || !fresh_.empty() || !lookups_.empty()) break;
         wake_.WaitUntil(mutex_, schedule_.NextDeadline());
       }
       if (stopping_) break;
-      batch = TakeBatch();
+      fresh.swap(fresh_);
     }
-    // A probe that is due goes first: look-ups can be slow when a broker is.
+    // A probe that is due goes first: look-ups can be slow when a broker is. They are sorted by
+    // what it says.
     if (action == ProbeSchedule::Action::kRefresh) Refresh();
     if (action == ProbeSchedule::Action::kLiveness) CheckLiveness();
-    if (!batch.empty()) AnswerBatch(std::move(batch));
+    Sort(std::move(fresh));
+    if (!lookups_.empty()) Answer(lookups_.Next(std::chrono::steady_clock::now()));
   }
-  std::map<std::string, std::vector<Lookup>> left;
+  std::vector<OffsetLookup> left;
   {
     MutexLock lock(mutex_);
-    left.swap(lookups_);
+    left.swap(fresh_);
   }
-  for (auto& [topic, lookups] : left) {
-    for (Lookup& lookup : lookups) lookup.Fail(absl::CancelledError("shutting down"));
-  }
+  Sort(std::move(left));
+  for (const OffsetLookup& lookup : lookups_.TakeAll())
+    lookup.Fail(absl::CancelledError("shutting down"));
 }
 
 void MetadataProber::Refresh() {
@@ -215,59 +216,65 @@ void MetadataProber::ReportDown(const absl::Status& status) {
   if (news) on_metadata_(metadata_);
 }
 
-std::vector<MetadataProber::Lookup> MetadataProber::TakeBatch() {
-  std::vector<Lookup> batch;
-  if (lookups_.empty()) return batch;
-  const auto it = lookups_.begin();
-  std::vector<Lookup> rest;
-  std::set<int32_t> partitions;
-  for (Lookup& lookup : it->second) {
-    const bool fits = batch.empty() || (batch.size() < kBatch && !batch.front().alone &&
-                                        !lookup.alone && !partitions.contains(lookup.partition));
-    if (fits) {
-      partitions.insert(lookup.partition);
-      batch.push_back(std::move(lookup));
-    } else {
-      rest.push_back(std::move(lookup));
-    }
+int32_t MetadataProber::LeaderOf(const std::string& topic, int32_t partition) const {
+  const auto known = std::lower_bound(
+      metadata_.topics.begin(), metadata_.topics.end(), topic,
+      [](const TopicInfo& info, const std::string& name) { return info.name < name; });
+  if (known == metadata_.topics.end() || known->name != topic || partition < 0 ||
+      static_cast<size_t>(partition) >= known->leaders.size()) {
+    return LookupQueue::kUnknownLeader;
   }
-  pending_ -= batch.size();
-  if (rest.empty())
-    lookups_.erase(it);
-  else
-    it->second = std::move(rest);
-  return batch;
+  const int32_t leader = known->leaders[static_cast<size_t>(partition)];
+  return leader < 0 ? LookupQueue::kNoLeader : leader;
 }
 
-void MetadataProber::AnswerBatch(std::vector<Lookup> batch) {
-  if (!schedule_.up()) {  // asking would only hold up the probes
-    for (Lookup& lookup : batch) lookup.Fail(absl::UnavailableError(metadata_.reason));
+void MetadataProber::Sort(std::vector<OffsetLookup> fresh) {
+  for (OffsetLookup& lookup : fresh) {
+    const int32_t leader = LeaderOf(lookup.topic, lookup.partition);
+    lookups_.Add(leader, std::move(lookup));
+  }
+}
+
+void MetadataProber::Answer(LookupQueue::Batch batch) {
+  {
+    MutexLock lock(mutex_);
+    pending_ -= batch.lookups.size();
+  }
+  absl::Status refusal;
+  if (!schedule_.up())  // asking would only hold up the probes
+    refusal = absl::UnavailableError(metadata_.reason);
+  else if (batch.silent)
+    refusal = absl::UnavailableError(batch.leader == LookupQueue::kNoLeader
+                                         ? "the partition has no leader"
+                                         : "the partition's leader does not answer");
+  if (!refusal.ok()) {
+    RefreshSoon();  // another may lead by now
+    for (const OffsetLookup& lookup : batch.lookups) lookup.Fail(refusal);
     return;
   }
   std::vector<OffsetQuery> firsts;  // the log's start, or the time that was asked for
   std::vector<OffsetQuery> ends;
-  for (const Lookup& lookup : batch) {
+  for (const OffsetLookup& lookup : batch.lookups) {
     firsts.push_back({lookup.topic, lookup.partition, lookup.on_bounds ? kLogStart : lookup.time});
     ends.push_back({lookup.topic, lookup.partition, kLogEnd});
   }
   const auto first = LookUpOffsets(*client_, firsts, options_.request_timeout);
-  const auto end = LookUpOffsets(*client_, ends, options_.request_timeout);
-  for (size_t i = 0; i < batch.size(); ++i) {
-    Lookup& lookup = batch[i];
+  const auto unanswered = [](const absl::StatusOr<int64_t>& one) { return NoAnswer(one.status()); };
+  const bool silent = std::all_of(first.begin(), first.end(), unanswered);
+  const auto end = silent ? first : LookUpOffsets(*client_, ends, options_.request_timeout);
+  if (silent || std::all_of(end.begin(), end.end(), unanswered)) {
+    lookups_.OnSilent(batch.leader, std::chrono::steady_clock::now());
+    RefreshSoon();  // another may lead by now
+  }
+  for (size_t i = 0; i < batch.lookups.size(); ++i) {
+    const OffsetLookup& lookup = batch.lookups[i];
     const absl::Status& status = first[i].ok() ? end[i].status() : first[i].status();
-    if (!status.ok()) {
-      // One leader that does not answer fails the call for all: the others shall not suffer.
-      if (batch.size() > 1 && !absl::IsNotFound(status)) {
-        lookup.alone = true;
-        Enqueue(std::move(lookup));
-      } else {
-        if (absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status)) RefreshSoon();
-        lookup.Fail(status);
-      }
-      continue;
-    }
-    if (lookup.on_bounds) lookup.on_bounds(PartitionBounds{.begin = *first[i], .end = *end[i]});
-    if (lookup.on_offset) lookup.on_offset(*first[i] >= 0 ? *first[i] : *end[i]);
+    if (!status.ok())
+      lookup.Fail(status);
+    else if (lookup.on_bounds)
+      lookup.on_bounds(PartitionBounds{.begin = *first[i], .end = *end[i]});
+    else if (lookup.on_offset)
+      lookup.on_offset(*first[i] >= 0 ? *first[i] : *end[i]);
   }
 }
 

@@ -3,7 +3,6 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -14,6 +13,7 @@
 #include "common/base/mutex.h"
 #include "services/ingest/kafka/cluster_query.h"
 #include "services/ingest/kafka/kafka_settings.h"
+#include "services/ingest/kafka/lookup_queue.h"
 #include "services/ingest/kafka/probe_schedule.h"
 
 namespace spillway::ingest {
@@ -30,11 +30,6 @@ struct Metadata {
   std::vector<std::string> denied;   // wanted by name, and not allowed
   // Wanted or matching, and in another kind of trouble (the status says which).
   std::vector<TopicInfo> troubled;
-};
-
-struct PartitionBounds {
-  int64_t begin = 0;  // first offset that can be read
-  int64_t end = 0;    // last stable offset: the one after the last record that read_committed sees
 };
 
 // Which topics are of interest.
@@ -82,8 +77,9 @@ class MetadataProber {
   void RefreshSoon();
 
   // Asks the partition's leader for its bounds; never from a cache. NOT_FOUND: no such topic or
-  // partition; UNAVAILABLE / DEADLINE_EXCEEDED: try again; RESOURCE_EXHAUSTED: too many wait;
-  // CANCELLED: stopped. What cannot be asked is answered at once, on the caller's thread.
+  // partition; UNAVAILABLE / DEADLINE_EXCEEDED: try again. A leader that does not answer holds up
+  // the look-ups at others for request_timeout, once in two of them. RESOURCE_EXHAUSTED: too many
+  // wait; CANCELLED: stopped. What cannot be asked is answered at once, on the caller's thread.
   void Resolve(std::string_view topic, int32_t partition, BoundsCallback callback);
   // The offset of the first record that is not older than `unix_ms`; the end if there is none. The
   // embedded broker knows no times and always answers the end.
@@ -91,26 +87,17 @@ class MetadataProber {
                    OffsetCallback callback);
 
  private:
-  struct Lookup {
-    std::string topic;
-    int32_t partition = 0;
-    int64_t time = kLogEnd;  // kLogEnd: bounds are asked for
-    bool alone = false;      // asked again by itself after its batch failed
-    BoundsCallback on_bounds;
-    OffsetCallback on_offset;
-    void Fail(const absl::Status& status);
-  };
-
   MetadataProber(const Options& options, OnMetadata on_metadata);
 
   void Run();
   void Refresh();
   void CheckLiveness();
   void ReportDown(const absl::Status& status);
-  void Enqueue(Lookup lookup);
-  // Takes look-ups of one topic, each partition once.
-  std::vector<Lookup> TakeBatch() SPILLWAY_REQUIRES(mutex_);
-  void AnswerBatch(std::vector<Lookup> batch);
+  void Enqueue(OffsetLookup lookup);
+  // What was asked for since the last time goes to its leader's queue.
+  void Sort(std::vector<OffsetLookup> fresh);
+  int32_t LeaderOf(const std::string& topic, int32_t partition) const;
+  void Answer(LookupQueue::Batch batch);
 
   const Options options_;
   const OnMetadata on_metadata_;
@@ -124,11 +111,12 @@ class MetadataProber {
   bool stopping_ SPILLWAY_GUARDED_BY(mutex_) = false;
   bool refresh_soon_ SPILLWAY_GUARDED_BY(mutex_) = false;
   std::shared_ptr<const TopicSelection> selection_ SPILLWAY_GUARDED_BY(mutex_);
-  std::map<std::string, std::vector<Lookup>> lookups_ SPILLWAY_GUARDED_BY(mutex_);
-  size_t pending_ SPILLWAY_GUARDED_BY(mutex_) = 0;
+  std::vector<OffsetLookup> fresh_ SPILLWAY_GUARDED_BY(mutex_);
+  size_t pending_ SPILLWAY_GUARDED_BY(mutex_) = 0;  // fresh ones, and those in lookups_
 
   // The thread's own.
   ProbeSchedule schedule_;
+  LookupQueue lookups_;
   Metadata metadata_;
   bool reported_ = false;
   std::thread thread_;

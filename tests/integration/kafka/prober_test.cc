@@ -155,6 +155,30 @@ TEST_F(ProberTest, ResolvesManyAtOnce) {
   }
 }
 
+// A broker that is away led half of a topic: the other half does not wait for question after
+// question to it.
+TEST_F(ProberTest, ALeaderThatIsAwayHoldsUpNobodyElse) {
+  broker_ = *EmbeddedBroker::Start({.brokers = 2, .topics = {{"halves", 40}}});
+  settings_.brokers = broker_->bootstrap();
+  for (int partition = 0; partition < 40; ++partition)
+    ASSERT_TRUE(broker_->SetLeader("halves", partition, partition < 20 ? 1 : 2).ok());
+  auto prober = NewProber({});
+  ASSERT_TRUE(reports_.WaitFor([](const Metadata& metadata) { return metadata.up; }));
+  broker_->SetBrokerDown(1);
+  std::vector<std::future<absl::StatusOr<PartitionBounds>>> answers;
+  for (int32_t partition = 0; partition < 40; ++partition) {
+    auto promise = std::make_shared<std::promise<absl::StatusOr<PartitionBounds>>>();
+    answers.push_back(promise->get_future());
+    prober->Resolve("halves", partition, [promise](absl::StatusOr<PartitionBounds> bounds) {
+      promise->set_value(std::move(bounds));
+    });
+  }
+  for (size_t i = 0; i < answers.size(); ++i) {
+    ASSERT_EQ(answers[i].wait_for(std::chrono::seconds(20)), std::future_status::ready) << i;
+    EXPECT_EQ(answers[i].get().ok(), i >= 20) << i;
+  }
+}
+
 TEST_F(ProberTest, TimeWithoutARecordResolvesToTheEnd) {
   WriteNumbers("ticks", 0, 5);
   auto prober = NewProber({});
