@@ -30,6 +30,10 @@ FIGURES = {
     "expected": None, "lost": None, "duplicates": None, "out_of_order": None, "unexpected": None, "told_gaps": None,
     "errors": None, "connections_lost": None,
 }
+# What variants are compared by; the rest of the figures says how far these can be trusted.
+COSTS = ("deliveries_per_second", "records_per_second", "p50", "p99", "edge_cpu_per_delivery", "edge_user_per_delivery",
+         "ingest_cpu_per_event", "both_cpu_per_delivery", "edge_pss_per_connection", "edge_cpu_per_connect", "connect_p50",
+         "edge_idle_cpu", "edge_cpu", "ingest_cpu")
 CHECKS = [name for name, how in FIGURES.items() if how is None]
 
 
@@ -144,4 +148,16 @@ def table(title, cases):
                             if name != "expected" and value)
             lines.append(f"    {'of ' + format(figures['expected']['median'], ',.0f') + ' deliveries':30} "
                          f"{bad or 'none lost, twice, or out of order'}{' (worst run)' if bad else ''}")
+    return lines
+
+
+def ratios(title, runs, plain):
+    """The lines that set a variant beside the plain runs of the same case: the median of each pair's ratio."""
+    lines = [f"  {title}, as a part of the plain run"]
+    for name in COSTS:
+        pairs = [(one[name], other[name]) for one, other in zip(runs, plain) if name in one and name in other]
+        values = [one / other for one, other in pairs if other]
+        if values:
+            lines.append(f"    {name.replace('_', ' '):30} {statistics.median(values):>12.2f}               "
+                         f"({min(values):.2f} to {max(values):.2f})")
     return lines

@@ -3,6 +3,7 @@
 import ctypes
 import json
 import os
+import pathlib
 import secrets
 import signal
 import subprocess
@@ -155,6 +156,29 @@ class Kafka:
             self.cluster = None
 
 
+class Variant:
+    """Something to try beside the plain run: "LABEL:WORD,WORD...", where a word is
+    edge.KEY=VALUE or ingest.KEY=VALUE, a setting laid over the configuration; NAME=VALUE in capitals, for the
+    environment of what is measured; build=DIR, the binaries of another build."""
+
+    def __init__(self, text=""):
+        self.label, _, words = text.partition(":")
+        self.settings, self.env, self.build = {"edge": [], "ingest": []}, {}, None
+        for word in filter(None, words.split(",")):
+            key, equals, value = word.partition("=")
+            tier = key.partition(".")[0]
+            if not equals:
+                raise BenchError(f"variant {self.label}: {word} is not NAME=VALUE")
+            if key == "build":
+                self.build = pathlib.Path(value).absolute()
+            elif tier in self.settings and tier != key:
+                self.settings[tier] += ["--set", word]
+            elif key.isupper():
+                self.env[key] = value
+            else:
+                raise BenchError(f"variant {self.label}: {key} is neither edge.KEY, ingest.KEY, build nor a name in capitals")
+
+
 class Context:
     """What all measurements share."""
 
@@ -162,6 +186,7 @@ class Context:
         self.root, self.build, self.out, self.cores, self.kafka, self.workers = root, build, out, cores, kafka, workers
         self.times = times or {"warmup": 2, "seconds": 8}  # of publishing
         self.number = 0  # of stacks, for names that are used once
+        self.variant = Variant()
         self.publishes_records = False
 
     @property
@@ -243,8 +268,10 @@ class Stack:
 
     def _start(self, name, arguments, logs, whose):
         tier = "ingest" if name == "ingest" else "edge"
-        binary = self.context.binary("services", tier, f"spillway-{tier}")
-        node = Node(name, [binary, *arguments], self.env, logs / f"{name}.log", self.context.cores.of(whose))
+        variant = self.context.variant
+        binary = (variant.build or self.context.build).joinpath("services", tier, f"spillway-{tier}")
+        node = Node(name, [binary, *arguments, *variant.settings[tier]], {**self.env, **variant.env}, logs / f"{name}.log",
+                    self.context.cores.of(whose))
         self.nodes.append(node)
         return node
 
