@@ -15,7 +15,8 @@ namespace {
 
 constexpr SlotNumber kSlot = 0;
 
-class CountingSubscriber final : public Subscriber {
+// What a delivery touches of it is in one line of the cache.
+class alignas(64) CountingSubscriber final : public Subscriber {
  public:
   VariantId variant() const override { return 0; }
   bool CanPull() const override { return true; }
@@ -32,16 +33,18 @@ class CountingSubscriber final : public Subscriber {
   uint64_t bytes_ = 0;
 };
 
-// A shard with one slot that feeds "c", where everyone is live.
+// A shard with one slot that feeds "c:0", "c:1", ..., where everyone is live: so many subscribers
+// take turns to be on the next of so many channels.
 class Shard {
  public:
-  explicit Shard(size_t subscribers) : encoder_(*JsonEnvelope::Compile({}), {}) {
+  explicit Shard(size_t subscribers, size_t channels = 1)
+      : channels_(channels), encoder_(*JsonEnvelope::Compile({}), {}) {
     variants_.Add(&encoder_);
     auto entry = std::make_shared<SlotEntry>();
     entry->number = kSlot;
     entry->topic = "t";
     entry->source = "t/0@0";
-    entry->feeds.push_back({*ChannelPattern::Parse("c"), false});
+    entry->feeds.push_back({*ChannelPattern::Parse("c:*"), false});
     auto table = std::make_shared<SlotTable>();
     table->slots.push_back(entry);
     table->complete = true;
@@ -49,9 +52,9 @@ class Shard {
     hub_->OnSlots(table, now_);
     for (size_t i = 0; i < subscribers; ++i) {
       subscribers_.push_back(std::make_unique<CountingSubscriber>());
-      hub_->Subscribe(subscribers_.back().get(), "c", false, now_);
+      hub_->Subscribe(subscribers_.back().get(), Name(i), false, now_);
     }
-    hub_->OnInterest("c", kSlot, -1, now_);
+    for (size_t i = 0; i < channels; ++i) hub_->OnInterest(Name(i), kSlot, -1, now_);
   }
 
   void Deliver(size_t events) {
@@ -59,7 +62,9 @@ class Shard {
     for (size_t i = 0; i < events; ++i) {
       wire::EventView view;
       view.offset = ++offset_;
-      view.channels.push_back("c");
+      // Far from each other in memory, as clients of a busy server are.
+      const std::string channel = Name(static_cast<size_t>(offset_) * 7919);
+      view.channels.push_back(channel);
       view.type = "market_price";
       view.payload = R"({"price":64123.45,"bid":64123.4,"ask":64123.5})";
       batch.events.push_back(EdgeEvent::Make(view, kSlot));
@@ -68,12 +73,14 @@ class Shard {
     hub_->OnBatch(batch, now_);
   }
 
+  std::string Name(size_t i) const { return "c:" + std::to_string(i % channels_); }
   uint64_t deliveries() const { return hub_->counters().deliveries; }
   bool all_got_the_same() const {
     return subscribers_.front()->bytes() == subscribers_.back()->bytes();
   }
 
  private:
+  const size_t channels_;
   JsonEncoder encoder_;
   VariantTable variants_;
   NoUpstream upstream_;
@@ -94,6 +101,16 @@ void BM_HubOnBatch(benchmark::State& state) {
   state.SetItemsProcessed(expected);
 }
 BENCHMARK(BM_HubOnBatch)->Args({1, 1})->Args({1000, 1})->Args({1000, 50})->Args({20'000, 1});
+
+// range(0): subscribers, each with a channel of its own; 50 events of a batch. The time of an
+// event, its making and its frame included, is that of an item.
+void BM_HubOwnChannels(benchmark::State& state) {
+  const auto clients = static_cast<size_t>(state.range(0));
+  Shard shard(clients, clients);
+  for (auto _ : state) shard.Deliver(50);
+  state.SetItemsProcessed(state.iterations() * 50);
+}
+BENCHMARK(BM_HubOwnChannels)->Arg(100)->Arg(20'000);
 
 }  // namespace
 }  // namespace spillway::edge

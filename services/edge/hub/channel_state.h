@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/container/inlined_vector.h"
 #include "common/base/clock.h"
 #include "services/edge/dialect/event_encoder.h"
 #include "services/edge/dialect/frequency.h"
@@ -47,8 +47,19 @@ struct JoinSlot {
   }
 };
 
+struct Subscription {
+  Subscriber* subscriber = nullptr;
+  uint32_t entered = 0;  // in a lane: its mark then, in this window
+  VariantId variant = 0;
+  Frequency frequency = Frequency::kHigh;  // a joining one has it once it is live
+};
+// Most channels have one subscriber of a worker, if any: room for it is in the list itself.
+using SubscriptionList = absl::InlinedVector<Subscription, 1>;
+
 // A subscription on its way to being live.
 struct Join {
+  uint64_t id = 0;
+  Subscription subscription;
   std::unique_ptr<const Resume> resume;  // null: it begins now
   bool snapshot_if_lost = false;         // where not all can be resumed, a snapshot is to follow
   std::string lost_reason;
@@ -65,18 +76,6 @@ struct Join {
   uint64_t ring_next = 0;              // entries before this one were looked at
 };
 
-struct Subscription {
-  uint64_t id = 0;
-  Subscriber* subscriber = nullptr;
-  VariantId variant = 0;
-  Frequency frequency = Frequency::kHigh;  // a joining one has it once it is live
-  uint32_t entered = 0;                    // in a lane: its mark then, in this window
-  std::unique_ptr<Join> join;              // null once live
-};
-
-// In which of its channel's lists a subscription is: that of the joining, of those who get every
-// event at once, or of a lane.
-enum class Place : uint8_t { kJoining, kHigh, kNormal, kLow, kBackground };
 constexpr Place PlaceOf(Frequency frequency) {
   return static_cast<Place>(static_cast<uint8_t>(frequency) + 1);
 }
@@ -84,8 +83,6 @@ constexpr Place PlaceOf(Frequency frequency) {
 constexpr Frequency FrequencyOf(Place place) {
   return static_cast<Frequency>(static_cast<uint8_t>(place) - 1);
 }
-
-struct ChannelState;
 
 // The subscribers of a channel that share an update frequency, and what waits for them.
 struct LaneState {
@@ -98,7 +95,7 @@ struct LaneState {
       false;  // since the last flush somebody entered who is not to get all that is held
   size_t clock_index = kNotHolding;  // among the lanes of its frequency that hold anything
   Lane held;
-  std::vector<Subscription> members;
+  SubscriptionList members;
 };
 
 // Those of one channel; only for channels that have any.
@@ -120,10 +117,10 @@ struct ChannelLanes {
 struct ChannelSlot {
   SlotNumber slot = kNoSlot;
   bool known = false;  // `base` is valid
+  bool snapshot = false;
   int64_t base = -1;   // this worker holds, or held, everything of the channel after it
   int64_t floor = -1;  // the ring holds everything after max(base, floor)
   int64_t told = -1;   // position in the last checkpoint
-  bool snapshot = false;
 
   // The ring holds everything of the channel after it.
   int64_t held_after() const { return std::max(base, floor); }
@@ -150,24 +147,29 @@ struct RingEntry {
   size_t cost() const { return event ? event->cost() : sizeof(GapNote); }
 };
 
+// There may be one for every connection: what most channels have one of takes no memory of its own,
+// what they have none of takes next to none.
 struct ChannelState {
-  std::string name;
   Ref<const ChannelTraits> traits;  // given up by HubShard::Retire only
   uint64_t interest = 0;            // the number of this worker's interest in it
-  std::vector<ChannelSlot> slots;
-  std::vector<Subscription> live;  // at frequency high
-  std::vector<Subscription> joining;
+  absl::InlinedVector<ChannelSlot, 1> slots;
+  SubscriptionList live;  // at frequency high
+  absl::InlinedVector<std::unique_ptr<Join>, 1> joining;
   std::unique_ptr<ChannelLanes> lanes;  // null: nobody is live at another frequency
   RingQueue<RingEntry> ring;
   uint64_t ring_first = 0;  // the number of the entry at the ring's front
   MonoTime last_checkpoint;
   bool keyless_told = false;
 
+  const std::string& name() const { return traits->name; }
+  // Of live subscriptions; a lane's only if it is open.
+  SubscriptionList& ListOf(Place place) {
+    return place == Place::kHigh ? live : lanes->of(FrequencyOf(place))->members;
+  }
   size_t size() const {
     size_t total = joining.size();
-    ForEachLive([&total](const std::vector<Subscription>& list, const ChannelTraits&) {
-      total += list.size();
-    });
+    ForEachLive(
+        [&total](const SubscriptionList& list, const ChannelTraits&) { total += list.size(); });
     return total;
   }
   // Visits the lists of live subscriptions, with the traits of what they are sent.
@@ -199,13 +201,6 @@ struct ReadTarget {
   uint64_t subscription = 0;
   bool history = false;
   size_t slots = 0;  // not answered yet
-};
-
-// Where a subscriber's subscription is kept.
-struct Membership {
-  ChannelState* channel = nullptr;
-  Place place = Place::kJoining;
-  uint32_t index = 0;  // in the list of that place
 };
 
 }  // namespace spillway::edge

@@ -16,7 +16,7 @@ void HubShard::OnSlots(std::shared_ptr<const SlotTable> slots, MonoTime now) {
     fingerprints_.resize(slots_->slots.size(), 0);
   }
   std::vector<ChannelState*> all;
-  for (auto& [name, channel] : channels_) all.push_back(channel.get());
+  for (const auto& channel : channels_) all.push_back(channel.get());
   for (ChannelState* channel : all) {
     FindFeeds(*channel);
     AdvanceAll(*channel, now);
@@ -29,7 +29,7 @@ void HubShard::OnBatch(const EdgeBatch& batch, MonoTime now) {
     for (size_t i = 0; i < event->channel_count(); ++i) {
       const auto found = channels_.find(event->channel(i), event->channel_hash(i));
       if (found == channels_.end()) continue;
-      ChannelState& channel = *found->second;
+      ChannelState& channel = **found;
       Deliver(channel, *event, i);
       Remember(channel, event, i);
       touched_.push_back(&channel);
@@ -72,7 +72,7 @@ void HubShard::Deliver(ChannelState& channel, const EdgeEvent& event, size_t cha
 
 void HubShard::TellKeyless(ChannelState& channel) {
   if (std::exchange(channel.keyless_told, true) || !options_.on_keyless) return;
-  options_.on_keyless(channel.name);
+  options_.on_keyless(channel.name());
 }
 
 void HubShard::DeliverTo(const Subscription& subscription, const ChannelTraits& traits,
@@ -88,7 +88,7 @@ size_t HubShard::Tell(ChannelState& channel, Encode encode) {
   FlushAll(channel);
   std::array<Ref<Frame>, kMaxVariants> frames;
   size_t told = 0;
-  channel.ForEachLive([&](const std::vector<Subscription>& list, const ChannelTraits& traits) {
+  channel.ForEachLive([&](const SubscriptionList& list, const ChannelTraits& traits) {
     for (const Subscription& subscription : list) {
       Ref<Frame>& frame = frames[subscription.variant];
       if (!frame) {
@@ -108,12 +108,12 @@ uint64_t HubShard::DeliverEphemeral(const EdgeEvent& event) {
   for (size_t i = 0; i < event.channel_count(); ++i) {
     const auto found = channels_.find(event.channel(i), event.channel_hash(i));
     if (found == channels_.end()) continue;
-    ChannelState& channel = *found->second;
+    ChannelState& channel = **found;
     Deliver(channel, event, i);
     subscribers += channel.size() - channel.joining.size();
-    for (const Subscription& subscription : channel.joining) {
-      if (!subscription.join->announced) continue;
-      DeliverTo(subscription, *channel.traits, event, i);
+    for (const auto& join : channel.joining) {
+      if (!join->announced) continue;
+      DeliverTo(join->subscription, *channel.traits, event, i);
       ++subscribers;
     }
   }
@@ -154,7 +154,7 @@ void HubShard::OnInterest(std::string_view name, SlotNumber number, int64_t afte
   // Whoever is live already subscribed before the partition could be served.
   const PositionEntry entry = EntryOf(number, false, slot->held_after());
   Tell(*channel,
-       [&](const EventEncoder& encoder) { return encoder.EncodeJoined(channel->name, entry); });
+       [&](const EventEncoder& encoder) { return encoder.EncodeJoined(channel->name(), entry); });
   AdvanceAll(*channel, now);
 }
 
@@ -175,7 +175,7 @@ void HubShard::OnGap(SlotNumber number, int64_t from, int64_t to, std::string_vi
   const GapInfo gap{number, SourceOf(number), from, to, reason};
   const auto note = std::make_shared<const GapNote>(GapNote{number, from, to, std::string(reason)});
   std::vector<ChannelState*> affected;
-  for (auto& [name, channel] : channels_) {
+  for (const auto& channel : channels_) {
     if (channel->FindSlot(number) != nullptr) affected.push_back(channel.get());
   }
   for (ChannelState* channel : affected) {
@@ -186,7 +186,7 @@ void HubShard::OnGap(SlotNumber number, int64_t from, int64_t to, std::string_vi
       continue;
     }
     counters_.gaps += Tell(*channel, [&](const EventEncoder& encoder) {
-      return encoder.EncodeGap(channel->name, gap);
+      return encoder.EncodeGap(channel->name(), gap);
     });
     channel->ring.push_back({{}, 0, note});
     ring_bytes_ += channel->ring.back().cost();
@@ -204,7 +204,7 @@ void HubShard::Checkpoint(ChannelState& channel) {
   }
   if (changed.empty()) return;
   counters_.checkpoints += Tell(channel, [&](const EventEncoder& encoder) {
-    return encoder.EncodeCheckpoint(channel.name, changed);
+    return encoder.EncodeCheckpoint(channel.name(), changed);
   });
 }
 

@@ -44,17 +44,13 @@ void HubShard::AdvanceAll(ChannelState& channel, MonoTime now) {
 }
 
 bool HubShard::AdvanceOne(ChannelState& channel, size_t index, MonoTime now) {
-  if (!Advance(channel, channel.joining[index], now)) return false;
-  Subscription subscription = Take(channel, Place::kJoining, index);
-  subscription.join.reset();
-  const Place place = PlaceOf(subscription.frequency);
-  Put(channel, place, std::move(subscription));
-  if (channel.joining.empty()) joining_.erase(&channel);
+  if (!Advance(channel, *channel.joining[index], now)) return false;
+  const Subscription subscription = TakeJoin(channel, index)->subscription;
+  Put(channel, PlaceOf(subscription.frequency), subscription);
   return true;
 }
 
-bool HubShard::Advance(ChannelState& channel, Subscription& subscription, MonoTime now) {
-  Join& join = *subscription.join;
+bool HubShard::Advance(ChannelState& channel, Join& join, MonoTime now) {
   // Slots that appeared since the subscription began are new to it.
   for (const ChannelSlot& slot : channel.slots) {
     if (FindPlace(join, slot.slot) == nullptr) join.slots.push_back(PlaceFor(slot, join));
@@ -63,12 +59,12 @@ bool HubShard::Advance(ChannelState& channel, Subscription& subscription, MonoTi
     return channel.FindSlot(place.slot) == nullptr && place.phase != JoinSlot::Phase::kReading;
   });
 
-  if (!join.announced && !AwaitCoverage(channel, subscription, now)) return false;
-  if (!PlacePending(channel, subscription, now)) return false;
+  if (!join.announced && !AwaitCoverage(channel, join, now)) return false;
+  if (!PlacePending(channel, join, now)) return false;
   if (join.reading > 0) return false;
-  if (join.snapshot_open && !SendSnapshot(subscription)) return false;
-  if (!SendReplay(channel, subscription)) return false;
-  if (!CatchUp(channel, subscription)) return false;
+  if (join.snapshot_open && !SendSnapshot(join)) return false;
+  if (!SendReplay(channel, join)) return false;
+  if (!CatchUp(channel, join)) return false;
   if (slots_ == nullptr || !slots_->complete) return false;
   // Live once this worker has taken in all that the subscription was already given: what comes from
   // now on is then new to both.
@@ -77,8 +73,7 @@ bool HubShard::Advance(ChannelState& channel, Subscription& subscription, MonoTi
   });
 }
 
-bool HubShard::AwaitCoverage(ChannelState& channel, Subscription& subscription, MonoTime now) {
-  Join& join = *subscription.join;
+bool HubShard::AwaitCoverage(ChannelState& channel, Join& join, MonoTime now) {
   const bool all_known = slots_ != nullptr && slots_->complete &&
                          std::all_of(channel.slots.begin(), channel.slots.end(),
                                      [](const ChannelSlot& slot) { return slot.known; });
@@ -91,9 +86,9 @@ bool HubShard::AwaitCoverage(ChannelState& channel, Subscription& subscription, 
     }
   }
   join.announced = true;
-  subscription.subscriber->OnSubscribed(channel.name, PositionOf(channel, subscription),
-                                        join.wants_snapshot && channel.has_snapshot(),
-                                        subscription.frequency);
+  join.subscription.subscriber->OnSubscribed(channel.name(), PositionOf(join),
+                                             join.wants_snapshot && channel.has_snapshot(),
+                                             join.subscription.frequency);
   return true;
 }
 
@@ -104,8 +99,8 @@ bool HubShard::AwaitSnapshot(const ChannelState& channel, const Join& join, Mono
          !SnapshotSlotsKnown(channel);
 }
 
-bool HubShard::PlacePending(ChannelState& channel, Subscription& subscription, MonoTime now) {
-  Join& join = *subscription.join;
+bool HubShard::PlacePending(ChannelState& channel, Join& join, MonoTime now) {
+  const Subscription& subscription = join.subscription;
   if (join.wants_snapshot && AwaitSnapshot(channel, join, now)) return false;
   // What comes into being after a snapshot was asked for is not in it, and needs none: it is live
   // from its beginning.
@@ -126,30 +121,28 @@ bool HubShard::PlacePending(ChannelState& channel, Subscription& subscription, M
     place.Begin(held_after);
     join.ring_next = 0;
     const Ref<Frame> frame = variants_[subscription.variant].encoder->EncodeJoined(
-        channel.name, EntryOf(place.slot, false, place.at));
+        channel.name(), EntryOf(place.slot, false, place.at));
     if (!frame) continue;
     subscription.subscriber->Keep(frame);
     subscription.subscriber->SendFrame(*frame, channel.traits.get());
   }
   if (!to_read.empty()) {
     join.reading += to_read.size();
-    RequestRead(channel, subscription, /*history=*/false, std::move(to_read));
+    RequestRead(channel, join, /*history=*/false, std::move(to_read));
   }
   if (snapshot && !whole) {
-    subscription.subscriber->OnSnapshotFailed(channel.name, PositionOf(channel, subscription));
+    subscription.subscriber->OnSnapshotFailed(channel.name(), PositionOf(join));
   }
   return true;
 }
 
-void HubShard::RequestRead(ChannelState& channel, Subscription& subscription, bool history,
+void HubShard::RequestRead(const ChannelState& channel, const Join& join, bool history,
                            std::vector<std::pair<SlotNumber, int64_t>> from) {
   ++counters_.reads;
   const uint64_t read_id = next_read_++;
-  reads_[read_id] = ReadTarget{.channel = channel.name,
-                               .subscription = subscription.id,
-                               .history = history,
-                               .slots = from.size()};
-  upstream_.Read(options_.worker, read_id, channel.name, history, std::move(from));
+  reads_[read_id] = ReadTarget{
+      .channel = channel.name(), .subscription = join.id, .history = history, .slots = from.size()};
+  upstream_.Read(options_.worker, read_id, channel.name(), history, std::move(from));
 }
 
 void HubShard::OnRead(uint64_t read_id, const EdgeReadResult& result, MonoTime now) {
@@ -164,21 +157,19 @@ void HubShard::OnRead(uint64_t read_id, const EdgeReadResult& result, MonoTime n
   ChannelState* channel = Find(target.channel);
   if (channel == nullptr) return;
   for (size_t i = 0; i < channel->joining.size(); ++i) {
-    Subscription& subscription = channel->joining[i];
-    if (subscription.id != target.subscription) continue;
+    Join& join = *channel->joining[i];
+    if (join.id != target.subscription) continue;
     if (target.history) {
-      TakeHistory(*channel, subscription, result);
+      TakeHistory(*channel, join, result);
     } else {
-      TakeSnapshot(*channel, subscription, result);
+      TakeSnapshot(*channel, join, result);
     }
     AdvanceOne(*channel, i, now);
     return;
   }
 }
 
-void HubShard::TakeSnapshot(ChannelState& channel, Subscription& subscription,
-                            const EdgeReadResult& result) {
-  Join& join = *subscription.join;
+void HubShard::TakeSnapshot(ChannelState& channel, Join& join, const EdgeReadResult& result) {
   for (const EdgeBatch::Progress& as_of : result.as_of) {
     JoinSlot* place = FindPlace(join, as_of.slot);
     if (place == nullptr || place->phase != JoinSlot::Phase::kReading) continue;
@@ -196,14 +187,14 @@ void HubShard::TakeSnapshot(ChannelState& channel, Subscription& subscription,
       entry.fingerprint = as_of.fingerprint;
       join.summary.position.push_back(entry);
     }
-    TellLost(channel, subscription, *place);
+    TellLost(channel, join, *place);
   }
   if (result.failed) {
     join.snapshot_failed = true;
   } else {
     if (!join.snapshot_open) {
       join.snapshot_open = true;
-      join.summary.channel = channel.name;
+      join.summary.channel = channel.name();
       join.summary.complete = true;
     }
     join.summary.complete = join.summary.complete && result.complete;
@@ -215,11 +206,11 @@ void HubShard::TakeSnapshot(ChannelState& channel, Subscription& subscription,
   join.snapshot.clear();
   join.summary = SnapshotPiece();
   join.snapshot_open = false;
-  subscription.subscriber->OnSnapshotFailed(channel.name, PositionOf(channel, subscription));
+  join.subscription.subscriber->OnSnapshotFailed(channel.name(), PositionOf(join));
 }
 
-bool HubShard::SendSnapshot(Subscription& subscription) {
-  Join& join = *subscription.join;
+bool HubShard::SendSnapshot(Join& join) {
+  const Subscription& subscription = join.subscription;
   SnapshotPiece piece;
   piece.channel = join.summary.channel;
   while (join.snapshot.size() > options_.snapshot_piece_events) {
@@ -250,14 +241,13 @@ bool HubShard::SendSnapshot(Subscription& subscription) {
   return true;
 }
 
-void HubShard::TakeHistory(ChannelState& channel, Subscription& subscription,
-                           const EdgeReadResult& result) {
-  Join& join = *subscription.join;
+void HubShard::TakeHistory(ChannelState& channel, Join& join, const EdgeReadResult& result) {
+  const Subscription& subscription = join.subscription;
   for (const EdgeReadResult::Gap& gap : result.gaps) {
     JoinSlot* place = FindPlace(join, gap.slot);
     if (place == nullptr || gap.to <= place->at) continue;
     if (MayStartOver(channel, join, gap.slot)) {
-      StartOver(channel, subscription, gap.reason);
+      StartOver(channel, join, gap.reason);
       return;
     }
     SendGap(subscription, *channel.traits,
@@ -278,7 +268,7 @@ void HubShard::TakeHistory(ChannelState& channel, Subscription& subscription,
       const int64_t held_after = slot == nullptr ? place->at : slot->held_after();
       if (held_after > place->at) {
         if (MayStartOver(channel, join, as_of.slot)) {
-          StartOver(channel, subscription, "limit");
+          StartOver(channel, join, "limit");
           return;
         }
         SendGap(subscription, *channel.traits,
@@ -291,20 +281,21 @@ void HubShard::TakeHistory(ChannelState& channel, Subscription& subscription,
   }
 }
 
-bool HubShard::SendReplay(ChannelState& channel, Subscription& subscription) {
-  Join& join = *subscription.join;
+bool HubShard::SendReplay(ChannelState& channel, Join& join) {
   while (!join.replay.empty()) {
-    if (!subscription.subscriber->CanPull()) return false;
+    if (!join.subscription.subscriber->CanPull()) return false;
     const Ref<EdgeEvent> event = std::move(join.replay.front());
     join.replay.pop_front();
-    const size_t index = IndexOf(*event, channel.name);
-    if (index < event->channel_count()) DeliverTo(subscription, *channel.traits, *event, index);
+    const size_t index = IndexOf(*event, channel.name());
+    if (index < event->channel_count()) {
+      DeliverTo(join.subscription, *channel.traits, *event, index);
+    }
   }
   return true;
 }
 
-bool HubShard::CatchUp(ChannelState& channel, Subscription& subscription) {
-  Join& join = *subscription.join;
+bool HubShard::CatchUp(ChannelState& channel, Join& join) {
+  const Subscription& subscription = join.subscription;
   std::vector<std::pair<SlotNumber, int64_t>> beyond_ring;
   bool reading = false;
   for (JoinSlot& place : join.slots) {
@@ -316,7 +307,7 @@ bool HubShard::CatchUp(ChannelState& channel, Subscription& subscription) {
     place.phase = JoinSlot::Phase::kReading;
   }
   if (!beyond_ring.empty()) {
-    RequestRead(channel, subscription, /*history=*/true, std::move(beyond_ring));
+    RequestRead(channel, join, /*history=*/true, std::move(beyond_ring));
     return false;
   }
   if (reading) return false;

@@ -16,7 +16,7 @@ LaneState& HubShard::OpenLane(ChannelState& channel, Frequency frequency) {
     lane->channel = &channel;
     // What gives way to what is newer is what these clients asked for.
     lane->traits = MakeRef<const ChannelTraits>(
-        channel.name, channel.traits->hash,
+        channel.name(), channel.traits->hash,
         ChannelSettings{.slow = SlowPolicy::kConflate, .priority = channel.traits->priority},
         /*is_silent=*/true);
     lane->frequency = frequency;
@@ -39,7 +39,7 @@ bool HubShard::SetFrequency(Subscriber* subscriber, std::string_view name, Frequ
   if (membership == nullptr) return false;
   const Place from = membership->place;
   const size_t index = membership->index;
-  Subscription& subscription = ListOf(*channel, from)[index];
+  Subscription& subscription = At(*channel, *membership);
   if (subscription.frequency == frequency) return true;
   subscription.frequency = frequency;
   if (from == Place::kJoining) return true;  // counts from when it is live

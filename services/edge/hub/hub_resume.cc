@@ -23,14 +23,12 @@ JoinSlot HubShard::PlaceFor(const ChannelSlot& slot, const Join& join) const {
   return place;
 }
 
-void HubShard::StartOver(ChannelState& channel, Subscription& subscription,
-                         std::string_view reason) {
-  Join& join = *subscription.join;
+void HubShard::StartOver(ChannelState& channel, Join& join, std::string_view reason) {
   join.snapshot_if_lost = false;
   join.lost_reason = reason;
   // Answers that are still to come would count as the snapshot's.
   absl::erase_if(reads_, [&](const auto& read) {
-    return read.second.history && read.second.subscription == subscription.id;
+    return read.second.history && read.second.subscription == join.id;
   });
   std::vector<std::pair<SlotNumber, int64_t>> to_read;
   for (JoinSlot& place : join.slots) {
@@ -56,15 +54,14 @@ void HubShard::StartOver(ChannelState& channel, Subscription& subscription,
   join.replay.clear();
   join.ring_next = 0;
   join.reading += to_read.size();
-  if (!to_read.empty()) RequestRead(channel, subscription, /*history=*/false, std::move(to_read));
+  if (!to_read.empty()) RequestRead(channel, join, /*history=*/false, std::move(to_read));
 }
 
-void HubShard::TellLost(const ChannelState& channel, const Subscription& subscription,
-                        JoinSlot& place) {
+void HubShard::TellLost(const ChannelState& channel, const Join& join, JoinSlot& place) {
   const int64_t from = std::exchange(place.lost_from, JoinSlot::kNow);
   if (from == JoinSlot::kNow || place.at < from) return;
-  SendGap(subscription, *channel.traits,
-          {place.slot, SourceOf(place.slot), from, place.at, subscription.join->lost_reason});
+  SendGap(join.subscription, *channel.traits,
+          {place.slot, SourceOf(place.slot), from, place.at, join.lost_reason});
 }
 
 }  // namespace spillway::edge

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/base/erase_if.h"
 #include "common/channel/channel_hash.h"
 
 namespace spillway::edge {
@@ -19,31 +20,27 @@ HubShard::~HubShard() = default;
 
 ChannelState* HubShard::Find(std::string_view channel) const {
   const auto found = channels_.find(channel);
-  return found == channels_.end() ? nullptr : found->second.get();
+  return found == channels_.end() ? nullptr : found->get();
 }
 
 ChannelState& HubShard::Open(std::string_view channel) {
-  auto& state = channels_[std::string(channel)];
-  if (state == nullptr) {
-    state = std::make_unique<ChannelState>();
-    state->name = std::string(channel);
-    const ChannelSettings settings =
-        options_.settings_of ? options_.settings_of(channel) : ChannelSettings();
-    state->traits = MakeRef<const ChannelTraits>(state->name, ChannelHash(channel), settings);
-    FindFeeds(*state);
-    state->interest = next_interest_++;
-    upstream_.AddInterest(options_.worker, state->name, state->interest);
-  }
-  return *state;
+  auto made = std::make_unique<ChannelState>();
+  const ChannelSettings settings =
+      options_.settings_of ? options_.settings_of(channel) : ChannelSettings();
+  made->traits = MakeRef<const ChannelTraits>(std::string(channel), ChannelHash(channel), settings);
+  ChannelState& state = **channels_.insert(std::move(made)).first;
+  FindFeeds(state);
+  state.interest = next_interest_++;
+  upstream_.AddInterest(options_.worker, state.name(), state.interest);
+  return state;
 }
 
 void HubShard::CloseIfUnused(ChannelState& channel) {
-  if (channel.joining.empty()) joining_.erase(&channel);
   if (channel.size() > 0) return;
   while (!channel.ring.empty()) EvictFront(channel);
-  upstream_.RemoveInterest(options_.worker, channel.name);
-  Retire(std::move(channel.traits));
-  channels_.erase(channels_.find(std::string_view(channel.name)));
+  upstream_.RemoveInterest(options_.worker, channel.name());
+  Retire(channel.traits);
+  channels_.erase(channels_.find(std::string_view(channel.name())));
 }
 
 void HubShard::Retire(Ref<const ChannelTraits> traits) {
@@ -62,12 +59,12 @@ std::string_view HubShard::SourceOf(SlotNumber slot) const {
 
 void HubShard::FindFeeds(ChannelState& channel) {
   if (slots_ == nullptr) return;
-  std::erase_if(channel.slots,
-                [this](const ChannelSlot& slot) { return slots_->Find(slot.slot) == nullptr; });
+  EraseIf(&channel.slots,
+          [this](const ChannelSlot& slot) { return slots_->Find(slot.slot) == nullptr; });
   for (const auto& entry : slots_->slots) {
     bool snapshot = false;
     if (entry == nullptr || channel.FindSlot(entry->number) != nullptr ||
-        !entry->Feeds(channel.name, &snapshot)) {
+        !entry->Feeds(channel.name(), &snapshot)) {
       continue;
     }
     ChannelSlot& slot = channel.slots.emplace_back();
@@ -79,40 +76,48 @@ void HubShard::FindFeeds(ChannelState& channel) {
   }
 }
 
-Membership* HubShard::FindMembership(const Subscriber* subscriber, const ChannelState& channel) {
-  const auto found = by_subscriber_.find(subscriber);
-  if (found == by_subscriber_.end()) return nullptr;
-  for (Membership& membership : found->second) {
+Membership* HubShard::FindMembership(Subscriber* subscriber, const ChannelState& channel) {
+  for (Membership& membership : subscriber->memberships_) {
     if (membership.channel == &channel) return &membership;
   }
   return nullptr;
 }
 
-std::vector<Subscription>& HubShard::ListOf(ChannelState& channel, Place place) {
-  if (place == Place::kJoining) return channel.joining;
-  if (place == Place::kHigh) return channel.live;
-  return OpenLane(channel, FrequencyOf(place)).members;
-}
-
-void HubShard::Put(ChannelState& channel, Place place, Subscription subscription) {
-  auto& list = ListOf(channel, place);
-  if (place > Place::kHigh) Enter(*channel.lanes->of(FrequencyOf(place)), &subscription);
-  Membership* membership = FindMembership(subscription.subscriber, channel);
+void HubShard::SetMembership(Subscriber* subscriber, ChannelState& channel, Place place,
+                             size_t index) {
+  Membership* membership = FindMembership(subscriber, channel);
   if (membership == nullptr) {
-    membership = &by_subscriber_[subscription.subscriber].emplace_back();
+    membership = &subscriber->memberships_.emplace_back();
     membership->channel = &channel;
   }
   membership->place = place;
-  membership->index = static_cast<uint32_t>(list.size());
-  list.push_back(std::move(subscription));
-  if (place == Place::kJoining) joining_.insert(&channel);
+  membership->index = static_cast<uint32_t>(index);
+}
+
+Subscription& HubShard::At(ChannelState& channel, const Membership& membership) {
+  if (membership.place == Place::kJoining) return channel.joining[membership.index]->subscription;
+  return channel.ListOf(membership.place)[membership.index];
+}
+
+void HubShard::Put(ChannelState& channel, Place place, Subscription subscription) {
+  if (place > Place::kHigh) Enter(OpenLane(channel, FrequencyOf(place)), &subscription);
+  SubscriptionList& list = channel.ListOf(place);
+  SetMembership(subscription.subscriber, channel, place, list.size());
+  list.push_back(subscription);
+}
+
+void HubShard::PutJoin(ChannelState& channel, std::unique_ptr<Join> join) {
+  SetMembership(join->subscription.subscriber, channel, Place::kJoining, channel.joining.size());
+  channel.joining.push_back(std::move(join));
+  joining_.insert(&channel);
 }
 
 Subscription HubShard::Take(ChannelState& channel, Place place, size_t index) {
-  auto& list = ListOf(channel, place);
-  Subscription taken = std::move(list[index]);
+  if (place == Place::kJoining) return TakeJoin(channel, index)->subscription;
+  SubscriptionList& list = channel.ListOf(place);
+  const Subscription taken = list[index];
   if (index + 1 < list.size()) {
-    list[index] = std::move(list.back());
+    list[index] = list.back();
     FindMembership(list[index].subscriber, channel)->index = static_cast<uint32_t>(index);
   }
   list.pop_back();
@@ -120,21 +125,36 @@ Subscription HubShard::Take(ChannelState& channel, Place place, size_t index) {
   return taken;
 }
 
+std::unique_ptr<Join> HubShard::TakeJoin(ChannelState& channel, size_t index) {
+  auto& list = channel.joining;
+  std::unique_ptr<Join> taken = std::move(list[index]);
+  if (index + 1 < list.size()) {
+    list[index] = std::move(list.back());
+    FindMembership(list[index]->subscription.subscriber, channel)->index =
+        static_cast<uint32_t>(index);
+  }
+  list.pop_back();
+  if (list.empty()) {
+    list.shrink_to_fit();
+    joining_.erase(&channel);
+  }
+  return taken;
+}
+
 HubShard::SubscribeResult HubShard::Subscribe(Subscriber* subscriber, std::string_view name,
                                               bool snapshot, MonoTime now, Frequency frequency,
                                               std::unique_ptr<const Resume> resume) {
-  if (ChannelState* known = Find(name);
-      known != nullptr && FindMembership(subscriber, *known) != nullptr) {
+  ChannelState* const known = Find(name);
+  if (known != nullptr && FindMembership(subscriber, *known) != nullptr) {
     return SubscribeResult::kAlready;
   }
-  ChannelState& channel = Open(name);
-  Subscription subscription;
-  subscription.id = next_subscription_++;
-  subscription.subscriber = subscriber;
-  subscription.variant = subscriber->VariantFor(name);
-  subscription.frequency = frequency;
-  subscription.join = std::make_unique<Join>();
-  Join& join = *subscription.join;
+  ChannelState& channel = known != nullptr ? *known : Open(name);
+  auto joining = std::make_unique<Join>();
+  Join& join = *joining;
+  join.id = next_subscription_++;
+  join.subscription.subscriber = subscriber;
+  join.subscription.variant = subscriber->VariantFor(name);
+  join.subscription.frequency = frequency;
   join.resume = std::move(resume);
   // Whether there is one may not be known yet.
   (join.resume == nullptr ? join.wants_snapshot : join.snapshot_if_lost) = snapshot;
@@ -146,7 +166,7 @@ HubShard::SubscribeResult HubShard::Subscribe(Subscriber* subscriber, std::strin
     }
   }
   ++subscriptions_;
-  Put(channel, Place::kJoining, std::move(subscription));
+  PutJoin(channel, std::move(joining));
   AdvanceOne(channel, channel.joining.size() - 1, now);
   return SubscribeResult::kOk;
 }
@@ -157,32 +177,25 @@ bool HubShard::Unsubscribe(Subscriber* subscriber, std::string_view name) {
   Membership* membership = FindMembership(subscriber, *channel);
   if (membership == nullptr) return false;
   Take(*channel, membership->place, membership->index);
-  auto found = by_subscriber_.find(subscriber);
-  std::erase_if(found->second, [&](const Membership& m) { return m.channel == channel; });
-  if (found->second.empty()) by_subscriber_.erase(found);
+  subscriber->memberships_.erase(membership);
   --subscriptions_;
   CloseIfUnused(*channel);
   return true;
 }
 
 void HubShard::Remove(Subscriber* subscriber) {
-  auto found = by_subscriber_.find(subscriber);
-  if (found == by_subscriber_.end()) return;
-  const std::vector<Membership> memberships = found->second;
-  for (const Membership& membership : memberships) {
-    // Indices of this subscriber's other memberships are in other channels: they stay right.
+  while (!subscriber->memberships_.empty()) {
+    const Membership membership = subscriber->memberships_.back();
+    subscriber->memberships_.pop_back();
     Take(*membership.channel, membership.place, membership.index);
     --subscriptions_;
+    CloseIfUnused(*membership.channel);
   }
-  by_subscriber_.erase(subscriber);
-  for (const Membership& membership : memberships) CloseIfUnused(*membership.channel);
 }
 
 void HubShard::OnWritable(Subscriber* subscriber, MonoTime now) {
-  const auto found = by_subscriber_.find(subscriber);
-  if (found == by_subscriber_.end()) return;
   std::vector<ChannelState*> waiting;
-  for (const Membership& membership : found->second) {
+  for (const Membership& membership : subscriber->memberships_) {
     if (membership.place == Place::kJoining) waiting.push_back(membership.channel);
   }
   for (ChannelState* channel : waiting) AdvanceAll(*channel, now);
@@ -190,25 +203,25 @@ void HubShard::OnWritable(Subscriber* subscriber, MonoTime now) {
 
 std::vector<std::string> HubShard::ChannelsOf(const Subscriber* subscriber) const {
   std::vector<std::string> names;
-  if (const auto found = by_subscriber_.find(subscriber); found != by_subscriber_.end()) {
-    for (const Membership& membership : found->second) names.push_back(membership.channel->name);
+  for (const Membership& membership : subscriber->memberships_) {
+    names.push_back(membership.channel->name());
   }
   return names;
 }
 
 size_t HubShard::SubscriptionCount(const Subscriber* subscriber) const {
-  const auto found = by_subscriber_.find(subscriber);
-  return found == by_subscriber_.end() ? 0 : found->second.size();
+  return subscriber->memberships_.size();
 }
 
 std::vector<Subscriber*> HubShard::SubscribersOf(std::string_view name) const {
   std::vector<Subscriber*> subscribers;
   if (const ChannelState* channel = Find(name); channel != nullptr) {
-    const auto add = [&subscribers](const std::vector<Subscription>& list, const ChannelTraits&) {
+    channel->ForEachLive([&subscribers](const SubscriptionList& list, const ChannelTraits&) {
       for (const Subscription& subscription : list) subscribers.push_back(subscription.subscriber);
-    };
-    channel->ForEachLive(add);
-    add(channel->joining, *channel->traits);
+    });
+    for (const auto& join : channel->joining) {
+      subscribers.push_back(join->subscription.subscriber);
+    }
   }
   return subscribers;
 }
@@ -224,16 +237,10 @@ PositionEntry HubShard::EntryOf(SlotNumber slot, bool pending, int64_t offset) c
   return entry;
 }
 
-std::vector<PositionEntry> HubShard::PositionOf(const ChannelState& channel,
-                                                const Subscription& subscription) const {
+std::vector<PositionEntry> HubShard::PositionOf(const Join& join) const {
   std::vector<PositionEntry> position;
-  if (subscription.join == nullptr) {
-    for (const ChannelSlot& slot : channel.slots) {
-      position.push_back(EntryOf(slot.slot, !slot.known, worker_at(slot.slot)));
-    }
-    return position;
-  }
-  for (const JoinSlot& slot : subscription.join->slots) {
+  position.reserve(join.slots.size());
+  for (const JoinSlot& slot : join.slots) {
     position.push_back(EntryOf(slot.slot, slot.phase != JoinSlot::Phase::kCursor, slot.at));
   }
   return position;
@@ -253,7 +260,7 @@ void HubShard::Tick(MonoTime now) {
 
   if (now - last_checkpoints_ < std::chrono::seconds(1)) return;
   last_checkpoints_ = now;
-  for (auto& [name, channel] : channels_) {
+  for (const auto& channel : channels_) {
     if (channel->size() == channel->joining.size() ||
         now - channel->last_checkpoint < options_.checkpoint_interval) {
       continue;

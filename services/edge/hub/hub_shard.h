@@ -125,7 +125,7 @@ class HubShard {
   // Visits (name, subscribers) of every channel that has any.
   template <typename Visit>
   void ForEachChannel(Visit visit) const {
-    for (const auto& [name, channel] : channels_) visit(std::string_view(name), channel->size());
+    for (const auto& channel : channels_) visit(std::string_view(channel->name()), channel->size());
   }
   // Subscribers of one channel.
   std::vector<Subscriber*> SubscribersOf(std::string_view name) const;
@@ -138,9 +138,23 @@ class HubShard {
   const Counters& counters() const { return counters_; }
 
  private:
+  // Channels are found by their names, which they hold themselves.
   struct Hash {
     using is_transparent = void;
     size_t operator()(std::string_view name) const;
+    size_t operator()(const std::unique_ptr<ChannelState>& channel) const {
+      return channel->traits->hash;
+    }
+  };
+  struct Equal {
+    using is_transparent = void;
+    bool operator()(const std::unique_ptr<ChannelState>& a, std::string_view name) const {
+      return a->name() == name;
+    }
+    bool operator()(const std::unique_ptr<ChannelState>& a,
+                    const std::unique_ptr<ChannelState>& b) const {
+      return a->name() == b->name();
+    }
   };
 
   ChannelState* Find(std::string_view channel) const;
@@ -149,31 +163,34 @@ class HubShard {
   // Frames that this turn has sent may refer to the traits of what is closed.
   void Retire(Ref<const ChannelTraits> traits);
   void FindFeeds(ChannelState& channel);
-  std::vector<Subscription>& ListOf(ChannelState& channel, Place place);
+  static Subscription& At(ChannelState& channel, const Membership& membership);
   Subscription Take(ChannelState& channel, Place place, size_t index);
   void Put(ChannelState& channel, Place place, Subscription subscription);
-  Membership* FindMembership(const Subscriber* subscriber, const ChannelState& channel);
+  std::unique_ptr<Join> TakeJoin(ChannelState& channel, size_t index);
+  void PutJoin(ChannelState& channel, std::unique_ptr<Join> join);
+  static void SetMembership(Subscriber* subscriber, ChannelState& channel, Place place,
+                            size_t index);
+  static Membership* FindMembership(Subscriber* subscriber, const ChannelState& channel);
 
   // hub_join.cc: takes joining subscriptions as far as they can go.
   void AdvanceAll(ChannelState& channel, MonoTime now);
   // Only that of channel.joining; true if it is live now, and another one is in its place.
   bool AdvanceOne(ChannelState& channel, size_t index, MonoTime now);
-  bool Advance(ChannelState& channel, Subscription& subscription, MonoTime now);
-  bool AwaitCoverage(ChannelState& channel, Subscription& subscription, MonoTime now);
+  bool Advance(ChannelState& channel, Join& join, MonoTime now);
+  bool AwaitCoverage(ChannelState& channel, Join& join, MonoTime now);
   bool AwaitSnapshot(const ChannelState& channel, const Join& join, MonoTime now) const;
-  bool PlacePending(ChannelState& channel, Subscription& subscription, MonoTime now);
-  void RequestRead(ChannelState& channel, Subscription& subscription, bool history,
+  bool PlacePending(ChannelState& channel, Join& join, MonoTime now);
+  void RequestRead(const ChannelState& channel, const Join& join, bool history,
                    std::vector<std::pair<SlotNumber, int64_t>> from);
-  bool SendSnapshot(Subscription& subscription);
+  bool SendSnapshot(Join& join);
   // hub_resume.cc
   JoinSlot PlaceFor(const ChannelSlot& slot, const Join& join) const;
-  void StartOver(ChannelState& channel, Subscription& subscription, std::string_view reason);
-  void TellLost(const ChannelState& channel, const Subscription& subscription, JoinSlot& place);
-  bool SendReplay(ChannelState& channel, Subscription& subscription);
-  bool CatchUp(ChannelState& channel, Subscription& subscription);
-  void TakeSnapshot(ChannelState& channel, Subscription& subscription,
-                    const EdgeReadResult& result);
-  void TakeHistory(ChannelState& channel, Subscription& subscription, const EdgeReadResult& result);
+  void StartOver(ChannelState& channel, Join& join, std::string_view reason);
+  void TellLost(const ChannelState& channel, const Join& join, JoinSlot& place);
+  bool SendReplay(ChannelState& channel, Join& join);
+  bool CatchUp(ChannelState& channel, Join& join);
+  void TakeSnapshot(ChannelState& channel, Join& join, const EdgeReadResult& result);
+  void TakeHistory(ChannelState& channel, Join& join, const EdgeReadResult& result);
 
   // hub_lanes.cc
   // A frame that a flush sends, with the mark of its event.
@@ -212,8 +229,7 @@ class HubShard {
   void SendGap(const Subscription& subscription, const ChannelTraits& traits, const GapInfo& gap);
   void Checkpoint(ChannelState& channel);
   PositionEntry EntryOf(SlotNumber slot, bool pending, int64_t offset) const;
-  std::vector<PositionEntry> PositionOf(const ChannelState& channel,
-                                        const Subscription& subscription) const;
+  std::vector<PositionEntry> PositionOf(const Join& join) const;
   int64_t worker_at(SlotNumber slot) const { return slot < taken_.size() ? taken_[slot] : -1; }
 
   const Options options_;
@@ -223,8 +239,7 @@ class HubShard {
   MonoTime complete_since_;             // when slots_ became complete
   std::vector<int64_t> taken_;          // W of this worker, by slot number
   std::vector<uint16_t> fingerprints_;  // of the last record at or before it
-  absl::flat_hash_map<std::string, std::unique_ptr<ChannelState>, Hash, std::equal_to<>> channels_;
-  absl::flat_hash_map<const Subscriber*, std::vector<Membership>> by_subscriber_;
+  absl::flat_hash_set<std::unique_ptr<ChannelState>, Hash, Equal> channels_;
   absl::flat_hash_set<ChannelState*> joining_;  // channels that have joining subscriptions
   std::vector<ChannelState*> touched_;          // scratch: channels whose ring grew in this turn
   absl::flat_hash_map<uint64_t, ReadTarget> reads_;

@@ -6,11 +6,25 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "services/edge/dialect/event_encoder.h"
 #include "services/edge/dialect/frequency.h"
 #include "services/edge/frame/channel_traits.h"
 
 namespace spillway::edge {
+
+struct ChannelState;
+
+// In which of its channel's lists a subscription is: that of the joining, of those who get every
+// event at once, or of a lane.
+enum class Place : uint8_t { kJoining, kHigh, kNormal, kLow, kBackground };
+
+// Where a subscriber's subscription is kept.
+struct Membership {
+  ChannelState* channel = nullptr;
+  Place place = Place::kJoining;
+  uint32_t index = 0;  // in the list of that place
+};
 
 // A piece of a snapshot on its way to one subscriber.
 struct SnapshotPiece {
@@ -55,6 +69,12 @@ class Subscriber {
   // live from `position`.
   virtual void OnSnapshotFailed(std::string_view channel,
                                 const std::vector<PositionEntry>& position) = 0;
+
+ private:
+  friend class HubShard;
+  // Its subscriptions, the hub's affair: here they need no table, and one needs no memory of its
+  // own.
+  absl::InlinedVector<Membership, 1> memberships_;
 };
 
 }  // namespace spillway::edge

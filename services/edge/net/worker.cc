@@ -9,11 +9,6 @@
 #include "services/edge/net/listener.h"
 
 namespace spillway::edge::net {
-namespace {
-
-constexpr int kIdBits = 48;  // of a connection's id, below its worker's index
-
-}  // namespace
 
 Worker::Worker(size_t index, const WorkerOptions& options, Clock& clock)
     : index_(index),
@@ -21,8 +16,7 @@ Worker::Worker(size_t index, const WorkerOptions& options, Clock& clock)
       clock_(clock),
       wheel_(clock, options.tick),
       next_tick_(clock.Now()),
-      connections_(*this, wheel_, counters_, options.connection,
-                   (static_cast<uint64_t>(index) << kIdBits) + 1),
+      connections_(*this, wheel_, counters_, options.connection),
       receive_buffer_(std::make_unique<char[]>(options.receive_buffer_bytes)) {}
 
 Worker::~Worker() { Stop(); }

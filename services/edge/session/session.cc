@@ -20,9 +20,14 @@ Session::Session(SessionContext& context, const Endpoint& endpoint, SessionIdent
                  ConnectionGate::Slot slot)
     : context_(context),
       endpoint_(endpoint),
-      identity_(std::move(identity)),
+      user_id_(std::move(identity.user_id)),
+      ip_(std::move(identity.ip)),
+      grants_(std::move(identity.grants)),
       slot_(std::move(slot)),
       variant_(endpoint.variant()) {
+  if (!identity.channels.empty()) {
+    first_channels_ = std::make_unique<std::vector<std::string>>(std::move(identity.channels));
+  }
   std::array<uint8_t, 16> bytes;
   context_.random(bytes.data(), bytes.size());
   for (size_t i = 0; i < bytes.size(); ++i) {
@@ -51,11 +56,12 @@ void Session::OnOpen(Transport* transport) {
                                             .node = context_.node_id,
                                             .heartbeat_ms = heartbeat.interval.count(),
                                             .now_ms = connected_ms_}));
-  for (const std::string& channel : identity_.channels) {
+  const auto channels = std::move(first_channels_);
+  for (size_t i = 0; channels != nullptr && i < channels->size(); ++i) {
+    const std::string& channel = (*channels)[i];
     Join({}, channel, endpoint_.policy().SnapshotOf(channel),
          endpoint_.policy().FrequencyOf(channel), now);
   }
-  identity_.channels = {};
   next_ping_ = now + heartbeat.interval;
   SetHeartbeat(now);
 }

@@ -3,11 +3,13 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "common/base/clock.h"
 #include "services/edge/hub/subscriber.h"
 #include "services/edge/session/admission.h"
@@ -76,8 +78,8 @@ class Session final : public TransportHandler, public Subscriber {
 
   // Hexadecimal; nobody can guess it.
   std::string_view id() const { return {id_.data(), id_.size()}; }
-  const std::string& user_id() const { return identity_.user_id; }
-  const std::string& ip() const { return identity_.ip; }
+  const std::string& user_id() const { return user_id_; }
+  const std::string& ip() const { return ip_; }
   SessionInfo Info() const;
   // By name.
   std::vector<std::string> Channels() const;
@@ -115,15 +117,20 @@ class Session final : public TransportHandler, public Subscriber {
   void SetHeartbeat(MonoTime now);
   void Leave();
 
+  // What a frame that is sent touches comes first.
   SessionContext& context_;
-  const Endpoint& endpoint_;
   Transport* transport_ = nullptr;
-  SessionIdentity identity_;
+  uint64_t messages_sent_ = 0;
+  const Endpoint& endpoint_;
+  const std::string user_id_;
+  const std::string ip_;
+  const ChannelPolicy::Grants grants_;
+  std::unique_ptr<std::vector<std::string>> first_channels_;  // null once open
   std::array<char, 32> id_;
   SessionRegistry::Links user_links_;
   SessionRegistry::Links ip_links_;
   ConnectionGate::Slot slot_;
-  std::vector<PendingId> pending_ids_;
+  absl::InlinedVector<PendingId, 1> pending_ids_;
   Timer heartbeat_ = Timer::Of<&Session::OnHeartbeat>(this);
   MonoTime opened_;
   MonoTime last_heard_;
@@ -131,7 +138,6 @@ class Session final : public TransportHandler, public Subscriber {
   MonoTime rate_reached_;  // the bucket is empty until then
   MonoTime misuse_since_;
   int64_t connected_ms_ = 0;
-  uint64_t messages_sent_ = 0;
   uint64_t messages_received_ = 0;
   uint32_t subscriptions_ = 0;
   uint32_t misuse_ = 0;

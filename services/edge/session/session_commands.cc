@@ -63,7 +63,7 @@ void Session::Subscribe(const Command& command, MonoTime now) {
       misuse = true;
       continue;
     }
-    const ChannelPolicy::Verdict verdict = endpoint_.policy().Check(channel, identity_.grants);
+    const ChannelPolicy::Verdict verdict = endpoint_.policy().Check(channel, grants_);
     if (!verdict.allowed) {
       SendError(command.id, "not_allowed", "this client may not subscribe to the channel", channel);
       continue;

@@ -1,47 +1,62 @@
 #include "services/edge/session/session_registry.h"
 
-#include "common/base/strings.h"
 #include "services/edge/session/session.h"
 
 namespace spillway::edge {
 
-void SessionRegistry::Link(Index* index, const std::string& key, LinksOf links, Session* session) {
-  if (key.empty()) return;
-  Session*& first = (*index)[key];
-  (session->*links).next = first;
-  (session->*links).previous = nullptr;
-  if (first != nullptr) (first->*links).previous = session;
-  first = session;
+std::string_view SessionRegistry::IdOf::operator()(const Session& session) const {
+  return session.id();
+}
+std::string_view SessionRegistry::UserOf::operator()(const Session& session) const {
+  return session.user_id();
+}
+std::string_view SessionRegistry::IpOf::operator()(const Session& session) const {
+  return session.ip();
 }
 
-void SessionRegistry::Unlink(Index* index, const std::string& key, LinksOf links,
-                             Session* session) {
+template <typename Index>
+void SessionRegistry::Link(Index* index, std::string_view key, LinksOf links, Session* session) {
+  if (key.empty()) return;
+  (session->*links) = Links();
+  const auto [first, fresh] = index->insert(session);
+  if (fresh) return;
+  // Behind the first, which the index names.
+  Session* const head = *first;
+  Session* const next = (head->*links).next;
+  (session->*links).previous = head;
+  (session->*links).next = next;
+  (head->*links).next = session;
+  if (next != nullptr) (next->*links).previous = session;
+}
+
+template <typename Index>
+void SessionRegistry::Unlink(Index* index, std::string_view key, LinksOf links, Session* session) {
   if (key.empty()) return;
   Links& own = session->*links;
   if (own.next != nullptr) (own.next->*links).previous = own.previous;
   if (own.previous != nullptr) {
     (own.previous->*links).next = own.next;
-  } else if (own.next != nullptr) {
-    (*index)[key] = own.next;
   } else {
-    index->erase(key);
+    index->erase(index->find(key));
+    if (own.next != nullptr) index->insert(own.next);
   }
   own = Links();
 }
 
+template <typename Index>
 std::vector<Session*> SessionRegistry::ListOf(const Index& index, std::string_view key,
                                               LinksOf links) {
   std::vector<Session*> sessions;
-  const auto found = index.find(Abs(key));
+  const auto found = index.find(key);
   if (found == index.end()) return sessions;
-  for (Session* session = found->second; session != nullptr; session = (session->*links).next) {
+  for (Session* session = *found; session != nullptr; session = (session->*links).next) {
     sessions.push_back(session);
   }
   return sessions;
 }
 
 void SessionRegistry::Add(Session* session) {
-  by_id_.emplace(session->id(), session);
+  by_id_.insert(session);
   Link(&by_user_, session->user_id(), &Session::user_links_, session);
   Link(&by_ip_, session->ip(), &Session::ip_links_, session);
 }
@@ -54,15 +69,10 @@ void SessionRegistry::Remove(Session* session) {
 
 Session* SessionRegistry::Find(std::string_view connection_id) const {
   const auto found = by_id_.find(connection_id);
-  return found == by_id_.end() ? nullptr : found->second;
+  return found == by_id_.end() ? nullptr : *found;
 }
 
-std::vector<Session*> SessionRegistry::All() const {
-  std::vector<Session*> sessions;
-  sessions.reserve(by_id_.size());
-  for (const auto& [id, session] : by_id_) sessions.push_back(session);
-  return sessions;
-}
+std::vector<Session*> SessionRegistry::All() const { return {by_id_.begin(), by_id_.end()}; }
 
 std::vector<Session*> SessionRegistry::OfUser(std::string_view user_id) const {
   return ListOf(by_user_, user_id, &Session::user_links_);

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 
 namespace spillway::edge {
 
@@ -46,19 +46,48 @@ class SessionRegistry {
   size_t CloseAll(uint16_t code, std::string_view reason);
 
  private:
-  using Index = absl::flat_hash_map<std::string, Session*>;  // the first of a list
   using LinksOf = Links Session::*;
 
-  static void Link(Index* index, const std::string& key, LinksOf links, Session* session);
-  static void Unlink(Index* index, const std::string& key, LinksOf links, Session* session);
+  // Sessions by what they hold themselves.
+  template <typename KeyOf>
+  struct By {
+    struct Hash {
+      using is_transparent = void;
+      size_t operator()(std::string_view key) const { return std::hash<std::string_view>()(key); }
+      size_t operator()(const Session* session) const { return (*this)(KeyOf()(*session)); }
+    };
+    struct Equal {
+      using is_transparent = void;
+      bool operator()(const Session* a, std::string_view key) const { return KeyOf()(*a) == key; }
+      bool operator()(const Session* a, const Session* b) const {
+        return KeyOf()(*a) == KeyOf()(*b);
+      }
+    };
+    using Set = absl::flat_hash_set<Session*, Hash, Equal>;
+  };
+  struct IdOf {
+    std::string_view operator()(const Session& session) const;
+  };
+  struct UserOf {
+    std::string_view operator()(const Session& session) const;
+  };
+  struct IpOf {
+    std::string_view operator()(const Session& session) const;
+  };
+
+  template <typename Index>
+  static void Link(Index* index, std::string_view key, LinksOf links, Session* session);
+  template <typename Index>
+  static void Unlink(Index* index, std::string_view key, LinksOf links, Session* session);
+  template <typename Index>
   static std::vector<Session*> ListOf(const Index& index, std::string_view key, LinksOf links);
   static size_t Close(const std::vector<Session*>& sessions, uint16_t code,
                       std::string_view reason);
 
-  // Ids live in the sessions.
-  absl::flat_hash_map<std::string_view, Session*, std::hash<std::string_view>> by_id_;
-  Index by_user_;
-  Index by_ip_;
+  By<IdOf>::Set by_id_;
+  // The first of a list.
+  By<UserOf>::Set by_user_;
+  By<IpOf>::Set by_ip_;
 };
 
 }  // namespace spillway::edge

@@ -23,7 +23,7 @@ Ref<EdgeEvent> LinkCore::Take(const wire::EventView& view, SlotNumber slot) {
   // wanted a moment ago makes that frame itself.
   for (size_t channel = 0; channel < event->channel_count(); ++channel) {
     const auto interest = interests_.find(event->channel(channel));
-    if (interest == interests_.end() || interest->second->workers.empty()) continue;
+    if (interest == interests_.end() || (*interest)->workers.empty()) continue;
     variants_.EncodeAhead(*event, channel);
   }
   return event;

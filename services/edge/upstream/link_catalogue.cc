@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/erase_if.h"
 #include "services/edge/upstream/link_core.h"
 
 namespace spillway::edge {
@@ -76,7 +77,7 @@ SlotNumber LinkCore::SlotFor(const v1::CatalogueTopic& topic, const v1::Catalogu
   const SlotNumber number = state->number();
   slot_numbers_[std::move(source)] = number;
   slots_.push_back(std::move(state));
-  for (auto& [name, channel] : interests_) AwaitCoverage(*channel, *slots_.back());
+  for (const auto& channel : interests_) AwaitCoverage(*channel, *slots_.back());
   return number;
 }
 
@@ -154,8 +155,8 @@ void LinkCore::DropUnknownSlots(MonoTime now) {
     if (!heard || known || MayComeBack(*slot, now)) continue;
     // Every ingest that has a catalogue says that the topic is gone.
     sink_.Report("slot_gone", slot->entry->source);
-    for (auto& [name, channel] : interests_) {
-      std::erase_if(channel->coverage, [&](const ChannelInterest::Coverage& coverage) {
+    for (const auto& channel : interests_) {
+      EraseIf(&channel->coverage, [&](const ChannelInterest::Coverage& coverage) {
         return coverage.slot == slot->number();
       });
     }

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <utility>
 
+#include "common/base/erase_if.h"
+
 namespace spillway::edge {
 namespace {
 
@@ -57,8 +59,8 @@ void LinkCore::DropLink(LinkState& dropped, MonoTime now) {
       Unattach(*slot, now);
     }
   }
-  for (auto& [name, channel] : interests_) {
-    std::erase_if(channel->sequences, [id](const auto& entry) { return entry.first == id; });
+  for (const auto& channel : interests_) {
+    EraseIf(&channel->sequences, [id](const auto& entry) { return entry.first == id; });
   }
   DropReads(id, now);  // asked again of whoever takes over
   AttachAll(now);

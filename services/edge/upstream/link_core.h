@@ -97,7 +97,25 @@ class LinkCore {
  private:
   using Links =
       std::map<LinkId, std::unique_ptr<LinkState>>;  // ordered: decisions are reproducible
-  using Interests = StringMap<std::unique_ptr<ChannelInterest>>;
+  // Found by their names, which they hold themselves.
+  struct NameHash {
+    using is_transparent = void;
+    size_t operator()(std::string_view name) const { return StringHash()(name); }
+    size_t operator()(const std::unique_ptr<ChannelInterest>& channel) const {
+      return StringHash()(channel->name);
+    }
+  };
+  struct NameEqual {
+    using is_transparent = void;
+    bool operator()(const std::unique_ptr<ChannelInterest>& a, std::string_view name) const {
+      return a->name == name;
+    }
+    bool operator()(const std::unique_ptr<ChannelInterest>& a,
+                    const std::unique_ptr<ChannelInterest>& b) const {
+      return a->name == b->name;
+    }
+  };
+  using Interests = absl::flat_hash_set<std::unique_ptr<ChannelInterest>, NameHash, NameEqual>;
 
   LinkState* FindLink(LinkId link);
   void DropLink(LinkState& dropped, MonoTime now);
@@ -179,7 +197,7 @@ class LinkCore {
   bool placed_ = false;             // slots were placed once: from then on without waiting
   size_t expected_links_ = 0;
   Interests interests_;
-  std::list<ChannelInterest*> unused_;   // of them, those that no worker wants, the oldest first
+  ChannelInterest::Unused unused_;       // of them, those that no worker wants, the oldest first
   std::vector<ChannelInterest*> fresh_;  // and those that no ingest was told of
   MonoTime tell_not_before_;
   std::map<size_t, std::vector<ChannelCoverage>> covered_;  // by worker; empty between turns

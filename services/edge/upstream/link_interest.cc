@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/base/erase_if.h"
 #include "services/edge/upstream/link_core.h"
 
 namespace spillway::edge {
@@ -51,7 +52,7 @@ class LinkCore::InterestWriter {
 
 void LinkCore::SendWholeInterest(LinkState& link) {
   InterestWriter writer(*this, link, /*full=*/true);
-  for (auto& [name, channel] : interests_) writer.Add(*channel);
+  for (const auto& channel : interests_) writer.Add(*channel);
   writer.Finish();
 }
 
@@ -82,28 +83,30 @@ void LinkCore::AwaitCoverage(ChannelInterest& channel, const SlotState& slot) {
   bool snapshot = false;
   if (!slot.entry->Feeds(channel.name, &snapshot)) return;
   channel.coverage.push_back({.slot = slot.number()});
-  slots_[slot.number()]->awaiting.insert(channel.name);
+  slots_[slot.number()]->awaiting.push_back(&channel);
 }
 
 void LinkCore::AddInterest(size_t worker, std::string_view name, MonoTime, uint64_t interest) {
-  auto& channel = interests_[std::string(name)];
-  if (channel == nullptr) {
-    channel = std::make_unique<ChannelInterest>();
-    channel->name = std::string(name);
+  const auto found = interests_.find(name);
+  if (found == interests_.end()) {
+    auto made = std::make_unique<ChannelInterest>();
+    made->name = std::string(name);
+    ChannelInterest& channel = **interests_.insert(std::move(made)).first;
     for (const auto& slot : slots_) {
-      if (slot != nullptr) AwaitCoverage(*channel, *slot);
+      if (slot != nullptr) AwaitCoverage(channel, *slot);
     }
-    channel->workers.push_back({worker, interest});
-    fresh_.push_back(channel.get());
+    channel.workers.push_back({worker, interest});
+    fresh_.push_back(&channel);
     return;
   }
-  if (channel->unused.has_value()) unused_.erase(*std::exchange(channel->unused, std::nullopt));
-  std::erase_if(channel->workers, [&](const auto& one) { return one.worker == worker; });
-  channel->workers.push_back({worker, interest});
+  ChannelInterest& channel = **found;
+  if (std::exchange(channel.is_unused, false)) unused_.erase(channel.unused);
+  EraseIf(&channel.workers, [&](const auto& one) { return one.worker == worker; });
+  channel.workers.push_back({worker, interest});
   std::vector<ChannelCoverage> covered;
-  for (const ChannelInterest::Coverage& coverage : channel->coverage) {
+  for (const ChannelInterest::Coverage& coverage : channel.coverage) {
     if (coverage.known) {
-      covered.push_back({channel->name, coverage.slot, coverage.after, interest});
+      covered.push_back({channel.name, coverage.slot, coverage.after, interest});
     }
   }
   if (!covered.empty()) sink_.PostInterest(worker, std::move(covered));
@@ -112,29 +115,25 @@ void LinkCore::AddInterest(size_t worker, std::string_view name, MonoTime, uint6
 void LinkCore::RemoveInterest(size_t worker, std::string_view name, MonoTime now) {
   const auto found = interests_.find(name);
   if (found == interests_.end()) return;
-  ChannelInterest& channel = *found->second;
-  std::erase_if(channel.workers, [&](const auto& one) { return one.worker == worker; });
-  if (!channel.workers.empty() || channel.unused.has_value()) return;
+  ChannelInterest& channel = **found;
+  EraseIf(&channel.workers, [&](const auto& one) { return one.worker == worker; });
+  if (!channel.workers.empty() || channel.is_unused) return;
   channel.unused_since = now;
   channel.unused = unused_.insert(unused_.end(), &channel);
+  channel.is_unused = true;
 }
 
 void LinkCore::CoverageKnown(const SlotState& slot, const LinkState& link, uint64_t sequence,
                              int64_t after) {
   SlotState& state = *slots_[slot.number()];
   if (state.awaiting.empty()) return;
-  for (auto name = state.awaiting.begin(); name != state.awaiting.end();) {
-    const auto found = interests_.find(*name);
-    if (found == interests_.end()) {
-      state.awaiting.erase(name++);
-      continue;
-    }
-    ChannelInterest& channel = *found->second;
+  size_t kept = 0;
+  for (ChannelInterest* const awaiting : state.awaiting) {
+    ChannelInterest& channel = *awaiting;
     if (channel.SequenceOn(link.id) > sequence) {  // sent later: its answer is to come
-      ++name;
+      state.awaiting[kept++] = awaiting;
       continue;
     }
-    state.awaiting.erase(name++);
     for (ChannelInterest::Coverage& coverage : channel.coverage) {
       if (coverage.slot != slot.number()) continue;
       coverage.known = true;
@@ -144,6 +143,8 @@ void LinkCore::CoverageKnown(const SlotState& slot, const LinkState& link, uint6
       covered_[worker].push_back({channel.name, slot.number(), after, interest});
     }
   }
+  state.awaiting.resize(kept);
+  if (kept == 0) state.awaiting.shrink_to_fit();
 }
 
 void LinkCore::PostCoverage() {
@@ -157,15 +158,17 @@ void LinkCore::ExpireInterest(MonoTime now) {
   std::vector<std::string> remove;
   while (!unused_.empty() && now - unused_.front()->unused_since >= options_.interest_linger) {
     TellFresh();  // what was not told cannot be taken back
-    const ChannelInterest& channel = *unused_.front();
+    unused_.front()->expired = true;
+    remove.push_back(unused_.front()->name);
     unused_.pop_front();
-    for (const ChannelInterest::Coverage& coverage : channel.coverage) {
-      if (slots_[coverage.slot] != nullptr) slots_[coverage.slot]->awaiting.erase(channel.name);
-    }
-    remove.push_back(channel.name);
-    interests_.erase(remove.back());
   }
-  if (!remove.empty()) SendInterest({}, remove);
+  if (remove.empty()) return;
+  for (const auto& slot : slots_) {
+    if (slot == nullptr) continue;
+    EraseIf(&slot->awaiting, [](const ChannelInterest* channel) { return channel->expired; });
+  }
+  for (const std::string& name : remove) interests_.erase(interests_.find(name));
+  SendInterest({}, remove);
 }
 
 }  // namespace spillway::edge

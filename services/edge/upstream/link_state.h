@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
+#include "absl/container/inlined_vector.h"
 #include "common/base/clock.h"
 #include "common/base/string_map.h"
 #include "services/edge/hub/edge_batch.h"
@@ -42,6 +42,8 @@ struct LinkState {
   StringMap<uint64_t> snapshots;  // the call under way that reads the channel's
 };
 
+struct ChannelInterest;
+
 struct SlotState {
   std::shared_ptr<const SlotEntry> entry;
   SlotNumber number() const { return entry->number; }
@@ -68,25 +70,30 @@ struct SlotState {
   int64_t lag = -1;
   LinkId moving_to = 0;  // a planned move: Prepare was sent
   MonoTime move_since;
-  StringSet awaiting;  // channels whose coverage of this slot is not known
+  std::vector<ChannelInterest*> awaiting;  // channels whose coverage of this slot is not known
 };
 
+// There may be one for every connection: what most channels have one of takes no memory of its own.
 struct ChannelInterest {
   struct Coverage {
     SlotNumber slot = kNoSlot;
     bool known = false;
     int64_t after = -1;
   };
-  std::string name;
   struct Wanting {
     size_t worker;
     uint64_t interest;  // its number of it
   };
-  std::vector<Wanting> workers;  // that have subscribers
+  using Unused = std::list<ChannelInterest*>;
+
+  std::string name;
+  absl::InlinedVector<Wanting, 1> workers;  // that have subscribers
+  absl::InlinedVector<Coverage, 1> coverage;
+  absl::InlinedVector<std::pair<LinkId, uint64_t>, 1> sequences;  // when each link was told
   MonoTime unused_since;
-  std::optional<std::list<ChannelInterest*>::iterator> unused;  // its place in LinkCore::unused_
-  std::vector<Coverage> coverage;
-  std::vector<std::pair<LinkId, uint64_t>> sequences;  // when each link was told
+  Unused::iterator unused;  // its place in LinkCore::unused_
+  bool is_unused = false;
+  bool expired = false;  // while those that are forgotten are taken out of all lists
 
   uint64_t SequenceOn(LinkId link) const {
     for (const auto& [id, sequence] : sequences) {

@@ -15,11 +15,10 @@ constexpr std::string_view kTookNothing = "too slow: nothing was read for too lo
 
 }  // namespace
 
-Connection::Connection(ConnectionSet& set, uint64_t id, std::unique_ptr<ByteStream> stream,
+Connection::Connection(ConnectionSet& set, std::unique_ptr<ByteStream> stream,
                        std::unique_ptr<TransportHandler> handler, const ConnectionOptions& options,
                        const std::optional<DeflateAgreement>& deflate)
     : set_(set),
-      id_(id),
       options_(options),
       stream_(std::move(stream)),
       handler_(std::move(handler)),

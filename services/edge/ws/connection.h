@@ -43,7 +43,7 @@ struct ConnectionOptions {
 // it at the end of the turn in which it ended.
 class Connection final : public Transport, private FrameSink, private GapFrames {
  public:
-  Connection(ConnectionSet& set, uint64_t id, std::unique_ptr<ByteStream> stream,
+  Connection(ConnectionSet& set, std::unique_ptr<ByteStream> stream,
              std::unique_ptr<TransportHandler> handler, const ConnectionOptions& options,
              const std::optional<DeflateAgreement>& deflate);
   ~Connection() override;
@@ -57,8 +57,6 @@ class Connection final : public Transport, private FrameSink, private GapFrames 
   // Keeps a frame made for this connection alone alive until the turn's end, as Send() wants it.
   void Keep(Ref<Frame> frame);
 
-  // Unique in the process.
-  uint64_t id() const { return id_; }
   // Null once OnClosed was called.
   TransportHandler* handler() const { return handler_.get(); }
   // Whether permessage-deflate was negotiated, so that frames with RSV1 may be sent ...
@@ -117,7 +115,6 @@ class Connection final : public Transport, private FrameSink, private GapFrames 
   void End();
 
   ConnectionSet& set_;
-  const uint64_t id_;
   const ConnectionOptions& options_;
   std::unique_ptr<ByteStream> stream_;
   std::unique_ptr<TransportHandler> handler_;

@@ -6,13 +6,12 @@
 namespace spillway::edge::ws {
 
 ConnectionSet::ConnectionSet(EventLoop& loop, TimingWheel& wheel, WorkerCounters& counters,
-                             const ConnectionOptions& options, uint64_t first_id)
+                             const ConnectionOptions& options)
     : loop_(loop),
       wheel_(wheel),
       counters_(counters),
       options_(options),
-      backlog_pool_(counters.backlog),
-      next_id_(first_id) {}
+      backlog_pool_(counters.backlog) {}
 
 ConnectionSet::~ConnectionSet() = default;
 
@@ -20,22 +19,16 @@ void ConnectionSet::Add(std::unique_ptr<ByteStream> stream,
                         std::unique_ptr<TransportHandler> handler,
                         const std::optional<DeflateAgreement>& deflate, char* leftover,
                         size_t leftover_size) {
-  const uint64_t id = next_id_++;
   const int fd = stream->fd();
-  auto owned = std::make_unique<Connection>(*this, id, std::move(stream), std::move(handler),
-                                            options_, deflate);
+  auto owned =
+      std::make_unique<Connection>(*this, std::move(stream), std::move(handler), options_, deflate);
   Connection& connection = *owned;
-  connections_.emplace(id, std::move(owned));
+  connections_.insert(std::move(owned));
   counters_.opened.Add();
   const bool watched = loop_.Watch(fd, &connection);
   connection.Open(leftover, leftover_size);
   if (!watched) connection.Abort(kCloseInternalError);
   if (shut_down_) connection.Close(shut_down_->code, shut_down_reason_);
-}
-
-Connection* ConnectionSet::Find(uint64_t id) const {
-  const auto it = connections_.find(id);
-  return it == connections_.end() ? nullptr : it->second.get();
 }
 
 void ConnectionSet::CloseAll(const CloseCode& code, std::string_view reason) {
@@ -82,7 +75,7 @@ void ConnectionSet::SettleAll() {
     // OnClosed queued nothing for itself (Send() is void by then), but may be listed from before.
     if (connection->writable_due_) std::erase(writable_, connection);
     if (connection->attention_) std::erase(attention_, connection);
-    connections_.erase(connection->id());
+    connections_.erase(connection);
     counters_.ended.Add();
   }
   settling_.clear();

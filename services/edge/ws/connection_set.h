@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "services/edge/frame/deflate.h"
 #include "services/edge/timer/timing_wheel.h"
 #include "services/edge/ws/connection.h"
@@ -26,9 +26,8 @@ namespace spillway::edge::ws {
 // the loop for one. Belongs to its worker's thread; owned by the worker.
 class ConnectionSet {
  public:
-  // `first_id`: the ids given out count from there.
   ConnectionSet(EventLoop& loop, TimingWheel& wheel, WorkerCounters& counters,
-                const ConnectionOptions& options, uint64_t first_id);
+                const ConnectionOptions& options);
   ~ConnectionSet();
   ConnectionSet(const ConnectionSet&) = delete;
   ConnectionSet& operator=(const ConnectionSet&) = delete;
@@ -39,11 +38,9 @@ class ConnectionSet {
            const std::optional<DeflateAgreement>& deflate, char* leftover, size_t leftover_size);
 
   size_t size() const { return connections_.size(); }
-  // Null when there is none (any more).
-  Connection* Find(uint64_t id) const;
   template <typename Fn>
   void ForEach(Fn&& fn) const {  // fn(Connection&), which may close it
-    for (const auto& [id, connection] : connections_) fn(*connection);
+    for (const auto& connection : connections_) fn(*connection);
   }
   void CloseAll(const CloseCode& code, std::string_view reason);
   // CloseAll(), and the same for every connection still to come.
@@ -76,7 +73,6 @@ class ConnectionSet {
   Inflater inflater_;
   SendScratch scratch_;
   BacklogPool backlog_pool_;
-  uint64_t next_id_;
   bool in_turn_ = false;
   std::optional<CloseCode> shut_down_;
   std::string shut_down_reason_;
@@ -85,7 +81,7 @@ class ConnectionSet {
   std::vector<Connection*> settling_;
   std::vector<Connection*> writable_;
   std::vector<Connection*> telling_;
-  absl::flat_hash_map<uint64_t, std::unique_ptr<Connection>> connections_;
+  absl::flat_hash_set<std::unique_ptr<Connection>> connections_;
 };
 
 }  // namespace spillway::edge::ws

@@ -181,7 +181,7 @@ class Worker {
   std::unique_ptr<ChannelPolicy> policy_;
   std::unique_ptr<Endpoint> endpoint_;
   std::unique_ptr<EndpointAcceptor> acceptor_;
-  ws::ConnectionSet set_{loop_, wheel_, socket_counters_, ws::ConnectionOptions(), 1};
+  ws::ConnectionSet set_{loop_, wheel_, socket_counters_, ws::ConnectionOptions()};
   int64_t offset_ = -1;
 };
 

@@ -163,7 +163,7 @@ class SilentWorker {
       *auth::JwtVerifier::Create({.secrets = {kSecret}, .issuer = "", .audience = ""}, clock_);
   std::unique_ptr<Endpoint> endpoint_;
   std::unique_ptr<EndpointAcceptor> acceptor_;
-  ws::ConnectionSet set_{loop_, wheel_, socket_counters_, ws::ConnectionOptions(), 1};
+  ws::ConnectionSet set_{loop_, wheel_, socket_counters_, ws::ConnectionOptions()};
 };
 
 }  // namespace spillway::edge::test_support

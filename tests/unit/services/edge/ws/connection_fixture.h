@@ -64,7 +64,7 @@ class ConnectionTest : public testing::Test {
   }
 
   // With the options as they are.
-  void Rebuild() { set_ = std::make_unique<ConnectionSet>(loop_, wheel_, counters_, options_, 1); }
+  void Rebuild() { set_ = std::make_unique<ConnectionSet>(loop_, wheel_, counters_, options_); }
   void Open(std::string leftover = "") {
     Turn([&] {
       set_->Add(std::make_unique<FakeStream>(peer_), std::make_unique<Handler>(script_),

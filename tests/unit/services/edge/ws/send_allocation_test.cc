@@ -32,7 +32,7 @@ TEST(SendAllocationTest, DeliveriesAllocateNothing) {
   TimingWheel wheel(clock, std::chrono::milliseconds(100));
   FakeLoop loop;
   WorkerCounters counters;
-  ConnectionSet set(loop, wheel, counters, ConnectionOptions(), 1);
+  ConnectionSet set(loop, wheel, counters, ConnectionOptions());
   FakePeer peer;
   peer.room = size_t{1} << 60;
   std::vector<Transport*> transports;
@@ -74,7 +74,7 @@ TEST(SendAllocationTest, NorDoTheyForStalledClients) {
   FakePeer peer;
   peer.room = 0;
   std::vector<Transport*> transports;
-  ConnectionSet set(loop, wheel, counters, options, 1);
+  ConnectionSet set(loop, wheel, counters, options);
   set.BeginTurn();
   for (int i = 0; i < kConnections; ++i) {
     set.Add(std::make_unique<FakeStream>(peer), std::make_unique<Silent>(transports), std::nullopt,
