@@ -90,6 +90,8 @@ class LinkCore {
   // Call after the calls of every turn: interest that is new in it is told now, or, if some was
   // told a moment ago, at the time returned, to call again by then; max() if nothing waits.
   MonoTime EndTurn(MonoTime now);
+  // The earliest time at which new interest is told next.
+  MonoTime tell_not_before() const { return tell_not_before_; }
 
   UpstreamStatus Status(MonoTime now) const;
   const LinkCounters& counters() const { return counters_; }

@@ -16,8 +16,9 @@ void LinkRuntime::Impl::Run() {
   MonoTime next_tick = clock_.Now();
   auto tick_at = std::chrono::steady_clock::now();
   auto deadline = tick_at;
+  auto quiet_until = tick_at;
   while (!stopping_ || !links_.empty() || !reads_.empty()) {
-    mailbox_.Take(&tasks, deadline);
+    mailbox_.Take(&tasks, deadline, quiet_until);
     for (LinkMailbox::Task& task : tasks) {
       task(clock_.Now());
       task = nullptr;
@@ -30,11 +31,11 @@ void LinkRuntime::Impl::Run() {
       next_tick = now + options_.tick;
       tick_at = std::chrono::steady_clock::now() + options_.tick;
     }
-    deadline = tick_at;
     const MonoTime again = core_->EndTurn(now);
-    if (again == MonoTime::max()) continue;
-    deadline = std::min(deadline, std::chrono::steady_clock::now() +
-                                      std::chrono::ceil<std::chrono::microseconds>(again - now));
+    // New interest need not wake this thread before it may be told.
+    quiet_until = std::chrono::steady_clock::now() +
+                  std::chrono::ceil<std::chrono::microseconds>(core_->tell_not_before() - now);
+    deadline = again == MonoTime::max() ? tick_at : std::min(tick_at, quiet_until);
   }
 }
 
@@ -76,13 +77,15 @@ void LinkRuntime::AddInterest(size_t worker, std::string channel, uint64_t inter
   impl_->mailbox().Put(
       [impl = impl_.get(), worker, channel = std::move(channel), interest](MonoTime now) {
         impl->core().AddInterest(worker, channel, now, interest);
-      });
+      },
+      LinkMailbox::Urgency::kUnlessQuiet);
 }
 
 void LinkRuntime::RemoveInterest(size_t worker, std::string channel) {
-  impl_->mailbox().Put([impl = impl_.get(), worker, channel = std::move(channel)](MonoTime now) {
-    impl->core().RemoveInterest(worker, channel, now);
-  });
+  // It lingers for a minute anyway.
+  impl_->mailbox().Put([impl = impl_.get(), worker, channel = std::move(channel)](
+                           MonoTime now) { impl->core().RemoveInterest(worker, channel, now); },
+                       LinkMailbox::Urgency::kAtDeadline);
 }
 
 void LinkRuntime::Read(size_t worker, uint64_t read_id, std::string channel, bool history,
