@@ -10,6 +10,7 @@ FIGURES = {
     "deliveries_per_second": ("/s", 0),
     "p50": ("ms", 2), "p90": ("ms", 2), "p99": ("ms", 2), "p999": ("ms", 2), "max": ("ms", 1),
     "quotes_p50": ("ms", 2), "quotes_p99": ("ms", 2), "fills_p50": ("ms", 2), "fills_p99": ("ms", 2),
+    "recovery_p50": ("s", 2), "recovery_p99": ("s", 2), "recovery_max": ("s", 2), "recovery_seconds": ("s", 2),
     "quotes_max": ("ms", 1), "fills_max": ("ms", 1), "slow_p50": ("ms", 0),
     "kafka_p50": ("ms", 2), "kafka_p99": ("ms", 2),
     "edge_cpu_per_delivery": ("us", 2), "edge_user_per_delivery": ("us", 2), "edge_system_per_delivery": ("us", 2),
@@ -27,7 +28,7 @@ FIGURES = {
     "load_cpu": ("% of a core", 0), "load_cpu_per_delivery": ("us", 2), "foreign_cpu": ("% of a core", 0),
     "edge_waited": ("% of the time", 0),
     "publisher_late_p99": ("ms", 2),
-    "expected": None, "lost": None, "duplicates": None, "out_of_order": None, "unexpected": None, "told_gaps": None,
+    "expected": None, "lost": None, "duplicates": None, "out_of_order": None, "unexpected": None, "told_lost": None, "told_gaps": None,
     "errors": None, "connections_lost": None,
 }
 # What variants are compared by; the rest of the figures says how far these can be trusted.

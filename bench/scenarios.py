@@ -254,6 +254,22 @@ def edges(context):
                 **figures, "ingest_cpu_per_event_and_edge": figures["ingest_cpu_per_event"] / count}, report
 
 
+@scenario("clients that come back: 15,000 on 100 channels are cut off, and within 5 s back at two edges, each 500 messages behind")
+def recovery(context):
+    clients = most_connections(15_000)
+    with Stack(context, {"load": {"partitions": 4, "channel": "load:{/c}"}}, edges=2, real_kafka=True) as stack:
+        report = stack.load(clients=clients, connect_rate=4000, warmup=1, seconds=25, silence=5, resume="true", cut_at=1, cut_for=5,
+                            reconnect=5, kafka="linger.ms=1", stream=stream(
+                                channel="load:{n}", channels=100, via="kafka", topic=stack.topic("load"), partitions=4,
+                                rate=200, burst=50, burst_at=1, burst_for=5))
+        fig.connected(report)
+        recovery = report["recovery_us"]
+        if recovery["recovered"] != clients:
+            raise BenchError(f"{recovery['recovered']} of {clients} clients caught up")
+        yield "", {**{f"recovery_{name}": recovery[name] / 1e6 for name in ("p50", "p99", "max")},
+                   "recovery_seconds": recovery["seconds"], **fig.window(report), **fig.checks(report)}, report
+
+
 @scenario("a crowd: 100,000 clients on 100 channels, six edges, 20,000 deliveries/s")
 def crowd(context):
     count = -(-100_000 // most_connections(17_000))

@@ -32,22 +32,20 @@ class JsonDialect final : public Dialect {
   std::string_view event_prefix() const override { return R"({"type":"event",)"; }
 
   std::vector<std::string> Hello(const std::vector<std::string>& channels) const override {
-    constexpr size_t kMost = 100;  // that a command may name
-    std::vector<std::string> messages;
-    for (size_t i = 0; i < channels.size(); i += kMost) {
-      std::string message = R"({"type":"subscribe","channels":[)";
-      for (size_t j = i; j < std::min(i + kMost, channels.size()); ++j) {
-        if (j > i) message.push_back(',');
-        AppendJsonString(&message, channels[j]);
-      }
-      messages.push_back(message + "]}");
-    }
-    return messages;
+    return Subscribe(channels, nullptr);
+  }
+  bool resumes() const override { return true; }
+  std::vector<std::string> Hello(const std::vector<std::string>& channels,
+                                 const PositionTable& positions) const override {
+    return Subscribe(channels, &positions);
   }
 
   Kind Classify(std::string_view message) const override {
-    static constexpr std::array<Beginning, 5> kKnown = {
+    static constexpr std::array<Beginning, 8> kKnown = {
         {{R"({"type":"subscribed")", Kind::kSubscribed},
+         {R"({"type":"snapshot")", Kind::kPosition},
+         {R"({"type":"joined")", Kind::kPosition},
+         {R"({"type":"checkpoint")", Kind::kPosition},
          {R"({"type":"connected")", Kind::kConnected},
          {R"({"type":"gap")", Kind::kGap},
          {R"({"type":"ping")", Kind::kPing},
@@ -56,6 +54,31 @@ class JsonDialect final : public Dialect {
   }
 
   std::string_view pong() const override { return R"({"type":"pong"})"; }
+
+ private:
+  static std::vector<std::string> Subscribe(const std::vector<std::string>& channels,
+                                            const PositionTable* positions) {
+    // That a command may name. Positions of many would not fit a command's bytes.
+    const size_t most = positions == nullptr ? 100 : 10;
+    std::vector<std::string> messages;
+    for (size_t i = 0; i < channels.size(); i += most) {
+      std::string message = R"({"type":"subscribe","channels":[)";
+      std::string shown;
+      for (size_t j = i; j < std::min(i + most, channels.size()); ++j) {
+        if (j > i) message.push_back(',');
+        AppendJsonString(&message, channels[j]);
+        if (positions == nullptr || !positions->known(j)) continue;
+        shown.push_back(shown.empty() ? '{' : ',');
+        AppendJsonString(&shown, channels[j]);
+        shown.push_back(':');
+        positions->Append(j, &shown);
+      }
+      message.push_back(']');
+      if (!shown.empty()) absl::StrAppend(&message, ",\"positions\":", shown, "}");
+      messages.push_back(message + "}");
+    }
+    return messages;
+  }
 };
 
 // The preset `assessment`: the endpoint chooses the channels, tells no subscriptions, and events

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "tools/load/position_table.h"
 
 namespace spillway::load {
 
@@ -22,6 +23,7 @@ class Dialect {
     kConnected,   // the server has accepted the client
     kSubscribed,  // one subscription holds
     kGap,         // events that will not come were told
+    kPosition,    // another message that may tell a position
     kPing,        // to be answered with pong()
     kError,
   };
@@ -34,6 +36,13 @@ class Dialect {
   virtual bool lines() const { return false; }
   // Messages to send once the handshake is over.
   virtual std::vector<std::string> Hello(const std::vector<std::string>& channels) const = 0;
+  // Whether positions are told, and may be shown to go on there. Then Hello takes the table of a
+  // client that comes back.
+  virtual bool resumes() const { return false; }
+  virtual std::vector<std::string> Hello(const std::vector<std::string>& channels,
+                                         const PositionTable& /*positions*/) const {
+    return Hello(channels);
+  }
   // How many of kSubscribed make a client ready; without any, and with `greets()`, kConnected does.
   virtual size_t answers(size_t channels) const { return channels; }
   virtual bool greets() const { return false; }

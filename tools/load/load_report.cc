@@ -186,22 +186,39 @@ void LoadRun::ReportLatency() {
   LatencyHistogram connect;
   for (size_t i = 0; i < run_.workers(); ++i) connect.Add(run_.worker(i).connect);
   report_.Add("connect_us", Percentiles(connect));
+  if (!options_.clients.resume) return;
+  LatencyHistogram recovery;
+  int64_t first = INT64_MAX;
+  int64_t last = 0;
+  for (size_t i = 0; i < run_.workers(); ++i) {
+    recovery.Add(run_.worker(i).recovery);
+    first = std::min(first, run_.worker(i).first_resume_ns);
+    last = std::max(last, run_.worker(i).last_recovery_ns);
+  }
+  JsonReport resumed = Percentiles(recovery);
+  resumed.Add("resumed", run_.Sum(&WorkerState::resumed));
+  resumed.Add("recovered", run_.Sum(&WorkerState::recovered));
+  resumed.Add("seconds", last > first ? static_cast<double>(last - first) / 1e9 : 0.0);
+  report_.Add("recovery_us", resumed);
 }
 
 void LoadRun::ReportChecks() {
   SequenceCounts sequence;
   uint64_t expected = 0;
   uint64_t tail_lost = 0;
+  uint64_t tail_told = 0;
   std::map<uint16_t, uint64_t> codes;
   std::string problem;
   for (size_t i = 0; i < run_.workers(); ++i) {
     const WorkerState& worker = run_.worker(i);
     sequence.in_order += worker.sequence.in_order;
     sequence.skipped += worker.sequence.skipped;
+    sequence.told += worker.sequence.told;
     sequence.duplicates += worker.sequence.duplicates;
     sequence.out_of_order += worker.sequence.out_of_order;
     expected += worker.expected;
     tail_lost += worker.tail_lost;
+    tail_told += worker.tail_told;
     for (const auto& [code, count] : worker.close_codes) {
       if (count > 0) codes[code] += count;
     }
@@ -220,18 +237,22 @@ void LoadRun::ReportChecks() {
   checks.Add("duplicates", sequence.duplicates);
   checks.Add("out_of_order", sequence.out_of_order);
   checks.Add("unexpected", strange);
+  checks.Add("told_lost", sequence.told + tail_told);
   checks.Add("told_gaps", run_.Sum(&WorkerState::told_gaps));
   checks.Add("errors", errors);
   checks.Add("ready", ready);
   checks.Add("refused", run_.Sum(&WorkerState::refused));
   checks.Add("connections_lost", closed);
   checks.Add("reconnected_on_purpose", run_.Sum(&WorkerState::churned));
+  checks.Add("resumed", run_.Sum(&WorkerState::resumed));
   JsonReport close_codes;
   for (const auto& [code, count] : codes) close_codes.Add(absl::StrCat(code), count);
   checks.Add("close_codes", close_codes);
   checks.AddText("first_problem", problem);
   report_.Add("checks", checks);
-  flawless_ = lost + sequence.duplicates + sequence.out_of_order + strange + errors + closed == 0 &&
+  // Who goes on where he was may lose his connection; nothing else.
+  const uint64_t broken = options_.clients.resume ? 0 : closed;
+  flawless_ = lost + sequence.duplicates + sequence.out_of_order + strange + errors + broken == 0 &&
               ready == options_.clients.clients;
   std::string all;
   for (const std::string& warning : warnings_)

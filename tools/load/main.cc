@@ -59,6 +59,11 @@ ABSL_FLAG(int32_t, slow_buffer, 0, "bytes of their receive buffers; 0: as the sy
 ABSL_FLAG(double, churn, 0, "connections a second to close and open again while publishing");
 ABSL_FLAG(double, reconnect, 0,
           "a lost connection is opened again within so many seconds; 0: never");
+ABSL_FLAG(bool, resume, false,
+          "what is opened again shows its positions, to the next of --url in turn");
+ABSL_FLAG(double, cut_at, 0, "seconds of publishing after which all connections are closed, once");
+ABSL_FLAG(double, cut_for, 0,
+          "seconds after which they come back, within --reconnect; 0: they are not closed");
 
 ABSL_FLAG(std::string, brokers, "", "Kafka's bootstrap addresses, for via=kafka");
 ABSL_FLAG(std::vector<std::string>, kafka, {}, "further properties of librdkafka: NAME=VALUE,...");
@@ -176,6 +181,9 @@ absl::Status ReadClients(ClientOptions* clients) {
   clients->slow_buffer = absl::GetFlag(FLAGS_slow_buffer);
   clients->churn = absl::GetFlag(FLAGS_churn);
   clients->reconnect = absl::GetFlag(FLAGS_reconnect);
+  clients->resume = absl::GetFlag(FLAGS_resume);
+  clients->cut_at = absl::GetFlag(FLAGS_cut_at);
+  clients->cut_for = absl::GetFlag(FLAGS_cut_for);
   absl::StatusOr<std::vector<StreamOptions>> streams = ParseStreams(absl::GetFlag(FLAGS_stream));
   if (!streams.ok()) return streams.status();
   clients->streams = *std::move(streams);
@@ -240,6 +248,10 @@ int Main() {
   }
   const absl::StatusOr<std::unique_ptr<Dialect>> dialect = MakeDialect(options.clients.dialect);
   if (!dialect.ok()) return Usage(std::string(dialect.status().message()));
+  if (options.clients.resume && !(*dialect)->resumes()) {
+    return Usage(
+        absl::StrCat("--resume: the dialect ", options.clients.dialect, " tells no positions"));
+  }
   absl::StatusOr<std::unique_ptr<RunState>> state =
       RunState::Create(options.clients.workers, options.clients.streams);
   if (!state.ok()) return Usage(std::string(state.status().message()));

@@ -21,6 +21,8 @@ Receiver::Receiver(const ClientOptions& options, const Dialect& dialect, RunStat
     checks_per_client_ += stream.per_client;
   }
   checks_.resize(clients * checks_per_client_);
+  told_.resize(checks_.size());
+  if (options.resume) returns_.resize(clients);
   first_channels_.resize(clients * shapes_.size());
   if (options.deflate == DeflateMode::kInflate) inflate_ = std::make_unique<InflateCache>();
 }
@@ -31,11 +33,23 @@ void Receiver::Begin(ClientState* client, uint64_t number, uint32_t index, bool 
   client->index = index;
   client->slow = options_.is_slow(number);
   client->from_start = from_start;
+  if (!returns_.empty()) {
+    std::unique_ptr<Return>& back = returns_[index];
+    if (back != nullptr && back->ready) {
+      client->from_start = back->from_start;
+      back->again = true;
+      back->positions.Disconnect();
+      return;
+    }
+    back = std::make_unique<Return>(checks_per_client_);
+    back->from_start = from_start;
+  }
   for (size_t s = 0; s < shapes_.size(); ++s) {
     first_channels_[index * shapes_.size() + s] = options_.streams[s].ChannelOf(number, 0);
     for (size_t j = 0; j < shapes_[s].per_client; ++j) {
       SequenceCheck& check = checks_[index * checks_per_client_ + shapes_[s].offset + j];
       check = SequenceCheck{};
+      told_[index * checks_per_client_ + shapes_[s].offset + j] = 0;
       if (from_start && shapes_[s].published) check.Expect(1);
     }
   }
@@ -102,7 +116,12 @@ bool Receiver::TakeAnswer(ClientState* client, std::string_view bytes, int64_t n
   client->deflate = answer.deflate;
   counters_.upgraded.Add(1);
   const std::vector<std::string> channels = ChannelsOf(client->number);
-  for (const std::string& message : dialect_.Hello(channels)) AppendText(message, out);
+  const bool again = !returns_.empty() && returns_[client->index]->again;
+  for (const std::string& message :
+       again ? dialect_.Hello(channels, returns_[client->index]->positions)
+             : dialect_.Hello(channels)) {
+    AppendText(message, out);
+  }
   client->waiting_for = static_cast<uint32_t>(dialect_.answers(channels.size()));
   if (client->waiting_for == 0 && !dialect_.greets()) BecomeReady(client, now_ns);
   return true;
@@ -163,13 +182,14 @@ void Receiver::TakeMessage(ClientState* client, std::string_view text, int64_t n
                            std::string* out) {
   Stamp stamp;
   if (text.starts_with(event_prefix_) && finder_.Find(text, &stamp)) [[likely]] {
-    TakeEvent(*client, stamp, now_ns);
+    TakeEvent(*client, stamp, text, now_ns);
   } else {
     TakeOther(client, text, now_ns, out);
   }
 }
 
-void Receiver::TakeEvent(const ClientState& client, const Stamp& stamp, int64_t now_ns) {
+void Receiver::TakeEvent(const ClientState& client, const Stamp& stamp, std::string_view text,
+                         int64_t now_ns) {
   ++events_;
   if (stamp.stream >= shapes_.size()) {
     counters_.strange.Add(1);
@@ -183,8 +203,20 @@ void Receiver::TakeEvent(const ClientState& client, const Stamp& stamp, int64_t 
     counters_.strange.Add(1);
     return;
   }
-  checks_[client.index * checks_per_client_ + shape.offset + place].Take(stamp.sequence,
-                                                                         &counters_.sequence);
+  const size_t at = client.index * checks_per_client_ + shape.offset + place;
+  checks_[at].Take(stamp.sequence, told_[at] != 0, &counters_.sequence);
+  told_[at] = 0;
+  if (!returns_.empty()) {
+    Return& back = *returns_[client.index];
+    back.positions.TakeEvent(shape.offset + place, text);
+    if (back.behind > 0) {
+      uint32_t& target = back.targets[shape.offset + place];
+      if (target != 0 && stamp.sequence >= target) {
+        target = 0;
+        if (--back.behind == 0) EndOfRecovery(client, now_ns);
+      }
+    }
+  }
   if (stamp.due_ns < count_from_ns_ || stamp.due_ns >= count_to_ns_) return;
   const int64_t latency = std::max<int64_t>(0, now_ns - stamp.due_ns);
   latency_sum_ns_ += static_cast<uint64_t>(latency);
@@ -194,8 +226,12 @@ void Receiver::TakeEvent(const ClientState& client, const Stamp& stamp, int64_t 
 void Receiver::TakeOther(ClientState* client, std::string_view text, int64_t now_ns,
                          std::string* out) {
   switch (dialect_.Classify(text)) {
+    case Dialect::Kind::kPosition:
+      TakePosition(*client, text);
+      break;
     case Dialect::Kind::kSubscribed:
       counters_.subscribed.Add(1);
+      TakePosition(*client, text);
       if (client->waiting_for > 0 && --client->waiting_for == 0) BecomeReady(client, now_ns);
       break;
     case Dialect::Kind::kConnected:
@@ -203,6 +239,7 @@ void Receiver::TakeOther(ClientState* client, std::string_view text, int64_t now
       break;
     case Dialect::Kind::kGap:
       counters_.told_gaps.Add(1);
+      TakePosition(*client, text);
       break;
     case Dialect::Kind::kPing:
       AppendText(dialect_.pong(), out);
@@ -221,6 +258,48 @@ void Receiver::BecomeReady(ClientState* client, int64_t now_ns) {
   client->ready = true;
   counters_.ready.Add(1);
   counters_.connect.Record(now_ns - client->began_ns);
+  if (returns_.empty()) return;
+  Return& back = *returns_[client->index];
+  back.ready = true;
+  if (back.again) BeginToRecover(*client, now_ns);
+}
+
+void Receiver::TakePosition(const ClientState& client, std::string_view text) {
+  if (returns_.empty() && dialect_.Classify(text) != Dialect::Kind::kGap) return;
+  const PositionTable::Spoken spoken = PositionTable::WhatIsSpokenOf(text);
+  const std::vector<std::string> channels = ChannelsOf(client.number);
+  for (size_t i = 0; i < channels.size(); ++i) {
+    if (channels[i] != spoken.channel) continue;
+    if (spoken.gap) told_[client.index * checks_per_client_ + i] = 1;
+    if (!returns_.empty()) returns_[client.index]->positions.TakePositions(i, text);
+  }
+}
+
+void Receiver::BeginToRecover(const ClientState& client, int64_t now_ns) {
+  Return& back = *returns_[client.index];
+  counters_.resumed.Add(1);
+  counters_.first_resume_ns = std::min(counters_.first_resume_ns, client.began_ns);
+  back.targets.assign(checks_per_client_, 0);
+  back.behind = 0;
+  for (size_t s = 0; s < shapes_.size(); ++s) {
+    if (!shapes_[s].published) continue;
+    for (uint32_t j = 0; j < shapes_[s].per_client; ++j) {
+      const uint32_t last = run_.last_number(s, options_.streams[s].ChannelOf(client.number, j))
+                                .load(std::memory_order_relaxed);
+      const SequenceCheck& check =
+          checks_[client.index * checks_per_client_ + shapes_[s].offset + j];
+      if (last == 0 || (check.started() && check.last() >= last)) continue;
+      back.targets[shapes_[s].offset + j] = last;
+      ++back.behind;
+    }
+  }
+  if (back.behind == 0) EndOfRecovery(client, now_ns);
+}
+
+void Receiver::EndOfRecovery(const ClientState& client, int64_t now_ns) {
+  counters_.recovered.Add(1);
+  counters_.recovery.Record(now_ns - client.began_ns);
+  counters_.last_recovery_ns = now_ns;
 }
 
 void Receiver::Check(const ClientState& client) {
@@ -233,7 +312,9 @@ void Receiver::Check(const ClientState& client) {
       const uint32_t last = run_.last_number(s, options_.streams[s].ChannelOf(client.number, j))
                                 .load(std::memory_order_relaxed);
       if (client.from_start) counters_.expected += last;
-      if (check.started() && last > check.last()) counters_.tail_lost += last - check.last();
+      if (!check.started() || last <= check.last()) continue;
+      const bool told = told_[client.index * checks_per_client_ + shapes_[s].offset + j] != 0;
+      (told ? counters_.tail_told : counters_.tail_lost) += last - check.last();
     }
   }
 }

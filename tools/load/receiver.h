@@ -35,7 +35,7 @@ class Receiver {
   Receiver(const ClientOptions& options, const Dialect& dialect, RunState& run,
            WorkerState& counters, size_t clients);
 
-  // Makes a client a new connection's.
+  // Makes a client a new connection's. One that was ready and resumes keeps what was checked.
   void Begin(ClientState* client, uint64_t number, uint32_t index, bool from_start);
 
   // Bytes from the server, received at `now_ns`; says how many of them were used (the rest comes
@@ -60,9 +60,13 @@ class Receiver {
   bool TakeFrame(ClientState* client, const ServerFrame& frame, int64_t now_ns, std::string* out);
   bool TakeControl(const ServerFrame& frame, std::string* out);
   void TakeMessage(ClientState* client, std::string_view text, int64_t now_ns, std::string* out);
-  void TakeEvent(const ClientState& client, const Stamp& stamp, int64_t now_ns);
+  void TakeEvent(const ClientState& client, const Stamp& stamp, std::string_view text,
+                 int64_t now_ns);
+  void TakePosition(const ClientState& client, std::string_view text);
   void TakeOther(ClientState* client, std::string_view text, int64_t now_ns, std::string* out);
   void BecomeReady(ClientState* client, int64_t now_ns);
+  void BeginToRecover(const ClientState& client, int64_t now_ns);
+  void EndOfRecovery(const ClientState& client, int64_t now_ns);
   void AppendText(std::string_view text, std::string* out);
 
   const ClientOptions& options_;
@@ -74,6 +78,18 @@ class Receiver {
   std::vector<Shape> shapes_;
   size_t checks_per_client_ = 0;
   std::vector<SequenceCheck> checks_;  // by client, stream, and place among the client's channels
+  std::vector<uint8_t> told_;          // the same order: a gap was told since the last event
+  // Of clients that may come back, by index; none where they do not resume.
+  struct Return {
+    explicit Return(size_t channels) : positions(channels) {}
+    PositionTable positions;
+    bool from_start = false;        // of the first connection
+    bool ready = false;             // has been subscribed to everything
+    bool again = false;             // the connection goes on where another was
+    std::vector<uint32_t> targets;  // numbers that were published when it did; 0: has caught up
+    size_t behind = 0;              // channels that have not
+  };
+  std::vector<std::unique_ptr<Return>> returns_;
   std::vector<uint32_t> first_channels_;  // by client and stream
   StampFinder finder_;
   std::unique_ptr<InflateCache> inflate_;

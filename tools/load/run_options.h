@@ -103,6 +103,9 @@ struct ClientOptions {
   int slow_buffer = 0;    // bytes of their receive buffer; 0: as the system has it
   double churn = 0;       // connections a second that are closed and opened again
   double reconnect = 0;   // a lost connection is opened again within so many seconds; 0: never
+  bool resume = false;    // what is opened again shows where it was, to the next target in turn
+  double cut_at = 0;      // seconds of publishing after which all connections are closed, once
+  double cut_for = 0;     // seconds until they begin to come back; 0: no cut
 
   bool is_slow(uint64_t i) const {
     // Spread evenly: those at which i * share passes a whole number.

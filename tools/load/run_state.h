@@ -48,6 +48,8 @@ struct WorkerState {
   Count strange;     // events that the client is not subscribed to, or of no stream of ours
   Count opaque;      // compressed messages that were not looked into
   Count told_gaps;
+  Count resumed;         // connections that went on where a lost one was
+  Count recovered;       // of these, have caught up
   Count errors;          // error messages
   Count bytes;           // read from sockets, TLS taken off
   Count reads;           // reads that brought something
@@ -58,9 +60,13 @@ struct WorkerState {
   SequenceCounts sequence;
   uint64_t expected = 0;     // numbers that clients were to get, as far as it is known
   uint64_t tail_lost = 0;    // of these, after the last that came
+  uint64_t tail_told = 0;    // likewise, where a gap was told after it
   LatencyHistogram connect;  // from connect() to the last subscription
   std::array<LatencyHistogram, kMaxStreams> latency;  // from due time to receipt, by stream
   LatencyHistogram slow_latency;                      // the same of clients that stopped reading
+  LatencyHistogram recovery;  // from connect() of one that goes on to the last event that it missed
+  int64_t first_resume_ns = INT64_MAX;  // when the first of these began to connect
+  int64_t last_recovery_ns = 0;         // when the last of them had caught up
   std::array<std::pair<uint16_t, uint64_t>, 16> close_codes{};  // of closed, by close frame's code
   std::array<char, 400> first_problem{};
 

@@ -9,6 +9,7 @@ namespace spillway::load {
 struct SequenceCounts {
   uint64_t in_order = 0;      // ascended
   uint64_t skipped = 0;       // numbers passed over that did not come later either
+  uint64_t told = 0;          // the same, where a gap stood in their place
   uint64_t duplicates = 0;    // came twice
   uint64_t out_of_order = 0;  // came after a higher one
 };
@@ -23,12 +24,13 @@ class SequenceCheck {
     seen_ = ~uint32_t{0};
   }
 
-  void Take(uint32_t number, SequenceCounts* counts) {
+  // `told`: since the number before, a gap was.
+  void Take(uint32_t number, bool told, SequenceCounts* counts) {
     if (!started()) Expect(number);
     if (number > last_) [[likely]] {
       const uint32_t step = number - last_;
       ++counts->in_order;
-      counts->skipped += step - 1;
+      (told ? counts->told : counts->skipped) += step - 1;
       // Bit i: last_ - 1 - i has come.
       seen_ = step > 32 ? 0 : static_cast<uint32_t>(((uint64_t{seen_} << 1) | 1) << (step - 1));
       last_ = number;
@@ -41,7 +43,7 @@ class SequenceCheck {
     }
     seen_ |= uint32_t{1} << (back - 1);
     ++counts->out_of_order;
-    --counts->skipped;
+    --(counts->skipped > 0 ? counts->skipped : counts->told);
   }
 
   bool started() const { return last_ != kNever; }

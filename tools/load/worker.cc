@@ -89,6 +89,7 @@ void Worker::Turn() {
   ReopenDue(now);
   ChurnDue(now);
   WakeSlow(now);
+  CutDue(now);
   const int count =
       epoll_wait(epoll_, events_.data(), static_cast<int>(events_.size()), WaitMs(now));
   for (int i = 0; i < count; ++i) {
@@ -99,7 +100,7 @@ void Worker::Turn() {
 
 int Worker::WaitMs(int64_t now_ns) const {
   // Connections that are due come within a turn that something else wakes, or a millisecond.
-  if (opened_ < clients_ || options_.churn > 0) return 1;
+  if (opened_ < clients_ || options_.churn > 0 || (options_.cut_for > 0 && !cut_)) return 1;
   if (reopening_.empty()) return kLongestWaitMs;
   const int64_t ms = (reopening_.top().first - now_ns) / 1'000'000;
   return static_cast<int>(std::clamp<int64_t>(ms, 0, kLongestWaitMs));
@@ -142,6 +143,7 @@ void Worker::ChurnDue(int64_t now_ns) {
     ++churned_;
     counters_.churned.Add(1);
     Close(connection, false);
+    ++connection.moved;
     Open(index, false);
   }
 }
@@ -163,11 +165,33 @@ void Worker::WakeSlow(int64_t now_ns) {
   }
 }
 
+void Worker::CutDue(int64_t now_ns) {
+  if (cut_ || options_.cut_for <= 0) return;
+  const int64_t published_from = run_.published_from_ns().load(std::memory_order_relaxed);
+  if (published_from == INT64_MAX ||
+      now_ns < published_from + static_cast<int64_t>(options_.cut_at * kNsPerSecond)) {
+    return;
+  }
+  cut_ = true;
+  const int64_t back = now_ns + static_cast<int64_t>(options_.cut_for * kNsPerSecond);
+  for (Connection& connection : connections_) {
+    if (connection.stage == Stage::kClosed) continue;
+    counters_.churned.Add(1);
+    Close(connection, false);
+    OpenAgain(connection, back);
+  }
+}
+
+size_t Worker::TargetOf(const Connection& connection) const {
+  const uint64_t turn = connection.client.number + (options_.resume ? connection.moved : 0);
+  return turn % options_.targets.size();
+}
+
 void Worker::Open(size_t index, bool from_start) {
   Connection& connection = connections_[index];
   const uint64_t number = NumberOf(index);
-  const Target& target = options_.targets[number % options_.targets.size()];
   receiver_.Begin(&connection.client, number, static_cast<uint32_t>(index), from_start);
+  const Target& target = options_.targets[TargetOf(connection)];
   connection.client.began_ns = NowNs();
   connection.rest.reset();
   connection.unread = false;
@@ -206,7 +230,7 @@ void Worker::OnReady(Connection& connection, uint32_t events) {
 
 bool Worker::Proceed(Connection& connection) {
   const uint64_t number = connection.client.number;
-  const size_t target_index = number % options_.targets.size();
+  const size_t target_index = TargetOf(connection);
   const Target& target = options_.targets[target_index];
   if (connection.stage == Stage::kConnecting) {
     if (const int error = connection.socket.ConnectError(); error != 0) {
@@ -302,10 +326,14 @@ void Worker::Close(Connection& connection, bool lost) {
   connection.socket.Close();
   if (!lost) return;
   counters_.closed.Add(1);
-  if (options_.reconnect <= 0) return;
+  if (options_.reconnect > 0) OpenAgain(connection, NowNs());
+}
+
+void Worker::OpenAgain(Connection& connection, int64_t from_ns) {
+  ++connection.moved;
   random_ = random_ * 1664525 + 1013904223;
   const double wait = options_.reconnect * static_cast<double>(random_) / 4294967296.0;
-  reopening_.emplace(NowNs() + static_cast<int64_t>(wait * kNsPerSecond),
+  reopening_.emplace(from_ns + static_cast<int64_t>(wait * kNsPerSecond),
                      static_cast<size_t>(&connection - connections_.data()));
 }
 

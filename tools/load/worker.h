@@ -42,6 +42,7 @@ class Worker {
     std::unique_ptr<std::string> rest;  // of an incomplete frame
     Stage stage = Stage::kClosed;
     bool unread = false;  // something came while it was not reading
+    uint32_t moved = 0;   // how often it went on to the next target
   };
 
   absl::Status Init();
@@ -50,6 +51,8 @@ class Worker {
   void ChurnDue(int64_t now_ns);
   void ReopenDue(int64_t now_ns);
   void WakeSlow(int64_t now_ns);
+  void CutDue(int64_t now_ns);
+  size_t TargetOf(const Connection& connection) const;
   int WaitMs(int64_t now_ns) const;
 
   uint64_t NumberOf(size_t index) const { return number_ + index * run_.workers(); }
@@ -60,6 +63,8 @@ class Worker {
   bool Take(Connection& connection, size_t size);
   // `lost`: without our wish.
   void Close(Connection& connection, bool lost);
+  // Opens it again at `from_ns` or within the time that reconnecting may take.
+  void OpenAgain(Connection& connection, int64_t from_ns);
   bool MayRead(const Connection& connection) const { return !connection.client.slow || !slow_now_; }
   void CheckAll();
 
@@ -81,6 +86,7 @@ class Worker {
   int64_t began_ns_ = 0;
   bool slow_now_ = false;
   bool slow_over_ = false;
+  bool cut_ = false;
   uint64_t churned_ = 0;
   size_t next_churn_ = 0;
   // Connections to open again: when, and which.

@@ -36,7 +36,7 @@ TEST(DialectTest, JsonKnowsMessagesByTheirType) {
   EXPECT_EQ(json->Classify(R"({"type":"gap","channel":"c"})"), Kind::kGap);
   EXPECT_EQ(json->Classify(R"({"type":"ping","time":1})"), Kind::kPing);
   EXPECT_EQ(json->Classify(R"({"type":"error","code":"bad"})"), Kind::kError);
-  EXPECT_EQ(json->Classify(R"({"type":"checkpoint"})"), Kind::kOther);
+  EXPECT_EQ(json->Classify(R"({"type":"checkpoint"})"), Kind::kPosition);
   EXPECT_EQ(json->Classify(""), Kind::kOther);
   EXPECT_EQ(json->Publish("c", "{}"), "");
   // A snapshot's events are not events of their own.

@@ -222,5 +222,74 @@ TEST_F(ReceiverTest, CompressedMessagesMayBeLookedInto) {
   EXPECT_FALSE(Receive(test::ServerFrame("\xFF\xFF", '\xC1')));
 }
 
+class ReceiverResumeTest : public ReceiverTest {
+ protected:
+  static constexpr char kSubscribedAt[] =
+      R"({"type":"subscribed","channel":"load:0","position":[{"slot":0,"source":"t/0@0","offset":5}]})";
+
+  void Subscribe() {
+    options_.resume = true;
+    Start("via=kafka,topic=t,rate=10");
+    Receive(kAccepted);
+    Receive(test::ServerFrame(kSubscribedAt));
+    Sent();
+  }
+  // The same client on another connection; what it asks for.
+  std::string ComeBack() {
+    bytes_.clear();
+    receiver_->Begin(&client_, 0, 0, false);
+    Receive(kAccepted);
+    return Sent();
+  }
+};
+
+TEST_F(ReceiverResumeTest, ComesBackToWhereItWas) {
+  Subscribe();
+  Receive(Event(0, 1));
+  EXPECT_EQ(ComeBack(), R"({"type":"subscribe","channels":["load:0"],"positions":{)"
+                        R"("load:0":[{"source":"t/0@0","offset":7}]}}|)");
+  run_->last_number(0, 0) = 3;
+  Receive(test::ServerFrame(kSubscribedAt));
+  EXPECT_EQ(counters().resumed.get(), 1u);
+  Receive(Event(0, 2));
+  EXPECT_EQ(counters().recovered.get(), 0u);
+  Receive(Event(0, 3));
+  EXPECT_EQ(counters().recovered.get(), 1u);
+  EXPECT_EQ(counters().sequence.skipped, 0u);
+  EXPECT_EQ(counters().sequence.duplicates, 0u);
+}
+
+TEST_F(ReceiverResumeTest, WhatComesTwiceOrNotAtAllOnTheWayIsFound) {
+  Subscribe();
+  Receive(Event(0, 1));
+  Receive(Event(0, 2));
+  ComeBack();
+  Receive(test::ServerFrame(kSubscribedAt));
+  Receive(Event(0, 2));
+  Receive(Event(0, 5));
+  EXPECT_EQ(counters().sequence.duplicates, 1u);
+  EXPECT_EQ(counters().sequence.skipped, 2u);
+}
+
+TEST_F(ReceiverResumeTest, AToldGapIsNoLoss) {
+  Subscribe();
+  Receive(Event(0, 1));
+  Receive(test::ServerFrame(
+      R"({"type":"gap","channel":"load:0","slot":0,"source":"t/0@0","from":8,"to":9,"reason":"limit"})"));
+  Receive(Event(0, 4));
+  Receive(Event(0, 6));
+  EXPECT_EQ(counters().sequence.told, 2u);
+  EXPECT_EQ(counters().sequence.skipped, 1u);
+}
+
+TEST_F(ReceiverResumeTest, WhoWasNotReadyBeginsAnew) {
+  options_.resume = true;
+  Start("via=kafka,topic=t,rate=10");
+  Receive(kAccepted);
+  Sent();
+  EXPECT_EQ(ComeBack(), "{\"type\":\"subscribe\",\"channels\":[\"load:0\"]}|");
+  EXPECT_FALSE(client_.from_start);
+}
+
 }  // namespace
 }  // namespace spillway::load

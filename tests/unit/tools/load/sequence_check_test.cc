@@ -11,7 +11,7 @@ SequenceCounts After(std::initializer_list<uint32_t> numbers, bool from_start = 
   SequenceCheck check;
   if (from_start) check.Expect(1);
   SequenceCounts counts;
-  for (const uint32_t number : numbers) check.Take(number, &counts);
+  for (const uint32_t number : numbers) check.Take(number, false, &counts);
   return counts;
 }
 
@@ -34,6 +34,16 @@ TEST(SequenceCheckTest, AGapIsSkippedUntilItComesLate) {
   ExpectCounts(After({1, 2, 5}), 3, 2, 0, 0);
   ExpectCounts(After({1, 2, 5, 3}), 3, 1, 0, 1);
   ExpectCounts(After({1, 2, 5, 4, 3, 6}), 4, 0, 0, 2);
+}
+
+TEST(SequenceCheckTest, WhatAGapStoodForIsToldAndNotLost) {
+  SequenceCheck check;
+  SequenceCounts counts;
+  check.Take(1, false, &counts);
+  check.Take(5, true, &counts);
+  check.Take(7, false, &counts);
+  EXPECT_EQ(counts.told, 3u);
+  EXPECT_EQ(counts.skipped, 1u);
 }
 
 TEST(SequenceCheckTest, WhatCameTwiceIsADuplicate) {

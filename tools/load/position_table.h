@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace spillway::load {
+
+// Where one client is in each of its channels, as json.v1 has clients keep it
+// (docs/protocol-json.md, Positions), so that it can go on there on another connection. A channel
+// is called by its place among the client's. One thread.
+class PositionTable {
+ public:
+  explicit PositionTable(size_t channels) : channels_(channels) {}
+
+  // Slot numbers mean nothing on another connection.
+  void Disconnect();
+
+  // An event message, as far as it says where it stands; one that does not moves nothing.
+  void TakeEvent(size_t channel, std::string_view message);
+  // What may speak of positions, in order: subscribed, snapshot, joined, checkpoint, gap. Says of
+  // which channel, by its name; empty if of none or if it is not understood.
+  struct Spoken {
+    std::string channel;
+    bool gap = false;
+  };
+  static Spoken WhatIsSpokenOf(std::string_view message);
+  void TakePositions(size_t channel, std::string_view message);
+
+  // Whether the channel's position has been told at all.
+  bool known(size_t channel) const { return !channels_[channel].empty(); }
+  // The channel's value in `positions` of a subscribe command.
+  void Append(size_t channel, std::string* out) const;
+
+ private:
+  static constexpr uint32_t kNoSlot = UINT32_MAX;
+  struct Entry {
+    std::string source;
+    uint32_t slot = kNoSlot;  // on the present connection
+    bool pending = false;
+    bool proven = false;  // fp and fp_offset are known
+    uint32_t fp = 0;
+    int64_t fp_offset = 0;
+    int64_t offset = 0;
+  };
+
+  static Entry* BySlot(std::vector<Entry>* entries, uint32_t slot);
+
+  std::vector<std::vector<Entry>> channels_;  // a few sources each
+};
+
+}  // namespace spillway::load
