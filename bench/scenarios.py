@@ -259,7 +259,7 @@ def recovery(context):
     clients = most_connections(15_000)
     with Stack(context, {"load": {"partitions": 4, "channel": "load:{/c}"}}, edges=2, real_kafka=True) as stack:
         report = stack.load(clients=clients, connect_rate=4000, warmup=1, seconds=25, silence=5, resume="true", cut_at=1, cut_for=5,
-                            reconnect=5, kafka="linger.ms=1", stream=stream(
+                            reconnect=5, kafka="linger.ms=5,enable.idempotence=true", stream=stream(
                                 channel="load:{n}", channels=100, via="kafka", topic=stack.topic("load"), partitions=4,
                                 rate=200, burst=50, burst_at=1, burst_for=5))
         fig.connected(report)

@@ -282,6 +282,10 @@ class Cluster:
     def resume(self, number):
         self._signal(number, signal.SIGCONT, must=True)
 
+    def launch(self, number):
+        """Starts a broker that is down; it comes up by itself."""
+        self._launch(number)
+
     def restart(self, number):
         """Stops the broker if it runs, starts it, waits until the cluster is whole."""
         self.stop_broker(number)

@@ -1,0 +1,193 @@
+"""What a chaos run breaks: brokers, ingests, edges, and the links between the last two."""
+
+import ctypes
+import json
+import os
+import pathlib
+import secrets
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools" / "kafka"))
+
+import kafka  # noqa: E402
+
+SECRET = "JWT_SECRET"
+TOPIC = "chaos"
+
+
+class ChaosError(Exception):
+    """The run could not be made; the message says why."""
+
+
+def _die_with_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+class Node:
+    """An ingest or an edge, at addresses that stay the same when it is started again."""
+
+    def __init__(self, name, binary, config, ops, folder, env):
+        self.name, self.ops, self.env = name, ops, env
+        file = folder / f"{name}.yaml"
+        file.write_text(json.dumps(config, indent=1), encoding="utf-8")  # JSON is YAML
+        self.command, self.log = [str(binary), "--config", str(file)], folder / f"{name}.log"
+        self.popen = None
+
+    def start(self):
+        with open(self.log, "ab") as stream:
+            self.popen = subprocess.Popen(self.command, env={**os.environ, **self.env}, stdin=subprocess.DEVNULL,
+                                          stdout=stream, stderr=stream, preexec_fn=_die_with_parent)
+
+    @property
+    def running(self):
+        return self.popen is not None and self.popen.poll() is None
+
+    def signal(self, number):
+        if self.running:
+            self.popen.send_signal(number)
+
+    def kill(self):
+        self.popen.kill()
+        self.popen.wait()
+
+    def terminate(self):
+        """In order; how it ended, None if it had to be killed."""
+        if not self.running:
+            return self.popen.returncode if self.popen else 0
+        self.popen.send_signal(signal.SIGCONT)
+        self.popen.terminate()
+        try:
+            return self.popen.wait(20)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return None
+
+    def ready(self):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.ops}/ready", timeout=2):
+                return True
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def wait_ready(self, seconds=60):
+        deadline = time.monotonic() + seconds
+        while not self.ready():
+            if self.popen.poll() is not None:
+                raise ChaosError(f"{self.name} ended with {self.popen.returncode}; see {self.log}")
+            if time.monotonic() > deadline:
+                raise ChaosError(f"{self.name} is not ready after {seconds} s; see {self.log}")
+            time.sleep(0.05)
+
+
+class World:
+    """Everything, running; a context manager."""
+
+    def __init__(self, options, folder):
+        self.options, self.folder = options, folder
+        folder.mkdir(parents=True, exist_ok=True)
+        why = kafka.missing()
+        if why:
+            raise ChaosError(f"no Kafka: {why}")
+        self.env = {SECRET: secrets.token_hex(32)}
+        self.nodes, self.proxy = [], None
+        self.cluster = kafka.Cluster(folder / "kafka")
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self):
+        options = self.options
+        self.cluster.stop(wipe=True)
+        self.cluster.start(brokers=options.brokers, owned=True)
+        copies = min(3, options.brokers)
+        self.cluster.create_topic(TOPIC, options.partitions, replicas=copies,
+                                  config={"min.insync.replicas": str(max(1, copies - 1))})
+        links = options.edges * options.ingests
+        ports = iter(kafka.free_ports(2 * options.ingests + 2 * options.edges + links))
+        self.ingests = [self._ingest(f"ingest-{n}", next(ports), next(ports)) for n in range(options.ingests)]
+        pairs, addresses = [], {}
+        self.links = {}  # (edge, ingest) by name: port of the proxy
+        for edge in range(options.edges):
+            for ingest in self.ingests:
+                port = next(ports)
+                pairs.append(f"{port}={ingest.grpc}")
+                self.links[f"edge-{edge}", ingest.name] = port
+                addresses.setdefault(edge, []).append(f"127.0.0.1:{port}")
+        self.proxy = subprocess.Popen([sys.executable, ROOT / "tools" / "chaos" / "proxy.py", *pairs], text=True,
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=_die_with_parent)
+        if self.proxy.stdout.readline().strip() != "listening":
+            raise ChaosError("the proxy between edges and ingests does not listen")
+        self.edges = [self._edge(f"edge-{n}", next(ports), next(ports), addresses[n]) for n in range(options.edges)]
+        for node in self.nodes:
+            node.start()
+        for node in self.nodes:
+            node.wait_ready()
+
+    def _node(self, tier, name, config, ops):
+        node = Node(name, self.options.build_dir / "services" / tier / f"spillway-{tier}", {tier: config}, ops, self.folder,
+                    self.env)
+        self.nodes.append(node)
+        return node
+
+    def _ingest(self, name, grpc, ops):
+        node = self._node("ingest", name, {
+            "node_id": name, "listen": f"127.0.0.1:{grpc}", "ops_listen": f"127.0.0.1:{ops}", "advertised_address": "",
+            "log": {"level": "info"}, "kafka": {"brokers": self.cluster.bootstrap}, "shutdown_grace": "2s",
+            "routes": [{"name": "chaos", "topics": [TOPIC], "emit": [{"channels": ["chaos:{/c}"], "type": "chaos"}]}]}, ops)
+        node.grpc = grpc
+        return node
+
+    def _edge(self, name, port, ops, addresses):
+        node = self._node("edge", name, {
+            "node_id": name, "listen": f"127.0.0.1:{port}", "ops_listen": f"127.0.0.1:{ops}", "threads": 2,
+            "ingests": {"addresses": addresses}, "admin": {"listen": ""}, "log": {"level": "info"}, "shutdown_grace": "2s",
+            "endpoints": [{"path": "/ws", "auth": {"secret": "${" + SECRET + "}"}}]}, ops)
+        node.port = port
+        return node
+
+    def link(self, what, edge, ingest):
+        """`cut`, `stall` or `mend`."""
+        self.proxy.stdin.write(f"{what} {self.links[edge.name, ingest.name]}\n")
+        self.proxy.stdin.flush()
+
+    def load(self, seconds):
+        """The clients and the publisher, which check what comes; a Popen whose output is the report."""
+        options = self.options
+        urls = ",".join(f"ws://127.0.0.1:{edge.port}/ws?token={{token}}" for edge in self.edges)
+        return subprocess.Popen([str(part) for part in (
+            options.build_dir / "tools" / "load" / "spillway-load", f"--url={urls}", f"--jwt_secret_env={SECRET}",
+            f"--clients={options.clients}", "--resume", "--reconnect=0.5", "--connect_rate=500",
+            f"--brokers={self.cluster.bootstrap}",
+            # Only an idempotent producer keeps order and writes nothing twice when brokers end.
+            "--kafka=enable.idempotence=true,linger.ms=5,message.timeout.ms=120000", "--warmup=0", f"--seconds={seconds:.0f}",
+            f"--silence={options.silence}", "--progress=off",
+            f"--stream=channel=chaos:{{n}},channels={options.channels},per_client={options.per_client},via=kafka,"
+            f"topic={TOPIC},partitions={options.partitions},rate={options.rate}")],
+            env={**os.environ, **self.env}, stdout=subprocess.PIPE,
+            stderr=open(self.folder / "load.log", "wb"), text=True, preexec_fn=_die_with_parent)
+
+    def stop(self):
+        for node in self.nodes:
+            if node.running:
+                node.signal(signal.SIGCONT)
+                node.popen.terminate()
+        for node in self.nodes:
+            node.terminate()
+        if self.proxy:
+            self.proxy.stdin.close()
+            self.proxy.wait(10)
+        self.cluster.stop(wipe=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
