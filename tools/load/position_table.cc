@@ -1,11 +1,12 @@
 #include "tools/load/position_table.h"
 
+#include <simdjson.h>
+
 #include <algorithm>
 #include <charconv>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/json_text.h"
-#include "simdjson.h"
 
 namespace spillway::load {
 namespace {
