@@ -41,7 +41,7 @@ namespace {
 
 [[noreturn]] void Die(const char* what) {
   std::perror(what);
-  std::exit(1);
+  _exit(1);
 }
 
 void PinTo(int core) {

@@ -7,6 +7,7 @@ import time
 import pytest
 import stack as stack_tool
 from client import Client
+from processes import wait_until
 from stack import token
 
 PARTITIONS = 3
@@ -220,4 +221,39 @@ def test_a_malformed_position_is_refused_by_name(start):
     client.send({"type": "subscribe", "id": 8, "channels": [CHANNEL], "positions": {
         CHANNEL: [{"source": "nothing/0@0", "offset": 5}]}})  # of a topic that feeds it no more: nothing is missed there
     assert client.wait_type("subscribed")[0]["id"] == 8
+    client.close()
+
+
+def test_operators_see_where_a_client_is_and_what_it_acknowledged(start):
+    stack = start(edges=1)
+    edge = stack.edges[0]
+    client = Client(edge.public, token=token())
+    client.send({"type": "subscribe", "channels": [CHANNEL]})
+    client.wait_for(lambda _: client.of("subscribed"), timeout=10, what="the subscription")
+    feed = Feed(stack.producer, stack.topic)
+
+    def events():
+        return client.of("event")
+    client.wait_for(lambda _: len(events()) >= 30, timeout=20, what="events")
+    first = events()[0]
+    client.send({"type": "ack", "positions": {CHANNEL: [{"slot": first["slot"], "offset": first["offset"]}]}})
+    count = len(events())
+    client.wait_for(lambda _: len(events()) >= count + 30, timeout=20, what="more events")
+    feed.stop()
+    with edge.rpc() as admin:
+        def lag():
+            return admin.call("spillway.v1.AdminService/TopLaggards", {"limit": 5}).get("connections", [])
+        wait_until(lambda: lag() and int(lag()[0]["unacknowledged_messages"]) >= 20, 5, "a lag")
+        one = lag()[0]
+        assert one["acknowledges"] and int(one["unacknowledged_ms"]) > 0
+
+        # What was last sent of every partition: then nothing is owed.
+        client.wait_for(lambda _: sum(event["data"]["n"] == feed.sent - 1 for event in events()) == PARTITIONS, timeout=20,
+                        what="the end")
+        last = {event["slot"]: event["offset"] for event in events()}
+        client.send({"type": "ack", "positions": {CHANNEL: [{"slot": slot, "offset": offset} for slot, offset in last.items()]}})
+        wait_until(lambda: not lag(), 5, "no lag")
+        shown = admin.call("spillway.v1.AdminService/GetConnection", {"connection_id": one["id"]})["positions"]
+    assert sorted(int(position["delivered"]) for position in shown) == sorted(last.values())
+    assert all(position["acknowledged"] == position["delivered"] and position["channel"] == CHANNEL for position in shown)
     client.close()

@@ -1,6 +1,7 @@
 #include "services/edge/control/admin_queries.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <utility>
 
@@ -23,8 +24,12 @@ v1::Connection Describe(const Session& session) {
   connection.set_subscriptions(static_cast<uint32_t>(info.subscriptions));
   connection.set_messages_sent(info.messages_sent);
   connection.set_messages_received(info.messages_received);
-  connection.set_backlog_bytes(info.backlog_bytes);
-  connection.set_backlog_messages(info.backlog_messages);
+  connection.set_backlog_bytes(info.lag.backlog_bytes);
+  connection.set_backlog_messages(info.lag.backlog_messages);
+  connection.set_backlog_ms(static_cast<uint64_t>(info.lag.backlog_age.count()));
+  connection.set_acknowledges(info.lag.acknowledges);
+  connection.set_unacknowledged_messages(info.lag.unacknowledged);
+  connection.set_unacknowledged_ms(static_cast<uint64_t>(info.lag.unacknowledged_age.count()));
   return connection;
 }
 
@@ -92,6 +97,60 @@ std::optional<v1::GetConnectionResponse> ConnectionOf(const v1::GetConnectionReq
   std::vector<std::string> channels = session->Channels();
   if (channels.size() > kMaxChannelsShown) channels.resize(kMaxChannelsShown);
   for (std::string& channel : channels) response.add_channels(std::move(channel));
+  for (SessionPosition& position : session->Positions(kMaxChannelsShown)) {
+    v1::ConnectionPosition* one = response.add_positions();
+    one->set_channel(std::move(position.channel));
+    one->set_source(std::move(position.source));
+    one->set_pending(position.pending);
+    one->set_delivered(position.delivered);
+    if (position.acknowledged.has_value()) one->set_acknowledged(*position.acknowledged);
+  }
+  return response;
+}
+
+namespace {
+
+uint64_t LagOf(v1::LagOrder order, uint64_t messages, uint64_t unacknowledged, uint64_t ms,
+               uint64_t unacknowledged_ms) {
+  return order == v1::LAG_ORDER_TIME ? std::max(ms, unacknowledged_ms)
+                                     : std::max(messages, unacknowledged);
+}
+
+uint64_t LagOf(v1::LagOrder order, const v1::Connection& one) {
+  return LagOf(order, one.backlog_messages(), one.unacknowledged_messages(), one.backlog_ms(),
+               one.unacknowledged_ms());
+}
+
+}  // namespace
+
+std::vector<v1::Connection> LaggardsOf(const v1::TopLaggardsRequest& request,
+                                       const SessionRegistry& sessions) {
+  std::vector<std::pair<uint64_t, const Session*>> found;
+  for (const Session* session : sessions.All()) {
+    const SessionLag behind = session->Lag();
+    const uint64_t lag = LagOf(request.order(), behind.backlog_messages, behind.unacknowledged,
+                               static_cast<uint64_t>(behind.backlog_age.count()),
+                               static_cast<uint64_t>(behind.unacknowledged_age.count()));
+    if (lag > 0) found.emplace_back(lag, session);
+  }
+  KeepFirst(&found, LaggardCount(request.limit()), std::greater<>());
+  std::vector<v1::Connection> laggards;
+  for (const auto& [lag, session] : found) laggards.push_back(Describe(*session));
+  return laggards;
+}
+
+v1::TopLaggardsResponse MergeLaggards(const v1::TopLaggardsRequest& request,
+                                      std::vector<std::vector<v1::Connection>> parts) {
+  std::vector<v1::Connection> all;
+  for (std::vector<v1::Connection>& part : parts) {
+    std::move(part.begin(), part.end(), std::back_inserter(all));
+  }
+  KeepFirst(&all, LaggardCount(request.limit()),
+            [&](const v1::Connection& a, const v1::Connection& b) {
+              return LagOf(request.order(), a) > LagOf(request.order(), b);
+            });
+  v1::TopLaggardsResponse response;
+  for (v1::Connection& one : all) *response.add_connections() = std::move(one);
   return response;
 }
 

@@ -28,6 +28,12 @@ v1::ListConnectionsResponse MergeConnections(const v1::ListConnectionsRequest& r
 std::optional<v1::GetConnectionResponse> ConnectionOf(const v1::GetConnectionRequest& request,
                                                       const SessionRegistry& sessions);
 
+// A worker's part of the laggards, the worst first; and of all workers.
+std::vector<v1::Connection> LaggardsOf(const v1::TopLaggardsRequest& request,
+                                       const SessionRegistry& sessions);
+v1::TopLaggardsResponse MergeLaggards(const v1::TopLaggardsRequest& request,
+                                      std::vector<std::vector<v1::Connection>> parts);
+
 // A worker's channels after the page token, by name: as many as could be on the page, and one more.
 struct ChannelPage {
   std::vector<v1::Channel> channels;

@@ -134,6 +134,14 @@ absl::Status CheckGetConnection(const v1::GetConnectionRequest& request) {
   return Invalid("connection_id must be 32 hexadecimal digits, as ListConnections shows it");
 }
 
+absl::Status CheckTopLaggards(const v1::TopLaggardsRequest& request) {
+  if (!v1::LagOrder_IsValid(request.order())) {
+    return Invalid("order is unknown: there are LAG_ORDER_MESSAGES and LAG_ORDER_TIME");
+  }
+  if (request.limit() <= kMaxPageSize) return absl::OkStatus();
+  return Invalid(absl::StrCat("limit is ", request.limit(), ": ask for at most ", kMaxPageSize));
+}
+
 absl::Status CheckListChannels(const v1::ListChannelsRequest& request) {
   if (!request.pattern().empty()) {
     if (auto pattern = ChannelPattern::Parse(request.pattern()); !pattern.ok()) {

@@ -32,6 +32,9 @@ absl::StatusOr<Ref<EdgeEvent>> BroadcastEvent(const v1::BroadcastRequest& reques
 
 absl::Status CheckListConnections(const v1::ListConnectionsRequest& request);
 absl::Status CheckGetConnection(const v1::GetConnectionRequest& request);
+absl::Status CheckTopLaggards(const v1::TopLaggardsRequest& request);
+inline constexpr size_t kDefaultLaggards = 10;
+inline size_t LaggardCount(uint32_t asked) { return asked == 0 ? kDefaultLaggards : asked; }
 absl::Status CheckListChannels(const v1::ListChannelsRequest& request);
 inline size_t PageSize(uint32_t asked) { return asked == 0 ? kDefaultPageSize : asked; }
 

@@ -147,6 +147,26 @@ class AdminService::Impl final : public v1::AdminService::CallbackService {
     return reactor;
   }
 
+  ServerUnaryReactor* TopLaggards(CallbackServerContext* context,
+                                  const v1::TopLaggardsRequest* request,
+                                  v1::TopLaggardsResponse* response) override {
+    if (absl::Status status = CheckTopLaggards(*request); !status.ok()) {
+      return Refuse(context, status);
+    }
+    ServerUnaryReactor* reactor = context->DefaultReactor();
+    using Part = std::vector<v1::Connection>;
+    Gather<Part>::Run(
+        workers_,
+        [request](SessionRegistry& sessions, HubShard&) { return LaggardsOf(*request, sessions); },
+        [this, request, response, reactor](std::vector<Part> parts, bool complete) {
+          if (!complete) return reactor->Finish(Stopping());
+          *response = MergeLaggards(*request, std::move(parts));
+          response->set_node_id(options_.node_id);
+          reactor->Finish(grpc::Status::OK);
+        });
+    return reactor;
+  }
+
   ServerUnaryReactor* ListChannels(CallbackServerContext* context,
                                    const v1::ListChannelsRequest* request,
                                    v1::ListChannelsResponse* response) override {

@@ -23,9 +23,16 @@ struct ClaimedPosition {
   int64_t fingerprint_at = -1;
 };
 
+// Everything of a channel up to here a client says to have.
+struct Acknowledgement {
+  std::string_view channel;
+  SlotNumber slot = kNoSlot;
+  int64_t offset = -1;
+};
+
 // What a client asks for. Strings live as long as the next call of Dialect::Parse on this thread.
 struct Command {
-  enum class Type : uint8_t { kSubscribe, kUpdate, kUnsubscribe, kPing, kPong };
+  enum class Type : uint8_t { kSubscribe, kUpdate, kUnsubscribe, kAck, kPing, kPong };
 
   Type type = Type::kPong;
   std::optional<int64_t> id = {};  // the client's, repeated in the answers
@@ -37,6 +44,7 @@ struct Command {
   // that is named twice counts the first time.
   std::vector<size_t> resumed;
   std::vector<ClaimedPosition> positions;
+  std::vector<Acknowledgement> acknowledged;  // of kAck; its `channels` are those that are named
 
   void Clear();
 };

@@ -102,6 +102,8 @@ class Reader {
         command_.type = Command::Type::kUpdate;
       } else if (type == "unsubscribe") {
         command_.type = Command::Type::kUnsubscribe;
+      } else if (type == "ack") {
+        command_.type = Command::Type::kAck;
       } else if (type == "ping") {
         command_.type = Command::Type::kPing;
       } else if (type == "pong") {
@@ -109,13 +111,14 @@ class Reader {
       } else {
         return Fail("unknown_type",
                     absl::StrCat("unknown type ", Echo(type),
-                                 "; known are subscribe, update, unsubscribe, ping, pong"));
+                                 "; known are subscribe, update, unsubscribe, ack, ping, pong"));
       }
     }
     return found || Fail("missing_field", "'type' is missing");
   }
 
   bool ReadMembers(simdjson::dom::object object) {
+    if (command_.type == Command::Type::kAck) return ReadAck(object);
     if (!subscription()) return true;
     bool channels = false;
     std::optional<element> positions;
@@ -169,6 +172,67 @@ class Reader {
       }
     }
     return true;
+  }
+
+  bool ReadAck(simdjson::dom::object object) {
+    bool found = false;
+    for (const auto& [key, value] : object) {
+      if (key == "type" || key == "id") continue;
+      if (key != "positions") {
+        return Fail("unknown_key", absl::StrCat("unknown member ", Echo(key)));
+      }
+      if (found) return Fail("bad_message", "'positions' is given twice");
+      found = true;
+      simdjson::dom::object channels;
+      if (value.get_object().get(channels) != simdjson::SUCCESS) {
+        return Fail("bad_position", "'positions' must be an object: from channel to its position");
+      }
+      for (const auto& [channel, entries] : channels) {
+        if (command_.channels.size() == limits_.max_channels) {
+          return Fail("too_many_channels", absl::StrCat("more than ", limits_.max_channels,
+                                                        " channels in one message: send several"));
+        }
+        command_.channels.push_back(channel);
+        simdjson::dom::array list;
+        if (entries.get_array().get(list) != simdjson::SUCCESS) {
+          return Fail("bad_position", "a position is a list of entries, as in 'subscribed'");
+        }
+        for (element entry : list) {
+          if (!ReadAcknowledgement(channel, entry)) return false;
+        }
+      }
+    }
+    return found || Fail("missing_field", "'positions' is missing");
+  }
+
+  // `slot` and `offset` of an entry count; the rest of a table's entry may be there.
+  bool ReadAcknowledgement(std::string_view channel, element value) {
+    simdjson::dom::object members;
+    uint64_t slot = kNoSlot;
+    int64_t offset = -1;
+    if (value.get_object().get(members) != simdjson::SUCCESS) return FailAcknowledgement();
+    bool well = true;
+    bool pending = false;
+    for (const auto& [key, member] : members) {
+      if (key == "slot") {
+        well = well && member.get_uint64().get(slot) == simdjson::SUCCESS && slot < kNoSlot;
+      } else if (key == "offset") {
+        well = well && ReadOffset(member, &offset);
+      } else if (key == "pending") {
+        pending = true;
+      } else if (key != "source" && key != "fp" && key != "fp_offset") {
+        return Fail("unknown_key", absl::StrCat("unknown member ", Echo(key)));
+      }
+    }
+    if (well && pending) return true;
+    if (!well || slot == kNoSlot) return FailAcknowledgement();
+    command_.acknowledged.push_back(
+        {.channel = channel, .slot = static_cast<SlotNumber>(slot), .offset = offset});
+    return true;
+  }
+
+  bool FailAcknowledgement() {
+    return Fail("bad_position", "an entry of an acknowledgement has 'slot' and 'offset'");
   }
 
   // An entry as the server sent it: `slot` means nothing on another connection and is passed over.
@@ -277,6 +341,7 @@ void Command::Clear() {
   frequency.reset();
   resumed.clear();
   positions.clear();
+  acknowledged.clear();
 }
 
 bool ParseJsonCommand(std::string_view message, bool text, const JsonCommandLimits& limits,

@@ -76,11 +76,17 @@ void HubShard::FindFeeds(ChannelState& channel) {
   }
 }
 
-Membership* HubShard::FindMembership(Subscriber* subscriber, const ChannelState& channel) {
-  for (Membership& membership : subscriber->memberships_) {
+const Membership* HubShard::FindMembership(const Subscriber* subscriber,
+                                           const ChannelState& channel) {
+  for (const Membership& membership : subscriber->memberships_) {
     if (membership.channel == &channel) return &membership;
   }
   return nullptr;
+}
+
+Membership* HubShard::FindMembership(Subscriber* subscriber, const ChannelState& channel) {
+  const Subscriber* const same = subscriber;
+  return const_cast<Membership*>(FindMembership(same, channel));
 }
 
 void HubShard::SetMembership(Subscriber* subscriber, ChannelState& channel, Place place,
@@ -207,6 +213,25 @@ std::vector<std::string> HubShard::ChannelsOf(const Subscriber* subscriber) cons
     names.push_back(membership.channel->name());
   }
   return names;
+}
+
+bool HubShard::IsSubscribed(const Subscriber* subscriber, std::string_view name) const {
+  const ChannelState* channel = Find(name);
+  return channel != nullptr && FindMembership(subscriber, *channel) != nullptr;
+}
+
+std::vector<PositionEntry> HubShard::PositionOf(const Subscriber* subscriber,
+                                                std::string_view name) const {
+  const ChannelState* channel = Find(name);
+  if (channel == nullptr) return {};
+  const Membership* membership = FindMembership(subscriber, *channel);
+  if (membership == nullptr) return {};
+  if (membership->place == Place::kJoining) return PositionOf(*channel->joining[membership->index]);
+  std::vector<PositionEntry> position;
+  for (const ChannelSlot& slot : channel->slots) {
+    position.push_back(EntryOf(slot.slot, !slot.known, slot.known ? worker_at(slot.slot) : -1));
+  }
+  return position;
 }
 
 size_t HubShard::SubscriptionCount(const Subscriber* subscriber) const {

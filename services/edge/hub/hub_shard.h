@@ -93,6 +93,10 @@ class HubShard {
   // Channels of a subscriber, in no order.
   std::vector<std::string> ChannelsOf(const Subscriber* subscriber) const;
   size_t SubscriptionCount(const Subscriber* subscriber) const;
+  bool IsSubscribed(const Subscriber* subscriber, std::string_view name) const;
+  // Up to where a subscription was sent everything, or told that it is missing; empty: there is no
+  // such subscription.
+  std::vector<PositionEntry> PositionOf(const Subscriber* subscriber, std::string_view name) const;
   // Of a channel with subscribers; null: it has none. Valid until the end of the turn, also if the
   // last subscriber leaves meanwhile.
   const ChannelTraits* TraitsOf(std::string_view channel) const;
@@ -170,6 +174,8 @@ class HubShard {
   void PutJoin(ChannelState& channel, std::unique_ptr<Join> join);
   static void SetMembership(Subscriber* subscriber, ChannelState& channel, Place place,
                             size_t index);
+  static const Membership* FindMembership(const Subscriber* subscriber,
+                                          const ChannelState& channel);
   static Membership* FindMembership(Subscriber* subscriber, const ChannelState& channel);
 
   // hub_join.cc: takes joining subscriptions as far as they can go.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "common/channel/channel_hash.h"
 #include "common/channel/channel_name.h"
 
 namespace spillway::edge {
@@ -145,6 +146,11 @@ void Session::SendFrame(const Frame& frame, const ChannelTraits* traits) {
   ++messages_sent_;
   context_.counters.messages_sent.Add();
   if (frame.compressed()) context_.counters.messages_compressed.Add();
+  if (acks_ != nullptr) [[unlikely]] {
+    const FrameMeta meta = frame.meta();
+    if (meta.event && traits != nullptr && meta.slot != kNoSlot)
+      acks_->OnSent(traits->hash, meta.slot, meta.offset, context_.clock.Now());
+  }
   transport_->Send(frame, traits);
 }
 
@@ -281,17 +287,48 @@ SessionInfo Session::Info() const {
   info.subscriptions = subscriptions_;
   info.messages_sent = messages_sent_;
   info.messages_received = messages_received_;
-  if (open_) {
-    info.backlog_bytes = transport_->backlog_bytes();
-    info.backlog_messages = transport_->backlog_messages();
-  }
+  info.lag = Lag();
   return info;
+}
+
+SessionLag Session::Lag() const {
+  SessionLag lag;
+  if (open_) {
+    lag.backlog_bytes = transport_->backlog_bytes();
+    lag.backlog_messages = transport_->backlog_messages();
+    lag.backlog_age = transport_->backlog_age();
+  }
+  if (acks_ == nullptr) return lag;
+  lag.acknowledges = true;
+  lag.unacknowledged = acks_->events();
+  if (const auto oldest = acks_->oldest(); oldest.has_value()) {
+    lag.unacknowledged_age =
+        std::chrono::duration_cast<std::chrono::milliseconds>(context_.clock.Now() - *oldest);
+  }
+  return lag;
 }
 
 std::vector<std::string> Session::Channels() const {
   std::vector<std::string> channels = context_.hub.ChannelsOf(this);
   std::sort(channels.begin(), channels.end());
   return channels;
+}
+
+std::vector<SessionPosition> Session::Positions(size_t most) const {
+  std::vector<SessionPosition> positions;
+  for (std::string& channel : Channels()) {
+    const uint64_t hash = ChannelHash(channel);
+    for (const PositionEntry& entry : context_.hub.PositionOf(this, channel)) {
+      if (positions.size() == most) return positions;
+      SessionPosition& position = positions.emplace_back();
+      position.channel = channel;
+      position.source = std::string(entry.source);
+      position.pending = entry.pending;
+      position.delivered = entry.offset;
+      if (acks_ != nullptr) position.acknowledged = acks_->AckedOf(hash, entry.slot);
+    }
+  }
+  return positions;
 }
 
 }  // namespace spillway::edge

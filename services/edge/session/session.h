@@ -1,9 +1,11 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,6 +14,7 @@
 #include "absl/container/inlined_vector.h"
 #include "common/base/clock.h"
 #include "services/edge/hub/subscriber.h"
+#include "services/edge/session/ack_tracker.h"
 #include "services/edge/session/admission.h"
 #include "services/edge/session/close_codes.h"
 #include "services/edge/session/connection_gate.h"
@@ -22,6 +25,16 @@
 #include "services/edge/timer/timing_wheel.h"
 
 namespace spillway::edge {
+
+// How far a session is behind.
+struct SessionLag {
+  size_t backlog_bytes = 0;
+  size_t backlog_messages = 0;
+  std::chrono::milliseconds backlog_age{0};  // since when something has waited without a pause
+  bool acknowledges = false;
+  size_t unacknowledged = 0;                        // events sent since the first acknowledgement
+  std::chrono::milliseconds unacknowledged_age{0};  // of the oldest of them
+};
 
 // A session as operators see it.
 struct SessionInfo {
@@ -34,8 +47,17 @@ struct SessionInfo {
   size_t subscriptions = 0;
   uint64_t messages_sent = 0;
   uint64_t messages_received = 0;
-  size_t backlog_bytes = 0;
-  size_t backlog_messages = 0;
+  SessionLag lag;
+};
+
+// Where a session is in one slot that feeds a channel of its.
+struct SessionPosition {
+  std::string channel;
+  std::string source;  // "topic/partition@incarnation"
+  bool pending = false;
+  // Everything up to here was given to the connection, whose backlog may still hold some of it.
+  int64_t delivered = -1;
+  std::optional<int64_t> acknowledged = {};
 };
 
 // One client's connection between its transport and the hub: says hello, subscribes to what the
@@ -81,8 +103,11 @@ class Session final : public TransportHandler, public Subscriber {
   const std::string& user_id() const { return user_id_; }
   const std::string& ip() const { return ip_; }
   SessionInfo Info() const;
+  SessionLag Lag() const;
   // By name.
   std::vector<std::string> Channels() const;
+  // By channel, at most so many.
+  std::vector<SessionPosition> Positions(size_t most) const;
 
  private:
   friend class SessionRegistry;
@@ -98,6 +123,7 @@ class Session final : public TransportHandler, public Subscriber {
   void Subscribe(const Command& command, MonoTime now);
   void Update(const Command& command);
   void Unsubscribe(const Command& command);
+  void Acknowledge(const Command& command);
   // False: already subscribed, or too many; the client was told.
   bool Join(std::optional<int64_t> id, std::string_view channel, bool snapshot, Frequency frequency,
             MonoTime now, std::unique_ptr<const Resume> resume = nullptr);
@@ -121,6 +147,7 @@ class Session final : public TransportHandler, public Subscriber {
   SessionContext& context_;
   Transport* transport_ = nullptr;
   uint64_t messages_sent_ = 0;
+  std::unique_ptr<AckTracker> acks_;  // null: it never acknowledged anything
   const Endpoint& endpoint_;
   const std::string user_id_;
   const std::string ip_;

@@ -25,6 +25,8 @@ void Session::Run(const Command& command) {
     case Command::Type::kUpdate:
     case Command::Type::kUnsubscribe:
       break;
+    case Command::Type::kAck:
+      return Acknowledge(command);  // also of channels that the endpoint chose
   }
   if (!endpoint_.options().commands) {
     SendError(command.id, "commands_disabled",
@@ -132,8 +134,21 @@ void Session::Unsubscribe(const Command& command) {
     }
     --subscriptions_;
     TakePendingId(channel);
+    if (acks_ != nullptr) acks_->Forget(ChannelHash(channel));
     context_.counters.unsubscribed.Add();
     Send(endpoint_.dialect().EncodeUnsubscribed(command.id, channel), traits);
+  }
+}
+
+void Session::Acknowledge(const Command& command) {
+  if (acks_ == nullptr) acks_ = std::make_unique<AckTracker>();
+  for (const std::string_view channel : command.channels) {
+    if (context_.hub.IsSubscribed(this, channel)) continue;
+    SendError(command.id, "not_subscribed", "this connection is not subscribed to the channel",
+              channel);
+  }
+  for (const Acknowledgement& one : command.acknowledged) {
+    acks_->OnAck(ChannelHash(one.channel), one.slot, one.offset);
   }
 }
 

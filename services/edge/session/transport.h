@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -33,6 +34,9 @@ class Transport {
   // Bytes and messages queued and not yet taken by the kernel.
   virtual size_t backlog_bytes() const = 0;
   virtual size_t backlog_messages() const = 0;
+
+  // How long something has waited there without a pause; zero: nothing does.
+  virtual std::chrono::milliseconds backlog_age() const { return std::chrono::milliseconds(0); }
 
   // What frames with RSV1 may be compressed with: a window of so many bits. 0: no such frames,
   // permessage-deflate was not negotiated.

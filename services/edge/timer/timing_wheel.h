@@ -60,6 +60,8 @@ class TimingWheel {
   // any timer, their own included, and destroy its owner.
   void Advance();
 
+  // The clock that it goes by.
+  Clock& clock() const { return clock_; }
   size_t size() const { return size_; }
   std::chrono::milliseconds tick() const { return tick_; }
 

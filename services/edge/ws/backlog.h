@@ -58,6 +58,9 @@ class Backlog {
   size_t messages() const { return state_ == nullptr ? 0 : state_->messages + state_->gaps; }
   size_t gaps() const { return state_ == nullptr ? 0 : state_->gaps; }
   size_t bytes() const { return state_ == nullptr ? 0 : state_->bytes; }
+  // Since when it has not been empty, as told by set_since(); not of an empty one.
+  MonoTime since() const { return state_->since; }
+  void set_since(MonoTime now) { state_->since = now; }
 
   // Queues a frame; `traits`: of its channel, null: it has none. One frame is taken whatever its
   // size while nothing else waits. False: there is no room for it, and nothing that may give way to

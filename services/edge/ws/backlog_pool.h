@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "common/base/clock.h"
 #include "services/edge/frame/channel_traits.h"
 #include "services/edge/frame/frame.h"
 #include "services/edge/ws/counters.h"
@@ -124,6 +125,7 @@ struct BacklogState {
   size_t bytes = 0;     // frames as far as they did not leave, and what it costs to keep them
   size_t messages = 0;  // but for gaps
   size_t gaps = 0;      // made into frames or not
+  MonoTime since;       // when it was last empty
   BacklogIndex<BacklogChannel> channels;
   BacklogIndex<BacklogNode> keys;
 };

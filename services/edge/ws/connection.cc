@@ -184,6 +184,7 @@ void Connection::KeepRest(uint32_t node, size_t sent) {
     } else if (backlog_.empty()) {
       // The stream may have begun it, also if it says that it took nothing of it.
       backlog_.PushStarted(set_.backlog_pool_, frame, std::exchange(sent, 0));
+      backlog_.set_since(set_.wheel_.clock().Now());
     } else if (frame.opcode() == Opcode::kClose) {
       backlog_.PushLast(set_.backlog_pool_, frame);
     } else if (!given_up && !backlog_.Push(set_.backlog_pool_, options_.backlog, frame,
@@ -250,6 +251,12 @@ void Connection::ForgetScratch() {
   scratch_ = {};
   scratch_bytes_ = 0;
   scratch_messages_ = 0;
+}
+
+std::chrono::milliseconds Connection::backlog_age() const {
+  if (backlog_.empty()) return std::chrono::milliseconds(0);
+  return std::chrono::duration_cast<std::chrono::milliseconds>(set_.wheel_.clock().Now() -
+                                                               backlog_.since());
 }
 
 bool Connection::AboveLowWatermark() const {

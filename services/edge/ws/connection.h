@@ -53,6 +53,7 @@ class Connection final : public Transport, private FrameSink, private GapFrames 
   void Close(uint16_t code, std::string_view reason) override;
   size_t backlog_bytes() const override { return scratch_bytes_ + backlog_.bytes(); }
   size_t backlog_messages() const override { return scratch_messages_ + backlog_.messages(); }
+  std::chrono::milliseconds backlog_age() const override;
 
   // Keeps a frame made for this connection alone alive until the turn's end, as Send() wants it.
   void Keep(Ref<Frame> frame);

@@ -225,5 +225,44 @@ TEST_F(AdminQueriesTest, GatherAnswersIfAWorkerStopped) {
   EXPECT_EQ(answers, std::vector<bool>{false});
 }
 
+TEST_F(AdminQueriesTest, LaggardsAreTheWorstFirst) {
+  std::vector<Client> clients;
+  for (size_t i = 0; i < 5; ++i) {
+    clients.push_back(ConnectTo("a"));
+    clients.back().transport->messages = 10 * i;
+    clients.back().transport->age = std::chrono::milliseconds(i == 0 ? 0 : 500 - 100 * i);
+  }
+  v1::TopLaggardsRequest request;
+  request.set_limit(2);
+  auto ask = [&] { return MergeLaggards(request, {LaggardsOf(request, registry_)}); };
+  v1::TopLaggardsResponse response = ask();
+  ASSERT_EQ(response.connections_size(), 2);
+  EXPECT_EQ(response.connections(0).id(), clients[4].session->id());
+  EXPECT_EQ(response.connections(0).backlog_messages(), 40u);
+  EXPECT_EQ(response.connections(1).id(), clients[3].session->id());
+  request.set_order(v1::LAG_ORDER_TIME);
+  response = ask();
+  EXPECT_EQ(response.connections(0).id(), clients[1].session->id());
+  EXPECT_EQ(response.connections(0).backlog_ms(), 400u);
+  request.set_limit(0);
+  EXPECT_EQ(ask().connections_size(), 4) << "who does not lag is not among them";
+  // Of two workers.
+  request.set_limit(3);
+  response =
+      MergeLaggards(request, {LaggardsOf(request, registry_), LaggardsOf(request, registry_)});
+  EXPECT_EQ(response.connections_size(), 3);
+  EXPECT_EQ(response.connections(1).id(), clients[1].session->id());
+}
+
+TEST(AdminRequestsTest, TopLaggards) {
+  v1::TopLaggardsRequest request;
+  EXPECT_TRUE(CheckTopLaggards(request).ok());
+  request.set_limit(1001);
+  EXPECT_FALSE(CheckTopLaggards(request).ok());
+  request.set_limit(1000);
+  request.set_order(static_cast<v1::LagOrder>(9));
+  EXPECT_FALSE(CheckTopLaggards(request).ok());
+}
+
 }  // namespace
 }  // namespace spillway::edge

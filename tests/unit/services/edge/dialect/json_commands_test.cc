@@ -150,6 +150,39 @@ TEST(JsonCommands, BadPositions) {
               HasSubstr("bad_message: 'positions' is given twice"));
 }
 
+TEST(JsonCommands, Acknowledgements) {
+  Command command;
+  ParseFailure failure;
+  ASSERT_TRUE(ParseJsonCommand(
+      R"({"type":"ack","positions":{"a":[{"slot":3,"offset":9},{"slot":4,"offset":-1}],"b":[]}})",
+      true, {}, &command, &failure));
+  EXPECT_EQ(command.type, Command::Type::kAck);
+  EXPECT_EQ(command.channels.size(), 2u);
+  ASSERT_EQ(command.acknowledged.size(), 2u);
+  EXPECT_EQ(command.acknowledged[0].channel, "a");
+  EXPECT_EQ(command.acknowledged[0].slot, 3u);
+  EXPECT_EQ(command.acknowledged[0].offset, 9);
+}
+
+TEST(JsonCommands, AcknowledgementsThatAreNone) {
+  EXPECT_THAT(FailureOf(R"({"type":"ack","id":1})"), HasSubstr("1 missing_field"));
+  EXPECT_THAT(FailureOf(R"({"type":"ack","id":1,"channels":["a"]})"), HasSubstr("1 unknown_key"));
+  EXPECT_THAT(FailureOf(R"({"type":"ack","positions":{},"positions":{}})"),
+              HasSubstr("bad_message: 'positions' is given twice"));
+  EXPECT_THAT(FailureOf(R"({"type":"ack","positions":[]})"), HasSubstr("bad_position"));
+  EXPECT_THAT(FailureOf(R"({"type":"ack","positions":{"a":7}})"), HasSubstr("bad_position"));
+  EXPECT_THAT(FailureOf(R"({"type":"ack","positions":{"a":[{"slot":3,"offset":9,"x":1}]}})"),
+              HasSubstr("unknown_key"));
+  for (std::string_view entry : {R"(7)", R"({})", R"({"offset":7})", R"({"slot":-1,"offset":7})",
+                                 R"({"slot":"3","offset":7})", R"({"slot":4294967295,"offset":7})",
+                                 R"({"slot":99999999999,"offset":7})", R"({"slot":3,"offset":-2})",
+                                 R"({"slot":3,"offset":1.5})"}) {
+    EXPECT_THAT(FailureOf(absl::StrCat(R"({"type":"ack","positions":{"a":[)", Abs(entry), "]}}")),
+                HasSubstr("bad_position: an entry of an acknowledgement has 'slot'"))
+        << entry;
+  }
+}
+
 TEST(JsonCommands, ACommandLeavesNothingToTheNext) {
   Command command;
   ParseFailure failure;
@@ -201,9 +234,9 @@ TEST(JsonCommands, BadMessage) {
 TEST(JsonCommands, MissingAndUnknown) {
   EXPECT_EQ(FailureOf(R"({"id":9})"), "9 missing_field: 'type' is missing");
   EXPECT_EQ(FailureOf(R"({"type":"subscribe","id":9})"), "9 missing_field: 'channels' is missing");
-  EXPECT_EQ(
-      FailureOf(R"({"type":"fly","id":2})"),
-      "2 unknown_type: unknown type 'fly'; known are subscribe, update, unsubscribe, ping, pong");
+  EXPECT_EQ(FailureOf(R"({"type":"fly","id":2})"),
+            "2 unknown_type: unknown type 'fly'; known are subscribe, update, unsubscribe, ack, "
+            "ping, pong");
   EXPECT_EQ(FailureOf(R"({"type":"subscribe","channel":"a"})"),
             "unknown_key: unknown member 'channel'");
   EXPECT_EQ(FailureOf(R"({"type":"unsubscribe","channels":["a"],"snapshot":true})"),
@@ -221,7 +254,7 @@ TEST(JsonCommands, Bounds) {
   std::string type = "x";
   for (int i = 0; i < 100; ++i) type += "\xC3\xA9";
   const std::string failure = FailureOf(absl::StrCat(R"({"type":")", type, "\"}"));
-  EXPECT_LT(failure.size(), 150u);
+  EXPECT_LT(failure.size(), 160u);
   EXPECT_EQ(JsonString(failure).find("\xEF\xBF\xBD"), std::string::npos);
 }
 

@@ -42,6 +42,7 @@ class FakeTransport final : public Transport {
   }
   size_t backlog_bytes() const override { return bytes; }
   size_t backlog_messages() const override { return messages; }
+  std::chrono::milliseconds backlog_age() const override { return age; }
   int deflate_window_bits() const override { return window_bits; }
 
   // What was sent since the last call.
@@ -54,6 +55,7 @@ class FakeTransport final : public Transport {
   std::string close_reason;
   size_t bytes = 0;
   size_t messages = 0;
+  std::chrono::milliseconds age{0};
   int window_bits = 0;  // agreed to; 0: no compression
   int compressed = 0;   // frames
 };

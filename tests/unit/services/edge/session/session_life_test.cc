@@ -180,8 +180,8 @@ TEST_F(SessionTest, InfoForOperators) {
   EXPECT_EQ(info.subscriptions, 2u);
   EXPECT_EQ(info.messages_sent, 3u);
   EXPECT_EQ(info.messages_received, 1u);
-  EXPECT_EQ(info.backlog_bytes, 12u);
-  EXPECT_EQ(info.backlog_messages, 3u);
+  EXPECT_EQ(info.lag.backlog_bytes, 12u);
+  EXPECT_EQ(info.lag.backlog_messages, 3u);
   EXPECT_THAT(client.session->Channels(), ElementsAre("a", "b"));
 }
 
