@@ -32,6 +32,8 @@ class Frame final : public RefCounted<Frame> {
   // A FIN frame with this payload. `rsv1` marks a payload compressed by permessage-deflate (RFC
   // 7692).
   static Ref<Frame> Make(Opcode opcode, std::string_view payload, bool rsv1 = false);
+  // No frame at all, but what goes out before the first one: the answer to the handshake.
+  static Ref<Frame> MakeHandshake(std::string_view answer);
   // Header only, payload to be filled in by the caller through payload_data() before it is shared.
   static Ref<Frame> MakeUninitialised(Opcode opcode, size_t payload_size, bool rsv1 = false);
 
@@ -41,6 +43,8 @@ class Frame final : public RefCounted<Frame> {
   // The payload is compressed by permessage-deflate.
   bool compressed() const { return (static_cast<uint8_t>(data()[0]) & 0x40) != 0; }
   Opcode opcode() const { return static_cast<Opcode>(static_cast<uint8_t>(data()[0]) & 0x0F); }
+  // Then it has neither of the two.
+  bool handshake() const { return handshake_; }
 
   FrameMeta meta() const { return {event_, slot_, offset_, key_hash_}; }
   // Before the frame is shared.
@@ -56,11 +60,13 @@ class Frame final : public RefCounted<Frame> {
  private:
   Frame(uint32_t size, uint8_t header_size) : size_(size), header_size_(header_size) {}
   ~Frame() = default;
+  static Frame* Allocate(size_t size, size_t header_size);
   const char* data() const { return reinterpret_cast<const char*>(this + 1); }
 
   uint32_t size_;
   uint8_t header_size_;
   bool event_ = false;
+  bool handshake_ = false;
   uint32_t slot_ = 0;
   int64_t offset_ = 0;
   uint64_t key_hash_ = 0;

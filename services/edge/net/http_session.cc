@@ -97,12 +97,13 @@ void HttpSession::TakeInput(char* data, size_t size) {
       Refuse(result);
     }
     parser_.reset();
+    if (next_ == Next::kSwitch) return Switch(data, size);
     if (!WriteSome()) {
       // What is given may be the worker's buffer, or a string that ends with this call.
       if (state_ == State::kWriting) input_.assign(data, size);
       return;
     }
-  } while (AfterWrite(data, size));
+  } while (AfterWrite(size > 0));
 }
 
 void HttpSession::Refuse(RequestParser::Result result) {
@@ -147,10 +148,10 @@ void HttpSession::Upgrade(const http::Request& request) {
   if (worker_.options().deflate && decision.deflate) {
     deflate_ = ws::NegotiateDeflate(Extensions(request));
   }
+  // Leaves with the connection's first frames.
   output_ =
       ws::SwitchingProtocols(request.Header("sec-websocket-key"), decision.subprotocol, deflate_);
   next_ = Next::kSwitch;
-  state_ = State::kWriting;
 }
 
 // --- Responses
@@ -183,33 +184,27 @@ bool HttpSession::WriteSome() {
 void HttpSession::ContinueWrite() {
   if (!WriteSome()) return;
   std::string rest = std::exchange(input_, {});
-  if (AfterWrite(rest.data(), rest.size())) TakeInput(rest.data(), rest.size());
+  if (AfterWrite(!rest.empty())) TakeInput(rest.data(), rest.size());
 }
 
-// All of output_ left. True: `rest` is the beginning of another request.
-bool HttpSession::AfterWrite(char* rest, size_t size) {
+// All of output_ left. True: another request has begun to come.
+bool HttpSession::AfterWrite(bool more) {
   output_.clear();
   sent_ = 0;
-  switch (next_) {
-    case Next::kRead:
-      state_ = State::kReading;
-      if (size > 0) return true;
-      Await(Poller::kReads);
-      return false;
-    case Next::kClose:
-      Drain();
-      return false;
-    case Next::kSwitch:
-      Switch(rest, size);
-      return false;
+  if (next_ == Next::kClose) {
+    Drain();
+    return false;
   }
-  return false;
+  state_ = State::kReading;
+  if (!more) Await(Poller::kReads);
+  return more;
 }
 
 void HttpSession::Switch(char* leftover, size_t size) {
   timer_.Cancel();
   state_ = State::kEnded;
-  worker_.Upgrade(std::move(stream_), std::move(handler_), deflate_, leftover, size, awaited_ != 0);
+  worker_.Upgrade(std::move(stream_), std::move(handler_), deflate_, output_, leftover, size,
+                  awaited_ != 0);
   worker_.EndHttp(*this);
 }
 

@@ -31,7 +31,8 @@ class HttpSession final : public PollTarget {
 
  private:
   enum class State : uint8_t { kReading, kWriting, kDraining, kEnded };
-  enum class Next : uint8_t { kRead, kClose, kSwitch };  // after what is being written
+  // After what is being written. The answer that switches is left for the connection to write.
+  enum class Next : uint8_t { kRead, kClose, kSwitch };
 
   void ReadSome();
   void TakeInput(char* data, size_t size);
@@ -41,7 +42,7 @@ class HttpSession final : public PollTarget {
   void Respond(const http::Response& response, Next next, bool head = false);
   bool WriteSome();
   void ContinueWrite();
-  bool AfterWrite(char* rest, size_t size);
+  bool AfterWrite(bool more);
   void Switch(char* leftover, size_t size);
   void Drain();
   void OnTimeout();

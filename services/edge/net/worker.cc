@@ -147,10 +147,10 @@ void Worker::EndHttp(HttpSession& session) {
 
 void Worker::Upgrade(std::unique_ptr<ws::ByteStream> stream,
                      std::unique_ptr<TransportHandler> handler,
-                     const std::optional<ws::DeflateAgreement>& deflate, char* leftover,
-                     size_t leftover_size, bool watched) {
+                     const std::optional<ws::DeflateAgreement>& deflate, std::string_view answer,
+                     char* leftover, size_t leftover_size, bool watched) {
   upgrading_watched_ = watched;
-  connections_.Add(std::move(stream), std::move(handler), deflate, leftover, leftover_size);
+  connections_.Add(std::move(stream), std::move(handler), deflate, leftover, leftover_size, answer);
   upgrading_watched_ = false;
 }
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -76,8 +77,8 @@ class Worker final : private ws::EventLoop {
   // Makes a connection of what an HTTP session served so far; `watched`: its descriptor is in the
   // poller already. See ConnectionSet::Add().
   void Upgrade(std::unique_ptr<ws::ByteStream> stream, std::unique_ptr<TransportHandler> handler,
-               const std::optional<ws::DeflateAgreement>& deflate, char* leftover,
-               size_t leftover_size, bool watched);
+               const std::optional<ws::DeflateAgreement>& deflate, std::string_view answer,
+               char* leftover, size_t leftover_size, bool watched);
   // Destroys the session when the turn ends.
   void EndHttp(HttpSession& session);
 

@@ -213,12 +213,12 @@ size_t Backlog::Consume(BacklogPool& pool, size_t bytes, bool begun) {
       break;
     }
     bytes -= left;
+    finished += front->frame->handshake() ? 0 : 1;
     if (state_->started != nullptr) {
       edit.FinishStarted();
     } else {
       edit.Release(front);
     }
-    ++finished;
   }
   if (begun && state_->started == nullptr) {
     if (BacklogNode* const front = edit.Front(); front != nullptr && !front->is_gap()) {

@@ -30,7 +30,12 @@ Connection::~Connection() {
   backlog_.Clear(set_.backlog_pool_);
 }
 
-void Connection::Open(char* leftover, size_t size) {
+void Connection::Open(std::string_view answer, char* leftover, size_t size) {
+  if (!answer.empty()) {
+    Ref<Frame> handshake = Frame::MakeHandshake(answer);
+    Queue(*handshake, nullptr);
+    set_.Keep(std::move(handshake));
+  }
   handler_->OnOpen(this);
   if (size > 0 && state_ != State::kEnded) TakeInput(leftover, size);
 }
@@ -149,11 +154,14 @@ void Connection::FlushScratch() {
   while (node != SendScratch::kNone) {
     const uint32_t first = node;
     size_t count = 0;
+    size_t frames = 0;
     size_t size = 0;
     for (; node != SendScratch::kNone && count < kMaxPieces; node = set_.scratch_.next(node)) {
-      const std::string_view bytes = set_.scratch_.frame(node).bytes();
+      const Frame& frame = set_.scratch_.frame(node);
+      const std::string_view bytes = frame.bytes();
       pieces[count++] = {const_cast<char*>(bytes.data()), bytes.size()};
       size += bytes.size();
+      frames += frame.handshake() ? 0 : 1;
     }
     const IoResult result = stream_->Write(pieces, count);
     if (result.status == IoResult::Status::kError || result.status == IoResult::Status::kEnd) {
@@ -165,7 +173,7 @@ void Connection::FlushScratch() {
       KeepRest(first, result.bytes);
       break;
     }
-    set_.counters_.frames_out.Add(count);
+    set_.counters_.frames_out.Add(frames);
   }
   ForgetScratch();
 }
@@ -180,7 +188,7 @@ void Connection::KeepRest(uint32_t node, size_t sent) {
     const size_t size = frame.bytes().size();
     if (sent >= size) {
       sent -= size;
-      set_.counters_.frames_out.Add();
+      if (!frame.handshake()) set_.counters_.frames_out.Add();
     } else if (backlog_.empty()) {
       // The stream may have begun it, also if it says that it took nothing of it.
       backlog_.PushStarted(set_.backlog_pool_, frame, std::exchange(sent, 0));

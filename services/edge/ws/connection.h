@@ -80,7 +80,7 @@ class Connection final : public Transport, private FrameSink, private GapFrames 
   enum class State : uint8_t { kOpen, kClosing, kFinishing, kEnded };
 
   // For the set: within its turn.
-  void Open(char* leftover, size_t size);
+  void Open(std::string_view answer, char* leftover, size_t size);
   void Flush();
   bool Settle();  // tells of the end; true: to be destroyed
   void NotifyWritable();

@@ -18,7 +18,7 @@ ConnectionSet::~ConnectionSet() = default;
 void ConnectionSet::Add(std::unique_ptr<ByteStream> stream,
                         std::unique_ptr<TransportHandler> handler,
                         const std::optional<DeflateAgreement>& deflate, char* leftover,
-                        size_t leftover_size) {
+                        size_t leftover_size, std::string_view answer) {
   const int fd = stream->fd();
   auto owned =
       std::make_unique<Connection>(*this, std::move(stream), std::move(handler), options_, deflate);
@@ -26,7 +26,7 @@ void ConnectionSet::Add(std::unique_ptr<ByteStream> stream,
   connections_.insert(std::move(owned));
   counters_.opened.Add();
   const bool watched = loop_.Watch(fd, &connection);
-  connection.Open(leftover, leftover_size);
+  connection.Open(answer, leftover, leftover_size);
   if (!watched) connection.Abort(kCloseInternalError);
   if (shut_down_) connection.Close(shut_down_->code, shut_down_reason_);
 }

@@ -33,9 +33,11 @@ class ConnectionSet {
   ConnectionSet& operator=(const ConnectionSet&) = delete;
 
   // Takes a connection over after its handshake, calls OnOpen, and reads `leftover`, what had come
-  // after the handshake (unmasked in place). Within a turn.
+  // after the handshake (unmasked in place). `answer`: to the handshake, to be sent with the first
+  // frames; empty: it was sent. Within a turn.
   void Add(std::unique_ptr<ByteStream> stream, std::unique_ptr<TransportHandler> handler,
-           const std::optional<DeflateAgreement>& deflate, char* leftover, size_t leftover_size);
+           const std::optional<DeflateAgreement>& deflate, char* leftover, size_t leftover_size,
+           std::string_view answer = {});
 
   size_t size() const { return connections_.size(); }
   template <typename Fn>

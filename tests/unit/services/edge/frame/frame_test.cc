@@ -16,6 +16,13 @@ TEST(FrameTest, HoldsHeaderAndPayload) {
   EXPECT_EQ(frame->opcode(), Opcode::kText);
 }
 
+TEST(FrameTest, CarriesTheAnswerToAHandshakeAsItIs) {
+  const Ref<Frame> answer = Frame::MakeHandshake("HTTP/1.1 101\r\n\r\n");
+  EXPECT_EQ(answer->bytes(), "HTTP/1.1 101\r\n\r\n");
+  EXPECT_TRUE(answer->handshake());
+  EXPECT_FALSE(Frame::Make(Opcode::kText, "x")->handshake());
+}
+
 TEST(FrameTest, MarksCompressedPayloads) {
   EXPECT_EQ(Frame::Make(Opcode::kText, "x", true)->bytes(), "\xC1\x01x");
 }

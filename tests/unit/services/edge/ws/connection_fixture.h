@@ -65,10 +65,10 @@ class ConnectionTest : public testing::Test {
 
   // With the options as they are.
   void Rebuild() { set_ = std::make_unique<ConnectionSet>(loop_, wheel_, counters_, options_); }
-  void Open(std::string leftover = "") {
+  void Open(std::string leftover = "", std::string_view answer = {}) {
     Turn([&] {
       set_->Add(std::make_unique<FakeStream>(peer_), std::make_unique<Handler>(script_),
-                std::nullopt, leftover.data(), leftover.size());
+                std::nullopt, leftover.data(), leftover.size(), answer);
     });
   }
   void Turn(const std::function<void()>& fn) {

@@ -168,6 +168,40 @@ TEST_F(ConnectionTest, AnswersPings) {
   EXPECT_EQ(script_.log, (Log{"open", "pong"}));
 }
 
+// An "H" looks like the first byte of a close frame.
+TEST_F(ConnectionTest, TheAnswerToTheHandshakeLeavesWithTheFirstFrames) {
+  const std::string message = ClientFrame(0x81, "hello");
+  script_.on_message = [this](std::string_view) { Send("welcome"); };
+  Open(message, "HTTP/1.1 101");
+  EXPECT_EQ(peer_.written, "HTTP/1.1 101" + Text("welcome"));
+  EXPECT_EQ(peer_.writes, 1);
+  EXPECT_EQ(counters_.frames_out.Value(), 1u);
+}
+
+TEST_F(ConnectionTest, TheAnswerToTheHandshakeLeavesAlone) {
+  Open("", "HTTP/1.1 101");
+  EXPECT_EQ(peer_.written, "HTTP/1.1 101");
+  EXPECT_EQ(counters_.frames_out.Value(), 0u);
+}
+
+TEST_F(ConnectionTest, TheAnswerToTheHandshakeStaysFirstWhenTheKernelIsFull) {
+  for (const size_t room : {0u, 4u, 12u, 14u}) {
+    SCOPED_TRACE(room);
+    Rebuild();
+    peer_ = {};
+    peer_.room = room;
+    script_.on_message = [this](std::string_view) { Send("welcome"); };
+    Open(ClientFrame(0x81, "hello"), "HTTP/1.1 101");
+    Turn([&] { Send("more"); });
+    Turn([&] { script_.transport->Close(1000, "bye"); });
+    const uint64_t frames = counters_.frames_out.Value();
+    Writable(1'000);
+    EXPECT_EQ(peer_.written,
+              "HTTP/1.1 101" + Text("welcome") + Text("more") + CloseFrame(1000, "bye"));
+    EXPECT_EQ(counters_.frames_out.Value() - frames, 3u);
+  }
+}
+
 TEST_F(ConnectionTest, ReadsWhatCameWithTheHandshake) {
   Open(ClientFrame(0x81, "early") + ClientFrame(0x81, "cut").substr(0, 4));
   Receive(ClientFrame(0x81, "cut").substr(4));
