@@ -70,7 +70,10 @@ void LinkCore::SendInterest(const std::vector<ChannelInterest*>& add,
 MonoTime LinkCore::EndTurn(MonoTime now) {
   if (fresh_.empty()) return MonoTime::max();
   if (now < tell_not_before_) return tell_not_before_;
-  tell_not_before_ = now + options_.interest_interval;
+  tell_not_before_ =
+      now + std::clamp<MonoTime::duration>(
+                static_cast<MonoTime::duration::rep>(fresh_.size()) * options_.interest_each,
+                options_.least_interest_interval, options_.most_interest_interval);
   TellFresh();
   return MonoTime::max();
 }

@@ -21,6 +21,8 @@ class LinkInterest : public LinkCoreTest {
     Attached(1, 10, 1, 9);
     sink_.Take(1);
   }
+
+  int next_ = 0;
 };
 
 TEST_F(LinkInterest, InterestSentBeforeAnAttachIsCoveredFromItsAnswerOn) {
@@ -111,6 +113,24 @@ TEST_F(LinkInterest, NewInterestSoonAfterOtherWaitsForMore) {
   now_ = due;
   EXPECT_EQ(core_->EndTurn(now_), MonoTime::max());
   EXPECT_THAT(sink_.Take(1), ElementsAre("interest 3 +b +c"));
+}
+
+TEST_F(LinkInterest, TheMoreIsToldTheLongerTheNextWaits) {
+  Open(1, {0});
+  sink_.Take(1);
+  const auto tell = [&](int channels) {
+    for (int n = 0; n < channels; ++n) core_->AddInterest(0, absl::StrCat("c", next_++), now_);
+    EXPECT_EQ(core_->EndTurn(now_), MonoTime::max());
+    const MonoTime before = now_;
+    now_ = core_->tell_not_before();
+    return now_ - before;
+  };
+  EXPECT_EQ(tell(1), milliseconds(2));
+  EXPECT_EQ(tell(4), milliseconds(2));
+  EXPECT_EQ(tell(7), std::chrono::microseconds(3'500));
+  EXPECT_EQ(tell(20), milliseconds(5));
+  EXPECT_EQ(tell(5'000), milliseconds(5));
+  EXPECT_EQ(tell(1), milliseconds(2));
 }
 
 TEST_F(LinkInterest, NewInterestGoesOutBeforeAnAttach) {
