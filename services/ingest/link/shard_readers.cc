@@ -348,7 +348,9 @@ void ShardCore::ScanReached(Slot& slot) {
       return;
     }
     any = true;
-    needed = std::min(needed, attachment.next_sequence);
+    // Who joined the scan further on than it has come needs nothing of what it reads until then.
+    needed = std::min(
+        needed, std::max(attachment.next_sequence, slot.window->SequenceAfter(attachment.cursor)));
   });
   if (any) {
     slot.window->EvictBefore(needed);

@@ -58,6 +58,27 @@ class SlowEdge : public ShardTest {
   }
 };
 
+// It joined a scan that began further back for another, who has gone since.
+TEST_F(ShardTest, AScanDoesNotWaitForThoseItHasNotComeTo) {
+  ShardCore::Options options;
+  options.scan_window_bytes = 2 * EventRecord(10, "c", "{}", 1).cost();
+  Build(options);
+  TakeUpAtEnd(0, 100);
+  Open(2);
+  AttachAfter(2, 22, 9);
+  core_->OnResolved(1, 0, 100, now_);
+  Open(3);
+  AttachAfter(3, 33, 50);
+  core_->OnResolved(1, 0, 100, now_);
+  core_->CloseLink(2, now_);
+  for (int64_t offset : {10, 11, 12}) Scanned(offset);
+  EXPECT_FALSE(core_->scan_room());
+  Pump(3);
+  EXPECT_TRUE(core_->scan_room());
+  Scanned(51);
+  EXPECT_THAT(Pump(3), ElementsAre("1:51 1#33<=51"));
+}
+
 TEST_F(SlowEdge, IsNotWaitedFor) {
   Flow(100, 119);
   EXPECT_EQ(Offsets(kFast), From(100, 119)) << "each in its turn, none twice";
