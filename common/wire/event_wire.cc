@@ -33,6 +33,7 @@ enum ProgressField : uint32_t {
   kFingerprint = 4,
   kInterestSequence = 5,
   kInterestAfter = 6,
+  kFingerprintBack = 7,
 };
 constexpr uint32_t kBatchProgress = 1;
 constexpr uint32_t kBatchEvents = 2;
@@ -211,6 +212,9 @@ bool ParseProgress(std::string_view bytes, ProgressView* progress) {
       case kInterestAfter:
         progress->interest_after = static_cast<int64_t>(value);
         break;
+      case kFingerprintBack:
+        progress->fingerprint_back = value;
+        break;
       default:
         break;
     }
@@ -258,7 +262,8 @@ void AppendBatchProgress(const ProgressView& progress, std::string* out) {
       VarintFieldSize(kUpto, static_cast<uint64_t>(progress.upto)) +
       VarintFieldSize(kFingerprint, progress.fingerprint) +
       VarintFieldSize(kInterestSequence, progress.interest_sequence) +
-      VarintFieldSize(kInterestAfter, static_cast<uint64_t>(progress.interest_after));
+      VarintFieldSize(kInterestAfter, static_cast<uint64_t>(progress.interest_after)) +
+      VarintFieldSize(kFingerprintBack, progress.fingerprint_back);
   Writer writer = Room(BytesFieldSize(kBatchProgress, size), out);
   writer.Head(kBatchProgress, size);
   writer.VarintField(kProgressSlot, progress.slot);
@@ -267,6 +272,7 @@ void AppendBatchProgress(const ProgressView& progress, std::string* out) {
   writer.VarintField(kFingerprint, progress.fingerprint);
   writer.VarintField(kInterestSequence, progress.interest_sequence);
   writer.VarintField(kInterestAfter, static_cast<uint64_t>(progress.interest_after));
+  writer.VarintField(kFingerprintBack, progress.fingerprint_back);
 }
 
 std::string LinkBatchHeader(size_t batch_size) {

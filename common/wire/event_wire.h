@@ -41,6 +41,7 @@ struct ProgressView {
   uint32_t fingerprint = 0;
   uint64_t interest_sequence = 0;  // 0: no news about interest
   int64_t interest_after = 0;
+  uint64_t fingerprint_back = 0;
 };
 
 // Appends `event` as one element of Batch.events: tag, length, Event.

@@ -14,34 +14,44 @@ PARTITIONS = 3
 CHANNEL = "all"
 
 
+def partition_of(entry):
+    return entry["source"].rpartition("@")[0]
+
+
 class Position:
     """Where a client is in one channel, kept as docs/protocol-json.md says."""
 
     def __init__(self):
-        self.entries = {}  # by source
+        self.entries = {}  # by partition: a source without its incarnation
         self._sources = {}  # of this connection, by slot
 
     def connected(self):
         self._sources = {}
 
     def take(self, message):
+        anew = message["type"] in ("subscribed", "joined")
+        if message["type"] == "subscribed":
+            shown, self.entries = self.entries, {}
         for entry in message.get("position", []):
             self._sources[entry["slot"]] = entry["source"]
-            self._advance({name: value for name, value in entry.items() if name != "slot"})
+            if entry.get("pending") and partition_of(entry) in shown:
+                self.entries[partition_of(entry)] = shown[partition_of(entry)]
+            else:
+                self._advance({name: value for name, value in entry.items() if name != "slot"}, anew)
         if message["type"] == "event":
             self._advance({"source": self._sources[message["slot"]], "offset": message["offset"]})
         if message["type"] == "gap":
             self._advance({"source": message["source"], "offset": message["to"]})
 
-    def _advance(self, entry):
-        old = self.entries.get(entry["source"], {})
+    def _advance(self, entry, anew=False):
+        old = {} if anew else self.entries.get(partition_of(entry), {})
         if entry.get("offset", -2) <= old.get("offset", -3):
             return
         if "fp" in entry:
-            entry = {**entry, "fp_offset": entry["offset"]}
+            entry = {"fp_offset": entry["offset"], **entry}
         elif "fp" in old and "offset" in entry:
             entry = {**entry, "fp": old["fp"], "fp_offset": old["fp_offset"]}
-        self.entries[entry["source"]] = entry
+        self.entries[partition_of(entry)] = entry
 
     def claims(self):
         return {CHANNEL: list(self.entries.values())}
@@ -257,3 +267,52 @@ def test_operators_see_where_a_client_is_and_what_it_acknowledged(start):
     assert sorted(int(position["delivered"]) for position in shown) == sorted(last.values())
     assert all(position["acknowledged"] == position["delivered"] and position["channel"] == CHANNEL for position in shown)
     client.close()
+
+
+def wait_verdicts(edge, **expected):
+    """Until the edge has counted so many; those that are not named are none."""
+    deadline = time.monotonic() + 5
+    expected = {"proven": 0, "foreign": 0, "unproven": 0, "unjudged": 0, **expected}
+    counted = None
+    while counted != expected:
+        assert time.monotonic() < deadline, counted
+        time.sleep(0.05)
+        metrics = edge.metrics()
+        counted = {verdict: metrics.sum("spillway_edge_positions_total", verdict=verdict) for verdict in expected}
+
+
+@pytest.mark.parametrize("history", [{}, {"bytes_per_partition": "64KiB"}], ids=["log", "kafka"])
+def test_positions_are_proven(start, history):
+    """On an edge that never told them. Another fingerprint is foreign, and so is a place that Kafka has not reached."""
+    stack = start(**history)
+    feed = Feed(stack.producer, stack.topic, rate=500)
+    while feed.sent < 1000:  # what nobody has read yet cannot be told either
+        time.sleep(0.05)
+    client = Wanderer()
+    client.visit(stack.edges[0], lambda c: len(c.events) >= 300)
+    while feed.sent < 4000:
+        time.sleep(0.05)
+    feed.stop()
+    assert all("fp" in entry for entry in client.position.entries.values())
+    table = {source: dict(entry) for source, entry in client.position.entries.items()}
+    client.visit(stack.edges[1], all_came(client, feed))
+    check(client, feed)
+    wait_verdicts(stack.edges[1], proven=PARTITIONS)
+
+    for change, foreign, unproven in (
+        (lambda entry: entry.update(fp=entry["fp"] ^ 1), 1, 0),
+        (lambda entry: entry.update(offset=10**12), 2, 0),
+        (lambda entry: (entry.pop("fp"), entry.pop("fp_offset")), 2, 1),
+    ):
+        forger = Wanderer()
+        forger.position = Position()
+        forger.position.entries = {source: dict(entry) for source, entry in table.items()}
+        for entry in forger.position.entries.values():
+            change(entry)
+        if unproven == 0:
+            forger.visit(stack.edges[1], lambda c: len(c.gaps) >= PARTITIONS)
+            assert {(gap["from"], gap["to"], gap["reason"]) for gap in forger.gaps} == {(0, feed.sent - 1, "reset")}
+            assert forger.events == []
+        else:
+            forger.visit(stack.edges[1], all_came(forger, feed))
+        wait_verdicts(stack.edges[1], proven=PARTITIONS, foreign=foreign * PARTITIONS, unproven=unproven * PARTITIONS)

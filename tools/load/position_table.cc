@@ -78,6 +78,10 @@ void PositionTable::TakePositions(size_t channel, std::string_view message) {
   }
   simdjson::dom::array told;
   if (root["position"].get(told) != simdjson::SUCCESS) return;
+  // What these say takes the place of what was known.
+  std::string_view type;
+  const bool anew =
+      root["type"].get(type) == simdjson::SUCCESS && (type == "subscribed" || type == "joined");
   for (const simdjson::dom::element one : told) {
     std::string_view source;
     if (one["source"].get(source) != simdjson::SUCCESS) continue;
@@ -91,13 +95,16 @@ void PositionTable::TakePositions(size_t channel, std::string_view message) {
     if (one["slot"].get(number) == simdjson::SUCCESS) entry->slot = static_cast<uint32_t>(number);
     int64_t offset = 0;
     if (one["offset"].get(offset) != simdjson::SUCCESS) continue;  // pending
-    if (!entry->pending && offset < entry->offset) continue;
+    if (!anew && !entry->pending && offset < entry->offset) continue;
     entry->offset = offset;
     entry->pending = false;
     if (one["fp"].get(number) == simdjson::SUCCESS) {
       entry->proven = true;
       entry->fp = static_cast<uint32_t>(number);
       entry->fp_offset = offset;
+      if (one["fp_offset"].get(number) == simdjson::SUCCESS) entry->fp_offset = number;
+    } else if (anew) {
+      entry->proven = false;
     }
   }
 }

@@ -117,6 +117,10 @@ void EdgeMetrics::AddHubs(const EdgeWorkers& workers) {
   Add(families_.checkpoints, of, &C::checkpoints);
   Add(families_.ring_evictions, of, &C::ring_evictions);
   Add(families_.reads, of, &C::reads);
+  Add(families_.positions, of, &C::positions_proven, {{"verdict", "proven"}});
+  Add(families_.positions, of, &C::positions_foreign, {{"verdict", "foreign"}});
+  Add(families_.positions, of, &C::positions_unproven, {{"verdict", "unproven"}});
+  Add(families_.positions, of, &C::positions_unjudged, {{"verdict", "unjudged"}});
 }
 
 void EdgeMetrics::AddCompression(const VariantTable& variants) {

@@ -50,6 +50,10 @@ struct EdgeWorkers::Worker {
     gauges.checkpoints.Set(static_cast<int64_t>(counted.checkpoints));
     gauges.ring_evictions.Set(static_cast<int64_t>(counted.ring_evictions));
     gauges.reads.Set(static_cast<int64_t>(counted.reads));
+    gauges.positions_proven.Set(static_cast<int64_t>(counted.positions_proven));
+    gauges.positions_foreign.Set(static_cast<int64_t>(counted.positions_foreign));
+    gauges.positions_unproven.Set(static_cast<int64_t>(counted.positions_unproven));
+    gauges.positions_unjudged.Set(static_cast<int64_t>(counted.positions_unjudged));
     for (size_t i = 0; i < kFrequencies; ++i) {
       gauges.conflated[i].Set(static_cast<int64_t>(counted.conflated[i]));
       gauges.lane_flushes[i].Set(static_cast<int64_t>(counted.lane_flushes[i]));

@@ -30,6 +30,10 @@ struct HubGauges {
   metrics::Gauge checkpoints;
   metrics::Gauge ring_evictions;
   metrics::Gauge reads;
+  metrics::Gauge positions_proven;
+  metrics::Gauge positions_foreign;
+  metrics::Gauge positions_unproven;
+  metrics::Gauge positions_unjudged;
   // By frequency; high has no lanes.
   std::array<metrics::Gauge, kFrequencies> conflated;
   std::array<metrics::Gauge, kFrequencies> lane_flushes;

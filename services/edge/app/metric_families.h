@@ -132,6 +132,13 @@ struct EdgeFamilies {
       all.Counter("spillway_edge_checkpoints_total", "Checkpoints sent.");
   const metrics::Family& ring_evictions =
       all.Counter("spillway_edge_ring_evictions_total", "Recent events evicted.");
+  const metrics::Family& positions = all.Counter(
+      "spillway_edge_positions_total",
+      "Positions that clients came back with, one for each partition: proven by their fingerprint; "
+      "foreign, told as a gap `reset`; unproven, taken as they are; unjudged in time, told as a "
+      "gap "
+      "`limit`.",
+      {"verdict"});
   const metrics::Family& reads =
       all.Counter("spillway_edge_reads_total", "Snapshot and history reads asked for.");
 

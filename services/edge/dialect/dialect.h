@@ -18,7 +18,7 @@ struct ClaimedPosition {
   std::string_view source;  // "topic/partition@incarnation"
   bool pending = false;     // it was nowhere yet
   int64_t offset = -1;      // everything up to here it has
-  // Of the last record at or before `fingerprint_at`; 0: unknown.
+  // Of the record at `fingerprint_at`; 0: unknown.
   uint16_t fingerprint = 0;
   int64_t fingerprint_at = -1;
 };

@@ -17,10 +17,12 @@ namespace spillway::edge {
 // A place in a subscription's history, for one slot.
 struct PositionEntry {
   SlotNumber slot = kNoSlot;
-  std::string_view source;   // "topic/partition@incarnation"; valid during the call only
-  bool pending = false;      // the partition is not attached: its offset is not known yet
-  int64_t offset = -1;       // everything up to here was sent or told as a gap
-  uint16_t fingerprint = 0;  // 0: unknown
+  std::string_view source;  // "topic/partition@incarnation"; valid during the call only
+  bool pending = false;     // the partition is not attached: its offset is not known yet
+  int64_t offset = -1;      // everything up to here was sent or told as a gap
+  // Of a record at or before `offset`, so far back; 0: unknown.
+  uint16_t fingerprint = 0;
+  uint64_t fingerprint_back = 0;
 };
 
 struct GapInfo {

@@ -66,6 +66,10 @@ void AppendJsonPosition(std::string* out, const PositionEntry* entries, size_t c
     if (entry.fingerprint != 0) {
       out->append(R"(,"fp":)");
       AppendJsonUint(out, entry.fingerprint);
+      if (entry.fingerprint_back != 0) {
+        out->append(R"(,"fp_offset":)");
+        AppendJsonInt(out, entry.offset - static_cast<int64_t>(entry.fingerprint_back));
+      }
     }
     out->push_back('}');
   }

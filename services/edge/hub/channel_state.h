@@ -23,11 +23,16 @@ namespace spillway::edge {
 
 // HubShard's private state: plain data, worker thread only.
 
+// Reasons of gaps: part of the client protocol.
+constexpr std::string_view kReset = "reset";
+constexpr std::string_view kLimit = "limit";
+
 // Where a joining subscription stands in one slot that feeds its channel.
 struct JoinSlot {
   SlotNumber slot = kNoSlot;
   enum class Phase {
-    kPending,  // where the channel's coverage begins is not known
+    kPending,  // where the channel's coverage begins is not known, or its position is to be judged
+    kJudging,  // and that is under way
     kReading,  // a snapshot or history read is under way
     kCursor,   // `at` is valid; catching up, or waiting for the worker to reach it
   };
@@ -36,6 +41,11 @@ struct JoinSlot {
   // Of a subscription that is taken up again: everything up to here it has; kNow: it begins now.
   static constexpr int64_t kNow = -2;
   int64_t from = kNow;
+  const ResumeEntry* shown = nullptr;  // of Join::resume: what its client says of this slot
+  bool judged = true;
+  bool proven = false;
+  // Its position does not hold: what it may have missed is told with this reason. Static.
+  std::string_view lost_for;
   // What it missed and does not get, up to the snapshot that is being read in its place, begins
   // here; kNow: there is nothing.
   int64_t lost_from = kNow;
@@ -197,9 +207,10 @@ struct ChannelState {
 
 // Which subscription a read is for.
 struct ReadTarget {
+  enum class Kind { kSnapshot, kHistory, kVerdicts };
   std::string channel;
   uint64_t subscription = 0;
-  bool history = false;
+  Kind kind = Kind::kSnapshot;
   size_t slots = 0;  // not answered yet
 };
 

@@ -13,7 +13,10 @@ void HubShard::OnSlots(std::shared_ptr<const SlotTable> slots, MonoTime now) {
   slots_ = std::move(slots);
   if (taken_.size() < slots_->slots.size()) {
     taken_.resize(slots_->slots.size(), -1);
-    fingerprints_.resize(slots_->slots.size(), 0);
+    marks_.resize(slots_->slots.size());
+  }
+  for (size_t slot = 0; slot < slots_->slots.size(); ++slot) {
+    if (slots_->slots[slot] == nullptr) known_marks_.Forget(static_cast<SlotNumber>(slot));
   }
   std::vector<ChannelState*> all;
   for (const auto& channel : channels_) all.push_back(channel.get());
@@ -38,7 +41,9 @@ void HubShard::OnBatch(const EdgeBatch& batch, MonoTime now) {
   for (const EdgeBatch::Progress& progress : batch.progress) {
     if (progress.slot >= taken_.size() || progress.upto <= taken_[progress.slot]) continue;
     taken_[progress.slot] = progress.upto;
-    fingerprints_[progress.slot] = progress.fingerprint;
+    if (progress.fingerprint == 0) continue;  // the last one that is known stands where it stood
+    marks_[progress.slot] = {progress.upto - static_cast<int64_t>(progress.fingerprint_back),
+                             progress.fingerprint};
   }
   // Joiners read the rings, so these are trimmed only after they had their turn.
   if (!joining_.empty()) {

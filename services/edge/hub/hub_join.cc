@@ -28,14 +28,13 @@ bool SnapshotSlotsKnown(const ChannelState& channel) {
                      [](const ChannelSlot& slot) { return slot.known || !slot.snapshot; });
 }
 
-// Whether a snapshot can take the place of what the slot has lost.
-bool MayStartOver(ChannelState& channel, const Join& join, SlotNumber slot) {
+}  // namespace
+
+bool HubShard::MayStartOver(ChannelState& channel, const Join& join, SlotNumber slot) {
   if (!join.snapshot_if_lost || !SnapshotSlotsKnown(channel)) return false;
   const ChannelSlot* known = channel.FindSlot(slot);
   return known != nullptr && known->snapshot;
 }
-
-}  // namespace
 
 void HubShard::AdvanceAll(ChannelState& channel, MonoTime now) {
   for (size_t i = 0; i < channel.joining.size();) {
@@ -59,8 +58,10 @@ bool HubShard::Advance(ChannelState& channel, Join& join, MonoTime now) {
     return channel.FindSlot(place.slot) == nullptr && place.phase != JoinSlot::Phase::kReading;
   });
 
+  if (join.resume != nullptr) JudgeClaims(channel, join);
   if (!join.announced && !AwaitCoverage(channel, join, now)) return false;
   if (!PlacePending(channel, join, now)) return false;
+  if (join.resume != nullptr && !TellForeign(channel, join)) return false;
   if (join.reading > 0) return false;
   if (join.snapshot_open && !SendSnapshot(join)) return false;
   if (!SendReplay(channel, join)) return false;
@@ -76,11 +77,13 @@ bool HubShard::Advance(ChannelState& channel, Join& join, MonoTime now) {
 bool HubShard::AwaitCoverage(ChannelState& channel, Join& join, MonoTime now) {
   const bool all_known = slots_ != nullptr && slots_->complete &&
                          std::all_of(channel.slots.begin(), channel.slots.end(),
-                                     [](const ChannelSlot& slot) { return slot.known; });
+                                     [](const ChannelSlot& slot) { return slot.known; }) &&
+                         std::all_of(join.slots.begin(), join.slots.end(),
+                                     [](const JoinSlot& place) { return place.judged; });
   if (!all_known && now - join.begun < options_.join_wait) return false;
   for (JoinSlot& place : join.slots) {
     const ChannelSlot* slot = channel.FindSlot(place.slot);
-    if (place.phase == JoinSlot::Phase::kPending && slot->known &&
+    if (place.phase == JoinSlot::Phase::kPending && slot->known && place.judged &&
         !(join.wants_snapshot && slot->snapshot)) {
       place.Begin(slot->held_after());
     }
@@ -110,7 +113,7 @@ bool HubShard::PlacePending(ChannelState& channel, Join& join, MonoTime now) {
   for (JoinSlot& place : join.slots) {
     if (place.phase != JoinSlot::Phase::kPending) continue;
     const ChannelSlot* slot = channel.FindSlot(place.slot);
-    if (!slot->known) continue;
+    if (!slot->known || !place.judged) continue;
     const int64_t held_after = slot->held_after();
     if (snapshot && slot->snapshot && whole) {
       // As fresh as this worker: then the ring need not reach far back.
@@ -120,8 +123,8 @@ bool HubShard::PlacePending(ChannelState& channel, Join& join, MonoTime now) {
     }
     place.Begin(held_after);
     join.ring_next = 0;
-    const Ref<Frame> frame = variants_[subscription.variant].encoder->EncodeJoined(
-        channel.name(), EntryOf(place.slot, false, place.at));
+    const Ref<Frame> frame =
+        variants_[subscription.variant].encoder->EncodeJoined(channel.name(), EntryOf(place));
     if (!frame) continue;
     subscription.subscriber->Keep(frame);
     subscription.subscriber->SendFrame(*frame, channel.traits.get());
@@ -140,8 +143,11 @@ void HubShard::RequestRead(const ChannelState& channel, const Join& join, bool h
                            std::vector<std::pair<SlotNumber, int64_t>> from) {
   ++counters_.reads;
   const uint64_t read_id = next_read_++;
-  reads_[read_id] = ReadTarget{
-      .channel = channel.name(), .subscription = join.id, .history = history, .slots = from.size()};
+  reads_[read_id] =
+      ReadTarget{.channel = channel.name(),
+                 .subscription = join.id,
+                 .kind = history ? ReadTarget::Kind::kHistory : ReadTarget::Kind::kSnapshot,
+                 .slots = from.size()};
   upstream_.Read(options_.worker, read_id, channel.name(), history, std::move(from));
 }
 
@@ -159,7 +165,9 @@ void HubShard::OnRead(uint64_t read_id, const EdgeReadResult& result, MonoTime n
   for (size_t i = 0; i < channel->joining.size(); ++i) {
     Join& join = *channel->joining[i];
     if (join.id != target.subscription) continue;
-    if (target.history) {
+    if (target.kind == ReadTarget::Kind::kVerdicts) {
+      TakeVerdicts(*channel, join, result);
+    } else if (target.kind == ReadTarget::Kind::kHistory) {
       TakeHistory(*channel, join, result);
     } else {
       TakeSnapshot(*channel, join, result);
@@ -185,6 +193,9 @@ void HubShard::TakeSnapshot(ChannelState& channel, Join& join, const EdgeReadRes
     } else {
       PositionEntry entry = EntryOf(as_of.slot, false, as_of.upto);
       entry.fingerprint = as_of.fingerprint;
+      entry.fingerprint_back = as_of.fingerprint_back;
+      known_marks_.Add(as_of.slot, {as_of.upto - static_cast<int64_t>(as_of.fingerprint_back),
+                                    as_of.fingerprint});
       join.summary.position.push_back(entry);
     }
     TellLost(channel, join, *place);
@@ -268,11 +279,11 @@ void HubShard::TakeHistory(ChannelState& channel, Join& join, const EdgeReadResu
       const int64_t held_after = slot == nullptr ? place->at : slot->held_after();
       if (held_after > place->at) {
         if (MayStartOver(channel, join, as_of.slot)) {
-          StartOver(channel, join, "limit");
+          StartOver(channel, join, kLimit);
           return;
         }
         SendGap(subscription, *channel.traits,
-                {as_of.slot, SourceOf(as_of.slot), place->at + 1, held_after, "limit"});
+                {as_of.slot, SourceOf(as_of.slot), place->at + 1, held_after, kLimit});
         place->at = held_after;
       }
     } else {

@@ -7,33 +7,20 @@
 
 namespace spillway::edge {
 
-JoinSlot HubShard::PlaceFor(const ChannelSlot& slot, const Join& join) const {
-  JoinSlot place{.slot = slot.slot};
-  if (join.resume == nullptr) return place;
-  const SlotEntry* known = slots_->Find(slot.slot);
-  if (known == nullptr) return place;
-  const auto entry =
-      std::find_if(join.resume->begin(), join.resume->end(),
-                   [&](const ResumeEntry& one) { return one.source == known->source; });
-  if (entry == join.resume->end()) {
-    place.from = -1;  // it came into being since: all of it is new
-  } else if (!entry->pending) {
-    place.from = entry->offset;
-  }
-  return place;
-}
-
 void HubShard::StartOver(ChannelState& channel, Join& join, std::string_view reason) {
   join.snapshot_if_lost = false;
   join.lost_reason = reason;
   // Answers that are still to come would count as the snapshot's.
   absl::erase_if(reads_, [&](const auto& read) {
-    return read.second.history && read.second.subscription == join.id;
+    return read.second.kind == ReadTarget::Kind::kHistory && read.second.subscription == join.id;
   });
   std::vector<std::pair<SlotNumber, int64_t>> to_read;
   for (JoinSlot& place : join.slots) {
     const ChannelSlot* slot = channel.FindSlot(place.slot);
-    if (slot == nullptr || place.phase == JoinSlot::Phase::kPending) continue;
+    if (slot == nullptr || place.phase == JoinSlot::Phase::kPending ||
+        place.phase == JoinSlot::Phase::kJudging) {
+      continue;
+    }
     int64_t unsent = place.at + 1;
     for (size_t i = 0; i < join.replay.size(); ++i) {
       const EdgeEvent& event = *join.replay[i];
@@ -41,6 +28,7 @@ void HubShard::StartOver(ChannelState& channel, Join& join, std::string_view rea
     }
     if (slot->snapshot) {
       place.lost_from = unsent;
+      place.lost_for = {};
       place.phase = JoinSlot::Phase::kReading;
       // Not from before what the client has, either.
       to_read.emplace_back(place.slot,

@@ -167,7 +167,7 @@ HubShard::SubscribeResult HubShard::Subscribe(Subscriber* subscriber, std::strin
   join.begun = now;
   for (const ChannelSlot& slot : channel.slots) {
     JoinSlot& place = join.slots.emplace_back(PlaceFor(slot, join));
-    if (slot.known && !(join.wants_snapshot && slot.snapshot)) {
+    if (slot.known && place.judged && !(join.wants_snapshot && slot.snapshot)) {
       place.Begin(std::max(slot.held_after(), worker_at(slot.slot)));
     }
   }
@@ -257,8 +257,19 @@ PositionEntry HubShard::EntryOf(SlotNumber slot, bool pending, int64_t offset) c
   entry.source = SourceOf(slot);
   entry.pending = pending;
   entry.offset = pending ? -1 : offset;
-  // Only the fingerprint of the worker's own place is known here.
-  if (!pending && offset == worker_at(slot)) entry.fingerprint = fingerprints_[slot];
+  if (pending || slot >= marks_.size() || marks_[slot].at > offset) return entry;
+  entry.fingerprint = marks_[slot].fingerprint;
+  entry.fingerprint_back = static_cast<uint64_t>(offset - marks_[slot].at);
+  known_marks_.Add(slot, marks_[slot]);
+  return entry;
+}
+
+PositionEntry HubShard::EntryOf(const JoinSlot& place) const {
+  PositionEntry entry = EntryOf(place.slot, place.phase != JoinSlot::Phase::kCursor, place.at);
+  if (!entry.pending && entry.fingerprint == 0 && place.proven) {
+    entry.fingerprint = place.shown->fingerprint;
+    entry.fingerprint_back = static_cast<uint64_t>(place.at - place.shown->fingerprint_at);
+  }
   return entry;
 }
 
@@ -266,7 +277,7 @@ std::vector<PositionEntry> HubShard::PositionOf(const Join& join) const {
   std::vector<PositionEntry> position;
   position.reserve(join.slots.size());
   for (const JoinSlot& slot : join.slots) {
-    position.push_back(EntryOf(slot.slot, slot.phase != JoinSlot::Phase::kCursor, slot.at));
+    position.push_back(EntryOf(slot));
   }
   return position;
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "services/edge/frame/channel_traits.h"
 #include "services/edge/hub/channel_state.h"
 #include "services/edge/hub/edge_batch.h"
+#include "services/edge/hub/known_marks.h"
 #include "services/edge/hub/resume.h"
 #include "services/edge/hub/slot_table.h"
 #include "services/edge/hub/subscriber.h"
@@ -61,6 +63,11 @@ class HubShard {
     uint64_t checkpoints = 0;
     uint64_t ring_evictions = 0;
     uint64_t reads = 0;
+    // Of positions that clients showed.
+    uint64_t positions_proven = 0;
+    uint64_t positions_foreign = 0;   // told as a gap `reset`
+    uint64_t positions_unproven = 0;  // taken as they are
+    uint64_t positions_unjudged = 0;  // nobody could say in time: told as a gap `limit`
     // By frequency: events that a newer one of their key replaced in a lane before they were sent,
     // and flushes.
     std::array<uint64_t, kFrequencies> conflated{};
@@ -189,8 +196,19 @@ class HubShard {
   void RequestRead(const ChannelState& channel, const Join& join, bool history,
                    std::vector<std::pair<SlotNumber, int64_t>> from);
   bool SendSnapshot(Join& join);
-  // hub_resume.cc
+  // hub_claims.cc
   JoinSlot PlaceFor(const ChannelSlot& slot, const Join& join) const;
+  void JudgeClaims(ChannelState& channel, Join& join);
+  // Whether this worker has not come there.
+  bool IsAhead(const ChannelSlot& slot, int64_t offset) const;
+  std::optional<Verdict> JudgeHere(const ChannelSlot& slot, const ResumeEntry& shown) const;
+  void TakeVerdict(JoinSlot& place, Verdict verdict);
+  void TakeVerdicts(ChannelState& channel, Join& join, const EdgeReadResult& result);
+  // Tells what those may have missed whose positions do not hold. False: not yet.
+  bool TellForeign(ChannelState& channel, Join& join);
+  // Whether a snapshot can take the place of what the slot has lost.
+  static bool MayStartOver(ChannelState& channel, const Join& join, SlotNumber slot);
+  // hub_resume.cc
   void StartOver(ChannelState& channel, Join& join, std::string_view reason);
   void TellLost(const ChannelState& channel, const Join& join, JoinSlot& place);
   bool SendReplay(ChannelState& channel, Join& join);
@@ -234,7 +252,9 @@ class HubShard {
   void TrimRing(ChannelState& channel);
   void SendGap(const Subscription& subscription, const ChannelTraits& traits, const GapInfo& gap);
   void Checkpoint(ChannelState& channel);
+  // These remember the marks that they give, to know them again.
   PositionEntry EntryOf(SlotNumber slot, bool pending, int64_t offset) const;
+  PositionEntry EntryOf(const JoinSlot& place) const;
   std::vector<PositionEntry> PositionOf(const Join& join) const;
   int64_t worker_at(SlotNumber slot) const { return slot < taken_.size() ? taken_[slot] : -1; }
 
@@ -242,9 +262,10 @@ class HubShard {
   VariantTable& variants_;
   Upstream& upstream_;
   std::shared_ptr<const SlotTable> slots_;
-  MonoTime complete_since_;             // when slots_ became complete
-  std::vector<int64_t> taken_;          // W of this worker, by slot number
-  std::vector<uint16_t> fingerprints_;  // of the last record at or before it
+  MonoTime complete_since_;     // when slots_ became complete
+  std::vector<int64_t> taken_;  // W of this worker, by slot number
+  std::vector<Mark> marks_;     // a record at or before it
+  mutable KnownMarks known_marks_;
   absl::flat_hash_set<std::unique_ptr<ChannelState>, Hash, Equal> channels_;
   absl::flat_hash_set<ChannelState*> joining_;  // channels that have joining subscriptions
   std::vector<ChannelState*> touched_;          // scratch: channels whose ring grew in this turn

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "services/edge/dialect/event_encoder.h"
+#include "services/edge/hub/edge_batch.h"
 
 namespace spillway::edge {
 
@@ -28,6 +29,8 @@ class Upstream {
   // the offsets are `not_before`, for history `after`.
   virtual void Read(size_t worker, uint64_t read_id, std::string channel, bool history,
                     std::vector<std::pair<SlotNumber, int64_t>> from) = 0;
+  // Asks whoever serves these slots about positions in them; answered like Read.
+  virtual void Judge(size_t worker, uint64_t read_id, std::vector<SlotClaim> claims) = 0;
 };
 
 }  // namespace spillway::edge

@@ -48,7 +48,11 @@ std::vector<std::unique_ptr<Resume>> ResumesOf(const Command& command) {
   std::vector<std::unique_ptr<Resume>> resumes(command.channels.size());
   for (const size_t channel : command.resumed) resumes[channel] = std::make_unique<Resume>();
   for (const ClaimedPosition& one : command.positions) {
-    resumes[one.channel]->push_back({std::string(one.source), one.pending, one.offset});
+    resumes[one.channel]->push_back({.source = std::string(one.source),
+                                     .pending = one.pending,
+                                     .offset = one.offset,
+                                     .fingerprint = one.fingerprint,
+                                     .fingerprint_at = one.fingerprint_at});
   }
   return resumes;
 }

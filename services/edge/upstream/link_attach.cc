@@ -154,10 +154,8 @@ void LinkCore::OnAttached(LinkState& link, const v1::Attached& attached, MonoTim
   PostCoverage();
   if (slot->has_position && attached.after() <= slot->taken) return;
   slot->has_position = true;
-  slot->taken = attached.after();
-  slot->fingerprint = static_cast<uint16_t>(attached.fingerprint());
   auto batch = std::make_shared<EdgeBatch>();
-  batch->progress.push_back({slot->number(), slot->taken, slot->fingerprint});
+  TakeIn(*slot, attached.after(), attached.fingerprint(), attached.fingerprint_back(), batch.get());
   sink_.PostBatch(std::move(batch), link.id, 0);
 }
 

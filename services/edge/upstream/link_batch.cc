@@ -29,6 +29,16 @@ Ref<EdgeEvent> LinkCore::Take(const wire::EventView& view, SlotNumber slot) {
   return event;
 }
 
+void LinkCore::TakeIn(SlotState& slot, int64_t upto, uint32_t fingerprint, uint64_t back,
+                      EdgeBatch* batch) {
+  slot.taken = upto;
+  if (fingerprint != 0) {  // else the last one that is known still stands where it stood
+    slot.fingerprint = static_cast<uint16_t>(fingerprint);
+    slot.fingerprint_at = upto - static_cast<int64_t>(back);
+  }
+  batch->progress.push_back({slot.number(), upto, static_cast<uint16_t>(fingerprint), back});
+}
+
 void LinkCore::OnBatch(LinkState& link, std::string_view bytes, MonoTime now) {
   struct Entry {
     SlotState* slot;
@@ -109,9 +119,8 @@ void LinkCore::OnBatch(LinkState& link, std::string_view bytes, MonoTime now) {
                     entry.progress.interest_after);
     }
     if (entry.progress.upto <= entry.slot->taken) continue;
-    entry.slot->taken = entry.progress.upto;
-    entry.slot->fingerprint = static_cast<uint16_t>(entry.progress.fingerprint);
-    batch->progress.push_back({entry.slot->number(), entry.slot->taken, entry.slot->fingerprint});
+    TakeIn(*entry.slot, entry.progress.upto, entry.progress.fingerprint,
+           entry.progress.fingerprint_back, batch.get());
   }
   PostCoverage();  // before what comes after its beginning
   if (batch->events.empty() && batch->progress.empty()) {

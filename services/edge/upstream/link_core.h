@@ -87,6 +87,7 @@ class LinkCore {
   void RemoveInterest(size_t worker, std::string_view name, MonoTime now);
   void Read(size_t worker, uint64_t read_id, std::string channel, bool history,
             std::vector<std::pair<SlotNumber, int64_t>> from, MonoTime now);
+  void Judge(size_t worker, uint64_t read_id, std::vector<SlotClaim> claims, MonoTime now);
   void OnBatchReleased(LinkId id, size_t bytes);
 
   // Timers: call every 50 to 100 ms.
@@ -153,6 +154,9 @@ class LinkCore {
 
   // link_batch.cc
   void OnBatch(LinkState& link, std::string_view bytes, MonoTime now);
+  // W becomes `upto`; `back` before it stands the record of `fingerprint`, if that is not 0.
+  static void TakeIn(SlotState& slot, int64_t upto, uint32_t fingerprint, uint64_t back,
+                     EdgeBatch* batch);
   void OnPart(LinkState& link, const v1::BatchPart& part, MonoTime now);
   void OnEphemeral(LinkState& link, const v1::EphemeralBatch& batch, size_t bytes);
   Ref<EdgeEvent> Take(const wire::EventView& view, SlotNumber slot);

@@ -25,6 +25,17 @@ bool Includes(const EdgeReadResult& result, const Offsets& not_before) {
   });
 }
 
+Verdict VerdictOf(int verdict) {
+  switch (verdict) {
+    case v1::VERDICT_PROVEN:
+      return Verdict::kProven;
+    case v1::VERDICT_FOREIGN:
+      return Verdict::kForeign;
+    default:
+      return Verdict::kUnproven;
+  }
+}
+
 }  // namespace
 
 void LinkCore::Read(size_t worker, uint64_t read_id, std::string channel, bool history,
@@ -34,6 +45,20 @@ void LinkCore::Read(size_t worker, uint64_t read_id, std::string channel, bool h
                             .channel = std::move(channel),
                             .history = history,
                             .from = std::move(from),
+                            .begun = now,
+                            .not_before = now});
+  StartReads(now);
+}
+
+void LinkCore::Judge(size_t worker, uint64_t read_id, std::vector<SlotClaim> claims, MonoTime now) {
+  Offsets from;
+  for (const SlotClaim& claim : claims) from.emplace_back(claim.slot, claim.offset);
+  waiting_reads_.push_back({.worker = worker,
+                            .read_id = read_id,
+                            .channel = {},
+                            .history = true,
+                            .from = std::move(from),
+                            .claims = std::move(claims),
                             .begun = now,
                             .not_before = now});
   StartReads(now);
@@ -100,6 +125,17 @@ void LinkCore::BeginCall(LinkState& link, PendingRead read) {
   v1::SnapshotRequest snapshot;
   v1::HistoryRequest history;
   for (const auto& [slot, offset] : read.from) {
+    if (const auto claim =
+            std::find_if(read.claims.begin(), read.claims.end(),
+                         [number = slot](const SlotClaim& one) { return one.slot == number; });
+        claim != read.claims.end()) {
+      v1::Claim* entry = history.add_claims();
+      entry->set_slot(link.numbers.at(slot));
+      entry->set_offset(offset);
+      entry->set_fingerprint(claim->fingerprint);
+      entry->set_fingerprint_at(claim->fingerprint_at);
+      continue;
+    }
     v1::SlotOffset* entry = read.history ? history.add_after() : snapshot.add_not_before();
     entry->set_slot(link.numbers.at(slot));
     entry->set_offset(offset);
@@ -144,9 +180,11 @@ void LinkCore::OnReadResponse(uint64_t number, const v1::ReadResponse& response,
     return;
   }
   for (const v1::SlotOffset& as_of : response.as_of()) {
-    call.result.as_of.push_back(
-        {ours(as_of.slot()), as_of.offset(), static_cast<uint16_t>(as_of.fingerprint())});
+    call.result.as_of.push_back({ours(as_of.slot()), as_of.offset(),
+                                 static_cast<uint16_t>(as_of.fingerprint()),
+                                 as_of.fingerprint_back()});
   }
+  for (const int verdict : response.verdicts()) call.result.verdicts.push_back(VerdictOf(verdict));
   for (const v1::Gap& gap : response.gaps()) {
     call.result.gaps.push_back({ours(gap.slot()), gap.from(), gap.to(), gap.reason()});
   }
@@ -156,7 +194,8 @@ void LinkCore::OnReadResponse(uint64_t number, const v1::ReadResponse& response,
 }
 
 void LinkCore::FinishCall(PendingCall call, MonoTime now) {
-  if (call.result.as_of.size() != call.read.from.size()) {
+  if (call.result.as_of.size() != call.read.from.size() ||
+      (!call.read.claims.empty() && call.result.verdicts.size() != call.read.from.size())) {
     FailRead(call.read);
     for (const PendingRead& read : call.sharing) FailRead(read);
   } else {
@@ -223,7 +262,7 @@ void LinkCore::AskLater(PendingRead read, MonoTime now) {
 void LinkCore::FailRead(const PendingRead& read) {
   auto result = std::make_shared<EdgeReadResult>();
   result->failed = true;
-  for (const auto& [slot, offset] : read.from) result->as_of.push_back({slot, offset, 0});
+  for (const auto& [slot, offset] : read.from) result->as_of.push_back({slot, offset});
   sink_.PostRead(read.worker, read.read_id, std::move(result));
 }
 

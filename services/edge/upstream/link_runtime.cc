@@ -96,4 +96,9 @@ void LinkRuntime::Read(size_t worker, uint64_t read_id, std::string channel, boo
   });
 }
 
+void LinkRuntime::Judge(size_t worker, uint64_t read_id, std::vector<SlotClaim> claims) {
+  impl_->mailbox().Put([impl = impl_.get(), worker, read_id, claims = std::move(claims)](
+                           MonoTime now) { impl->core().Judge(worker, read_id, claims, now); });
+}
+
 }  // namespace spillway::edge

@@ -74,6 +74,7 @@ class LinkRuntime final : public Upstream {
   void RemoveInterest(size_t worker, std::string channel) override;
   void Read(size_t worker, uint64_t read_id, std::string channel, bool history,
             std::vector<std::pair<SlotNumber, int64_t>> from) override;
+  void Judge(size_t worker, uint64_t read_id, std::vector<SlotClaim> claims) override;
 
   // As of the last tick.
   LinkRuntimeStatus status() const;

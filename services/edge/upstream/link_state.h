@@ -56,7 +56,9 @@ struct SlotState {
   MonoTime unattached_since;  // until it is attached, however many attaches fail meanwhile
   bool has_position = false;  // `taken` is valid
   int64_t taken = -1;         // W: everything up to here was taken in
+  // Of a record at or before W; 0: unknown.
   uint16_t fingerprint = 0;
+  int64_t fingerprint_at = -1;
   bool from_begin = false;  // without a position: at the log's beginning, else at its end
   absl::flat_hash_map<LinkId, MonoTime> avoid_until;
   // Ingests, by node id, that told of it and have not told a catalogue without it since.
@@ -110,6 +112,7 @@ struct PendingRead {
   std::string channel;
   bool history = false;
   std::vector<std::pair<SlotNumber, int64_t>> from;
+  std::vector<SlotClaim> claims = {};  // to be judged, by slot: of `from`, and perhaps of others
   MonoTime begun;
   MonoTime not_before;
 };

@@ -47,6 +47,7 @@ class ReadService::Call final : public grpc::ServerWriteReactor<grpc::ByteBuffer
       for (auto& event : result.events) events_.push_back(std::move(event));
       for (auto& as_of : result.as_of) *summary_.add_as_of() = as_of;
       for (auto& gap : result.gaps) *summary_.add_gaps() = gap;
+      for (const v1::Verdict verdict : result.verdicts) summary_.add_verdicts(verdict);
       summary_.set_since_us(std::max<int64_t>(summary_.since_us(), result.since_us));
       complete_ = complete_ && result.complete;
       if (--waiting_ > 0) return;
@@ -203,6 +204,7 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* ReadService::History(grpc::CallbackS
   const bool parsed = Parse(*buffer, &request);
   struct Slots {
     std::vector<v1::SlotOffset> after, not_before;
+    std::vector<v1::Claim> claims;
   };
   std::map<size_t, Slots> by_shard;
   for (const v1::SlotOffset& slot : request.after()) {
@@ -211,10 +213,16 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* ReadService::History(grpc::CallbackS
   for (const v1::SlotOffset& slot : request.not_before()) {
     by_shard[shards_.ShardOf(slot.slot())].not_before.push_back(slot);
   }
+  const bool judge = !request.claims().empty();
+  if (judge) by_shard.clear();
+  for (const v1::Claim& claim : request.claims()) {
+    by_shard[shards_.ShardOf(claim.slot())].claims.push_back(claim);
+  }
   return Start(parsed, request.node_id(), by_shard.size(), [&](uint64_t id) {
     for (auto& [shard, slots] : by_shard) {
-      shards_.Post(shard, [id, channel = request.channel(), slots = std::move(slots)](
+      shards_.Post(shard, [id, judge, channel = request.channel(), slots = std::move(slots)](
                               ShardCore& core, MonoTime now) {
+        if (judge) return core.Judge(id, slots.claims, now);
         core.ReadHistory(id, channel, slots.after, slots.not_before, now);
       });
     }

@@ -36,6 +36,12 @@ struct KeptRecord {
   }
 };
 
+// Says which record stands at an offset; `fingerprint` 0: none is known.
+struct RecordMark {
+  int64_t offset = -1;
+  uint16_t fingerprint = 0;
+};
+
 // What one Kafka record yielded: the unit that the log keeps and the link sends. Plain data.
 struct LogRecord {
   int64_t offset = 0;

@@ -41,7 +41,7 @@ uint16_t Fingerprint(std::string_view key, std::string_view value, int64_t times
 void PartitionLog::Append(const LogRecord& record) {
   if (record.offset <= head_) return;  // a reader that started again a little earlier
   head_ = record.offset;
-  head_fingerprint_ = record.fingerprint;
+  head_mark_ = {record.offset, record.fingerprint};
   if (record.events.empty()) {
     if (marks_.size() == kMarks) {
       marks_floor_ = marks_.front().offset;
@@ -62,11 +62,7 @@ void PartitionLog::Append(const LogRecord& record) {
   while (bytes_ > bounds_.max_bytes && records_.size() > 1) PopFront();
 }
 
-void PartitionLog::AdvanceHead(int64_t offset, uint16_t fingerprint) {
-  if (offset <= head_) return;
-  head_ = offset;
-  if (fingerprint != 0) head_fingerprint_ = fingerprint;
-}
+void PartitionLog::AdvanceHead(int64_t offset) { head_ = std::max(head_, offset); }
 
 void PartitionLog::EvictBefore(uint64_t sequence) {
   while (!records_.empty() && first_sequence_ < sequence) PopFront();
@@ -113,25 +109,28 @@ uint64_t PartitionLog::NextOf(uint64_t channel, uint64_t sequence) const {
   return next == 0 ? end_sequence() : sequence + next;
 }
 
-std::optional<uint16_t> PartitionLog::FingerprintAt(int64_t offset) const {
-  if (offset > head_) return std::nullopt;
-  int64_t at = -1;
-  uint16_t fingerprint = 0;
+RecordMark PartitionLog::MarkAt(int64_t offset) const {
+  RecordMark found;
   if (const uint64_t after = SequenceAfter(offset); after > first_sequence_) {
     const KeptRecord& record = At(after - 1);
-    at = record.offset;
-    fingerprint = record.fingerprint;
+    found = {record.offset, record.fingerprint};
   }
   const auto mark =
       std::upper_bound(marks_.begin(), marks_.end(), offset,
-                       [](int64_t wanted, const Mark& one) { return wanted < one.offset; });
-  if (mark != marks_.begin() && std::prev(mark)->offset > at) {
-    at = std::prev(mark)->offset;
-    fingerprint = std::prev(mark)->fingerprint;
+                       [](int64_t wanted, const RecordMark& one) { return wanted < one.offset; });
+  if (mark != marks_.begin() && std::prev(mark)->offset > found.offset) found = *std::prev(mark);
+  return found;
+}
+
+PartitionLog::Compared PartitionLog::Compare(const RecordMark& claimed) const {
+  if (claimed.offset > head_) return Compared::kAhead;
+  const RecordMark found = MarkAt(claimed.offset);
+  if (found.fingerprint != 0 && found.offset == claimed.offset) {
+    return found.fingerprint == claimed.fingerprint ? Compared::kSame : Compared::kOther;
   }
-  // What is no longer here may have stood between.
-  if (fingerprint == 0 || at <= floor_ || at <= marks_floor_) return std::nullopt;
-  return fingerprint;
+  // What is no longer here may have stood there.
+  const bool whole = claimed.offset > floor_ && claimed.offset > marks_floor_;
+  return whole ? Compared::kAbsent : Compared::kUnknown;
 }
 
 void PartitionLog::Chain(KeptRecord& record, uint64_t sequence) {

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <optional>
 #include <string_view>
 
 #include "absl/container/flat_hash_map.h"
@@ -47,7 +46,7 @@ class PartitionLog {
   void Append(const LogRecord& record);
   // Everything up to `offset` was read: records that yielded nothing, holes, or the end of the
   // partition.
-  void AdvanceHead(int64_t offset, uint16_t fingerprint);
+  void AdvanceHead(int64_t offset);
   // Evicts what lies before `sequence`.
   void EvictBefore(uint64_t sequence);
   // Evicts what is older than the age bound.
@@ -55,7 +54,8 @@ class PartitionLog {
 
   int64_t floor() const { return floor_; }
   int64_t head() const { return head_; }
-  uint16_t head_fingerprint() const { return head_fingerprint_; }
+  // The last record that was read.
+  RecordMark head_mark() const { return head_mark_; }
   size_t bytes() const { return bytes_; }
   size_t size() const { return records_.size(); }
 
@@ -74,16 +74,19 @@ class PartitionLog {
   uint64_t FirstOf(uint64_t channel, uint64_t sequence, size_t looks) const;
   // The next one after a record that has the channel; end_sequence() if there is none.
   uint64_t NextOf(uint64_t channel, uint64_t sequence) const;
-  // Fingerprint of the last record at or before `offset`; nothing if that is not known any more, or
-  // not yet.
-  std::optional<uint16_t> FingerprintAt(int64_t offset) const;
+  // The last record at or before `offset` that is known still.
+  RecordMark MarkAt(int64_t offset) const;
+  // Whether that record stands where it is said to.
+  enum class Compared {
+    kSame,
+    kOther,    // another one does
+    kAbsent,   // none does: a hole
+    kUnknown,  // it is not known (any more)
+    kAhead,    // nothing was read there yet
+  };
+  Compared Compare(const RecordMark& claimed) const;
 
  private:
-  // A record that yielded nothing.
-  struct Mark {
-    int64_t offset;
-    uint16_t fingerprint;
-  };
   struct Block {
     std::unique_ptr<char[]> bytes;
     size_t capacity = 0;
@@ -108,13 +111,13 @@ class PartitionLog {
   uint64_t first_sequence_ = 0;
   int64_t floor_;
   int64_t head_;
-  uint16_t head_fingerprint_ = 0;
+  RecordMark head_mark_;
   size_t bytes_ = 0;
   absl::flat_hash_map<uint64_t, uint64_t> last_;    // by channel: the sequence of its last record
   absl::flat_hash_map<uint64_t, int64_t> evicted_;  // by channel: offset of its last evicted record
   int64_t evicted_base_;  // of channels that are not in evicted_: nothing after it was evicted
-  std::deque<Mark> marks_;
-  int64_t marks_floor_ = -1;  // of marks given up: they were no later than this
+  std::deque<RecordMark> marks_;  // of records that yielded nothing
+  int64_t marks_floor_ = -1;      // of marks given up: they were no later than this
 };
 
 }  // namespace spillway::ingest

@@ -62,8 +62,10 @@ bool EdgeFeed::AppendRecords(const PartitionLog& log, Attachment& attachment, st
       }
     }
     attachment.cursor = record.offset;
+    attachment.mark = {record.offset, record.fingerprint};
   }
   attachment.cursor = std::max(attachment.cursor, log.head());
+  if (log.head_mark().offset > attachment.mark.offset) attachment.mark = log.head_mark();
   return true;
 }
 
@@ -97,9 +99,9 @@ std::string EdgeFeed::BuildBatch(const Logs& logs, bool all_progress, bool* behi
     if (!attachment.interest_news && !(moved && (has_events || all_progress))) continue;
     wire::ProgressView progress{
         .slot = attachment.slot, .attach_id = attachment.attach_id, .upto = attachment.cursor};
-    const PartitionLog* log = logs.LogOf(attachment);
-    if (log != nullptr && log->head() == attachment.cursor) {
-      progress.fingerprint = log->head_fingerprint();
+    if (attachment.mark.fingerprint != 0) {
+      progress.fingerprint = attachment.mark.fingerprint;
+      progress.fingerprint_back = static_cast<uint64_t>(attachment.cursor - attachment.mark.offset);
     }
     if (attachment.interest_news) {
       progress.interest_sequence = interest_sequence_;

@@ -23,6 +23,7 @@ struct Attachment {
   v1::Attach request;          // kWaiting: where it wants to begin
   int64_t cursor = -1;         // everything up to here was put into batches
   int64_t told = -1;           // the last `upto` that the edge was sent
+  RecordMark mark;             // a record at or before the cursor
   uint64_t next_sequence = 0;  // of the log or the scan's window
   bool interest_news = false;  // the edge is owed (interest_sequence, interest_after)
   int64_t interest_after = -1;

@@ -53,6 +53,12 @@ class ShardCore final : private EdgeFeed::Logs {
         10'000};  // a catching-up link that takes nothing so long is cut
     std::chrono::milliseconds snapshot_wait{3'000};  // how long a snapshot waits for the backfill
     std::chrono::milliseconds read_timeout{10'000};
+    // A position beyond the log's end is asked for again after so long, before it counts as
+    // foreign: a new leader may lag behind for a moment.
+    std::chrono::milliseconds end_confirm{1'000};
+    // How many records are read to come to the one that proves a position, rather than beginning
+    // there.
+    int64_t claim_reread_records = 10'000;
     // What one history read looks at and takes, for all its slots; they share it evenly, and each
     // comes at least one record further.
     size_t history_bytes = 512 << 10;
@@ -139,6 +145,9 @@ class ShardCore final : private EdgeFeed::Logs {
   void ReadHistory(uint64_t read_id, std::string channel, std::vector<v1::SlotOffset> after,
                    std::vector<v1::SlotOffset> not_before, MonoTime now);
 
+  // Whether these are positions of the topics as they are: ReadDone with a verdict for each.
+  void Judge(uint64_t read_id, const std::vector<v1::Claim>& claims, MonoTime now);
+
   // Ends a turn.
   void Pump(MonoTime now);
   // Timers: call every 100 to 250 ms. `wall_us` ages the logs. `busy`: records wait that were
@@ -159,6 +168,7 @@ class ShardCore final : private EdgeFeed::Logs {
  private:
   struct Slot;
   struct PendingRead;
+  struct PendingClaim;
   struct Reread;
   struct HistoryPlace;
 
@@ -195,6 +205,11 @@ class ShardCore final : private EdgeFeed::Logs {
   bool FillHistory(const PendingRead& read, ReadResult* result, MonoTime now);
   HistoryPlace PlaceHistory(Slot& slot, uint64_t channel, int64_t after, ReadResult* result,
                             MonoTime now);
+  // shard_claims.cc
+  bool TryClaims(PendingRead& read, MonoTime now);
+  std::optional<v1::Verdict> JudgeClaim(Slot& slot, PendingClaim& claim, MonoTime now);
+  bool ConfirmedBeyond(Slot& slot, PendingClaim& claim, MonoTime now);
+  std::optional<v1::Verdict> JudgeByReread(Slot& slot, const RecordMark& claimed, MonoTime now);
   void DriveRereads(MonoTime now);
   // False once the slot has none any more.
   bool DriveReread(Slot& slot, size_t* running, MonoTime now);

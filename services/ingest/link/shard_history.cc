@@ -61,10 +61,10 @@ bool ShardCore::FillHistory(const PendingRead& read, ReadResult* result, MonoTim
     if (n < log.end_sequence()) {
       const KeptRecord& last = log.At(n - 1);
       as_of.set_offset(last.offset);
-      as_of.set_fingerprint(last.fingerprint);
+      SetMark({last.offset, last.fingerprint}, last.offset, &as_of);
     } else {
       as_of.set_offset(std::max(log.head(), place.after));
-      as_of.set_fingerprint(log.head_fingerprint());
+      SetMark(log.head_mark(), as_of.offset(), &as_of);
     }
     if (place.log == slot->reread.window.get()) {
       slot->reread.demand = std::max(slot->reread.demand, as_of.offset());

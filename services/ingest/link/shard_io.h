@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "spillway/v1/link.pb.h"
+#include "spillway/v1/read.pb.h"
 
 namespace spillway::ingest {
 
@@ -39,6 +40,7 @@ struct ReadResult {
   std::vector<std::shared_ptr<const std::string>> events;
   std::vector<v1::SlotOffset> as_of;
   std::vector<v1::Gap> gaps;
+  std::vector<v1::Verdict> verdicts;  // of claims: one for each of as_of
   bool complete = true;
   int64_t since_us = 0;
 };

@@ -89,7 +89,8 @@ void ShardCore::Accept(EdgeFeed& feed, Attachment& attachment, int64_t after,
   attached->set_slot(attachment.slot);
   attached->set_attach_id(attachment.attach_id);
   attached->set_after(after);
-  if (after == slot.log->head()) attached->set_fingerprint(slot.log->head_fingerprint());
+  attachment.mark = slot.log->MarkAt(after);
+  SetMark(attachment.mark, after, attached);
   attached->set_interest_sequence(feed.interest_sequence());
   if (gap.has_value()) *attached->mutable_gap() = *std::move(gap);
   sink_.SendAnswer(feed.link(), std::move(answer));
@@ -99,6 +100,7 @@ void ShardCore::OnResolved(SlotId id, int64_t begin, int64_t end, MonoTime now) 
   Slot* slot = FindSlot(id);
   if (slot == nullptr) return;
   slot->resolve_under_way = false;
+  ++slot->resolves;
   slot->unresolved.on = false;
   slot->begin = begin;
   slot->begin_is_old = false;
@@ -303,10 +305,10 @@ void ShardCore::OnScanEnd(SlotId id, int64_t next_offset, MonoTime) {
   Slot* slot = FindSlot(id);
   if (slot == nullptr || slot->scan == Slot::Scan::kNone) return;
   if (slot->scan == Slot::Scan::kCatchUp) {
-    slot->window->AdvanceHead(next_offset - 1, 0);
+    slot->window->AdvanceHead(next_offset - 1);
     moved_ = true;
   } else if (slot->scan == Slot::Scan::kHistory) {
-    slot->reread.window->AdvanceHead(next_offset - 1, 0);
+    slot->reread.window->AdvanceHead(next_offset - 1);
     moved_ = true;
   } else {
     ScanReached(*slot);

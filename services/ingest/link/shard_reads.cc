@@ -42,6 +42,7 @@ void ShardCore::TryReads(MonoTime now) {
 }
 
 bool ShardCore::TryRead(PendingRead& read, MonoTime now) {
+  if (!read.claims.empty()) return TryClaims(read, now);
   ReadResult result;
   bool wait = false;
   const auto check = [&](const v1::SlotOffset& wanted) {
@@ -75,7 +76,7 @@ void ShardCore::FillSnapshot(const PendingRead& read, ReadResult* result) {
     v1::SlotOffset& as_of = result->as_of.emplace_back();
     as_of.set_slot(wanted.slot());
     as_of.set_offset(slot.log->head());
-    as_of.set_fingerprint(slot.log->head_fingerprint());
+    SetMark(slot.log->head_mark(), as_of.offset(), &as_of);
     if (slot.latest == nullptr) continue;  // a topic without snapshots has nothing to add
     slot.latest->ForEach(read.channel, [&](const std::shared_ptr<const std::string>& bytes) {
       result->events.push_back(bytes);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,14 @@ inline v1::Gap MakeGap(SlotId slot, int64_t from, int64_t to, std::string_view r
   gap.set_to(to);
   gap.set_reason(std::string(reason));
   return gap;
+}
+
+// The record that proves a position at `offset`: one at or before it.
+template <typename Message>
+void SetMark(const RecordMark& mark, int64_t offset, Message* message) {
+  if (mark.fingerprint == 0) return;
+  message->set_fingerprint(mark.fingerprint);
+  message->set_fingerprint_back(static_cast<uint64_t>(offset - mark.offset));
 }
 
 // Kafka read again for history reads that begin below the log: all who are within its window share
@@ -94,7 +103,8 @@ struct ShardCore::Slot {
   size_t attached = 0;   // attachments of all links
   MonoTime unattached_since;
   bool resolve_under_way = false;
-  Stall unresolved;  // take-up has failed, with `code`, since then
+  uint64_t resolves = 0;  // that were answered
+  Stall unresolved;       // take-up has failed, with `code`, since then
   bool retry_resolve = false;
   MonoTime retry_at;
   int64_t end = -1;  // log end as last seen; for the lag
@@ -106,12 +116,24 @@ struct ShardCore::Slot {
   int64_t lag() const { return end < 0 ? -1 : std::max<int64_t>(0, end - 1 - head()); }
 };
 
+// A position that was shown, until it is judged.
+struct ShardCore::PendingClaim {
+  v1::Claim claim;
+  std::optional<v1::Verdict> verdict;
+  // It lies beyond what is known of the log: Kafka is asked for its end.
+  bool asked = false;
+  uint64_t resolves = 0;  // answers that were asked for before
+  int confirmations = 0;  // answers by which it is beyond the end
+  MonoTime ask_at;
+};
+
 struct ShardCore::PendingRead {
   uint64_t id = 0;
   std::string channel;
   bool history = false;
   std::vector<v1::SlotOffset> after;
   std::vector<v1::SlotOffset> not_before;
+  std::vector<PendingClaim> claims = {};  // if there are any, there is nothing else
   MonoTime begun;
 };
 

@@ -22,7 +22,7 @@ void ShardCore::OnLiveRecord(SlotId id, const NormalisedRecord& record, MonoTime
 void ShardCore::OnLiveEnd(SlotId id, int64_t next_offset, MonoTime now) {
   Slot* slot = FindSlot(id);
   if (slot == nullptr || slot->phase != Slot::Phase::kReading) return;
-  slot->log->AdvanceHead(next_offset - 1, 0);
+  slot->log->AdvanceHead(next_offset - 1);
   slot->end = next_offset;
   Heard(*slot, v1::READER_STATE_IDLE, now);
   MaybeStartBackfill(*slot, now);  // live flows: now is the time for it

@@ -28,6 +28,7 @@ void RunSeeds(WorldOptions options) {
   size_t slow_gaps = 0;
   size_t resumed = 0;
   size_t grown = 0;
+  size_t foreign = 0;
   edge::LinkCounters counters;
   for (uint64_t seed = FirstSeed(); seed < FirstSeed() + Seeds(); ++seed) {
     options.seed = seed;
@@ -39,6 +40,7 @@ void RunSeeds(WorldOptions options) {
     slow_gaps += world.slow_gaps();
     resumed += world.resumed();
     grown += world.grown();
+    foreign += world.foreign();
     counters.failovers += world.counters().failovers;
     counters.moves += world.counters().moves;
     for (const std::string& line : world.Check()) ADD_FAILURE() << "seed " << seed << ": " << line;
@@ -54,6 +56,9 @@ void RunSeeds(WorldOptions options) {
   }
   if (options.resumes) {
     EXPECT_GT(resumed, Seeds() / 2);
+  }
+  if (options.forge) {
+    EXPECT_GT(foreign, Seeds() / 2);
   }
   if (options.kill) {
     EXPECT_GT(counters.failovers, 0u);
@@ -143,6 +148,33 @@ TEST(DeliveryModel, ResumesWhileItGrows) {
   RunSeeds(
       {.ingests = 3, .stall = true, .cut = true, .grow = true, .restart = true, .resumes = true});
 }
+TEST(DeliveryModel, ForgedPositions) {
+  RunSeeds({.ingests = 2, .restart = true, .resumes = true, .forge = true});
+}
+TEST(DeliveryModel, ForgedPositionsAndTinyBounds) {
+  RunSeeds({.ingests = 2,
+            .kill = true,
+            .cut = true,
+            .tiny = true,
+            .aging = true,
+            .resumes = true,
+            .forge = true,
+            .shards = 2});
+}
+TEST(DeliveryModel, ForgedPositionsAndFaults) {
+  RunSeeds({.ingests = 3,
+            .kill = true,
+            .stall = true,
+            .cut = true,
+            .truncate = true,
+            .slow = true,
+            .apart = true,
+            .shaky = true,
+            .grow = true,
+            .restart = true,
+            .resumes = true,
+            .forge = true});
+}
 TEST(DeliveryModel, NewRoutes) {
   RunSeeds({.ingests = 3, .kill = true, .cut = true, .routes = true});
 }
@@ -164,6 +196,7 @@ TEST(DeliveryModel, EverythingAtOnce) {
             .restart = true,
             .routes = true,
             .resumes = true,
+            .forge = true,
             .shards = 2});
 }
 

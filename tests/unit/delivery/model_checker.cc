@@ -37,6 +37,16 @@ size_t World::snapshots() const {
   return total;
 }
 
+size_t World::foreign() const {
+  size_t total = 0;
+  for (const Subscribed& subscribed : clients_) {
+    for (const auto& [number, slot] : subscribed.client->slots) {
+      total += static_cast<size_t>(std::count(slot.reasons.begin(), slot.reasons.end(), "reset"));
+    }
+  }
+  return total;
+}
+
 size_t World::slow_gaps() const {
   size_t total = 0;
   for (const Subscribed& subscribed : clients_) {
@@ -141,8 +151,11 @@ void World::CheckClient(const Subscribed& subscribed, const ModelClient& client,
         expected.push_back(record.offset);
       }
     }
-    if (!options_.truncate && !options_.tiny && !options_.aging && !slot.gaps.empty()) {
-      broken->push_back(absl::StrCat(who, "a gap in slot ", number, " that nothing explains"));
+    for (const std::string& reason : slot.reasons) {
+      const bool may_be_lost = options_.truncate || options_.tiny || options_.aging;
+      if (reason == "reset" ? client.forged : may_be_lost) continue;
+      broken->push_back(
+          absl::StrCat(who, "a gap ", reason, " in slot ", number, " that nothing explains"));
     }
     // An ingest that is started again does not know what is young.
     if (subscribed.from_begin.contains(partition) && slot.start >= 0 && !options_.kill &&

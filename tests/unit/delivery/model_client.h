@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <random>
 #include <set>
 #include <string>
 #include <utility>
@@ -10,6 +11,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "services/edge/hub/known_marks.h"
+#include "services/edge/hub/resume.h"
 #include "services/edge/hub/subscriber.h"
 #include "tests/unit/delivery/model_queue.h"
 
@@ -27,6 +30,7 @@ class ModelClient final : public edge::Subscriber {
     int64_t at = -1;  // highest offset accounted for
     std::vector<int64_t> offsets;
     std::vector<std::pair<int64_t, int64_t>> gaps;
+    std::vector<std::string> reasons;  // of gaps
     // Within (from, to] the client was in a lane: an event may be missing if a newer one of its key
     // came instead.
     struct Window {
@@ -52,20 +56,69 @@ class ModelClient final : public edge::Subscriber {
   ModelClient(std::string channel_name, bool snapshot, edge::Frequency at)
       : channel(std::move(channel_name)), wants_snapshot(snapshot), frequency(at) {}
 
+  // What a client shows of one partition.
+  struct Claim {
+    int64_t at = -1;
+    edge::Mark mark;
+    bool pending = false;
+    bool forged = false;
+    bool may_pass = false;  // it cannot be told from a true one
+
+    bool HoldsAt(int64_t offset) const {
+      if (pending) return true;
+      if (!forged) return offset == at;
+      return offset == -1 || (may_pass && offset == at);
+    }
+  };
+
   // Takes up where another client was, who is gone.
   void ResumeAfter(const ModelClient& gone) {
     resumed = true;
     for (const auto& [slot, source] : gone.sources_) {
       const auto found = gone.slots.find(slot);
       const bool begun = found != gone.slots.end() && found->second.begun;
-      claims_[source] = begun ? found->second.at : kPending;
+      Claim& claim = claims_[source];
+      claim.pending = !begun;
+      if (!begun) continue;
+      claim.at = found->second.at;
+      if (const auto mark = gone.marks_.find(source); mark != gone.marks_.end()) {
+        claim.mark = mark->second;
+      }
+    }
+  }
+  // Shows what was never told to it: other fingerprints, places far ahead, or no proof at all.
+  void Forge(std::mt19937_64& random, bool whole) {
+    for (auto& [source, claim] : claims_) {
+      if (claim.pending || claim.at < 0) continue;
+      switch (random() % 4) {
+        case 0:
+          claim.mark = {};
+          break;
+        case 1:
+          if (claim.mark.fingerprint == 0) break;
+          claim.forged = forged = true;
+          // What is not to be had any more proves nothing, in either direction.
+          claim.may_pass = !whole;
+          claim.mark.fingerprint = static_cast<uint16_t>(claim.mark.fingerprint + 1);
+          break;
+        case 2:
+          claim.forged = forged = true;
+          claim.at += 1'000'000;
+          break;
+        default:
+          break;
+      }
     }
   }
   std::unique_ptr<const edge::Resume> Claims() const {
     if (!resumed) return nullptr;
     auto resume = std::make_unique<edge::Resume>();
-    for (const auto& [source, at] : claims_) {
-      resume->push_back({source, at == kPending, at == kPending ? -1 : at});
+    for (const auto& [source, claim] : claims_) {
+      resume->push_back({.source = source,
+                         .pending = claim.pending,
+                         .offset = claim.pending ? -1 : claim.at,
+                         .fingerprint = claim.mark.fingerprint,
+                         .fingerprint_at = claim.mark.at});
     }
     return resume;
   }
@@ -73,6 +126,7 @@ class ModelClient final : public edge::Subscriber {
   const std::string channel;
   const bool wants_snapshot;
   bool resumed = false;
+  bool forged = false;  // some of what it showed
   std::map<SlotNumber, Slot> slots;
   std::vector<Snapshot> snapshots;
   std::vector<std::string> broken;
@@ -112,6 +166,7 @@ class ModelClient final : public edge::Subscriber {
     sent = std::make_unique<ModelClient>(channel, wants_snapshot, frequency);
     sent->resumed = resumed;
     sent->claims_ = claims_;
+    sent->forged = forged;
   }
 
   void Begin(SlotNumber slot, int64_t offset) {
@@ -151,17 +206,25 @@ class ModelClient final : public edge::Subscriber {
   }
 
  private:
-  static constexpr int64_t kPending = -2;
+  void Remember(const std::string& source, int64_t offset, uint16_t fingerprint, uint64_t back) {
+    if (fingerprint == 0) return;
+    marks_[source] = {offset - static_cast<int64_t>(back), fingerprint};
+    if (marks_[source].at < 0) broken.push_back("a fingerprint of nothing");
+  }
 
+  // "offset|fingerprint|back" from field `i` on.
+  void RememberText(SlotNumber slot, const std::vector<std::string>& f, size_t i) {
+    Remember(sources_[slot], std::stoll(f[i]), static_cast<uint16_t>(std::stoul(f[i + 1])),
+             std::stoull(f[i + 2]));
+  }
   // Where it began in a slot, with a position that it showed.
   void CheckClaim(SlotNumber slot, int64_t offset) {
     if (!resumed) return;
     const auto claim = claims_.find(sources_[slot]);
-    const int64_t expected = claim == claims_.end() ? -1 : claim->second;
-    if (expected != kPending && offset != expected) {
-      broken.push_back(
-          absl::StrCat("slot ", slot, " was to go on at ", expected, ", not at ", offset));
-    }
+    if (claim == claims_.end() ? offset == -1 : claim->second.HoldsAt(offset)) return;
+    broken.push_back(absl::StrCat("slot ", slot, " was to go on at ",
+                                  claim == claims_.end() ? -1 : claim->second.at, ", not at ",
+                                  offset));
   }
 
   void InPlace(std::function<void()> call) {
@@ -175,6 +238,7 @@ class ModelClient final : public edge::Subscriber {
       fed_by_.insert(entry.slot);
       sources_[entry.slot] = entry.source;
       if (entry.pending) continue;
+      Remember(sources_[entry.slot], entry.offset, entry.fingerprint, entry.fingerprint_back);
       CheckClaim(entry.slot, entry.offset);
       Begin(entry.slot, entry.offset);
     }
@@ -197,6 +261,7 @@ class ModelClient final : public edge::Subscriber {
     snapshots.back().fed_by = fed_by_;
     for (const auto& entry : piece.position) {
       snapshots.back().as_of[entry.slot] = entry.offset;
+      Remember(sources_[entry.slot], entry.offset, entry.fingerprint, entry.fingerprint_back);
       Slot& slot = slots[entry.slot];
       if (resumed && slot.begun) {
         // In place of what could not be had. Its events up to there were told as a gap; that none
@@ -221,8 +286,10 @@ class ModelClient final : public edge::Subscriber {
     if (!subscribed) broken.push_back("a frame before subscribed");
     if (f[1] != channel) broken.push_back("a frame of channel " + f[1]);
     if (f[0] == "checkpoint") {
-      for (size_t i = 2; i + 1 < f.size(); i += 2) {
-        Slot& slot = slots[static_cast<SlotNumber>(std::stoul(f[i]))];
+      for (size_t i = 2; i + 3 < f.size(); i += 4) {
+        const auto number = static_cast<SlotNumber>(std::stoul(f[i]));
+        Slot& slot = slots[number];
+        RememberText(number, f, i + 1);
         slot.at = std::max(slot.at, static_cast<int64_t>(std::stoll(f[i + 1])));
         slot.fences.push_back({std::stoll(f[i + 1]), slot.offsets.size()});
       }
@@ -232,6 +299,7 @@ class ModelClient final : public edge::Subscriber {
     const int64_t offset = std::stoll(f[3]);
     if (f[0] == "joined") {
       if (sources_.contains(number)) CheckClaim(number, offset);
+      RememberText(number, f, 3);
       Begin(number, offset);
       return;
     }
@@ -239,6 +307,7 @@ class ModelClient final : public edge::Subscriber {
     if (!slot.begun) broken.push_back(f[0] + " of a slot whose position was not told");
     if (f[0] == "gap") {
       slot.gaps.emplace_back(offset, std::stoll(f[4]));
+      slot.reasons.push_back(f[5]);
       slot.fences.push_back({offset - 1, slot.offsets.size()});
       slot.at = std::max(slot.at, static_cast<int64_t>(std::stoll(f[4])));
       return;
@@ -253,7 +322,8 @@ class ModelClient final : public edge::Subscriber {
 
   std::set<SlotNumber> fed_by_;
   std::map<SlotNumber, std::string> sources_;  // as `subscribed` told them
-  std::map<std::string, int64_t> claims_;
+  std::map<std::string, Claim> claims_;
+  std::map<std::string, edge::Mark> marks_;  // by source: the last that was told
   bool open_ = false;
 };
 

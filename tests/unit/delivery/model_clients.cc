@@ -21,6 +21,9 @@ void World::Succeed(ModelClient& client) {
     }
     gone.succeeded = true;
     client.ResumeAfter(*gone.client);
+    if (options_.forge) {
+      client.Forge(random_, !options_.truncate && !options_.stall && !options_.shaky);
+    }
     ++resumed_;
     return;
   }

@@ -29,17 +29,20 @@ class ModelEncoder final : public edge::EventEncoder {
   Ref<edge::Frame> EncodeCheckpoint(
       std::string_view channel, const std::vector<edge::PositionEntry>& position) const override {
     std::string text = absl::StrCat("checkpoint|", std::string(channel));
-    for (const auto& entry : position) absl::StrAppend(&text, "|", entry.slot, "|", entry.offset);
+    for (const auto& entry : position) {
+      absl::StrAppend(&text, "|", entry.slot, "|", entry.offset, "|", entry.fingerprint, "|",
+                      entry.fingerprint_back);
+    }
     return Text(text);
   }
   Ref<edge::Frame> EncodeJoined(std::string_view channel,
                                 const edge::PositionEntry& entry) const override {
-    return Text(
-        absl::StrCat("joined|", std::string(channel), "|", entry.slot, "|", entry.offset, "|0"));
+    return Text(absl::StrCat("joined|", std::string(channel), "|", entry.slot, "|", entry.offset,
+                             "|", entry.fingerprint, "|", entry.fingerprint_back));
   }
   Ref<edge::Frame> EncodeGap(std::string_view channel, const edge::GapInfo& gap) const override {
-    return Text(
-        absl::StrCat("gap|", std::string(channel), "|", gap.slot, "|", gap.from, "|", gap.to));
+    return Text(absl::StrCat("gap|", std::string(channel), "|", gap.slot, "|", gap.from, "|",
+                             gap.to, "|", std::string(gap.reason)));
   }
 };
 
@@ -137,6 +140,9 @@ class ModelEdge final : public edge::LinkCoreSink, public edge::Upstream {
             std::vector<std::pair<SlotNumber, int64_t>> from) override {
     link_tasks.push_back(
         [=, this](MonoTime now) { core.Read(worker, id, channel, history, from, now); });
+  }
+  void Judge(size_t worker, uint64_t id, std::vector<edge::SlotClaim> claims) override {
+    link_tasks.push_back([=, this](MonoTime now) { core.Judge(worker, id, claims, now); });
   }
 
  private:

@@ -145,10 +145,10 @@ class ModelIngest final : public ingest::RecordSource, public ingest::LinkSink {
   }
 
   // A read of slots that several shards may hold.
-  template <typename Ask>
-  void StartRead(uint64_t id, const std::vector<v1::SlotOffset>& from, Ask ask) {
-    std::map<ingest::ShardCore*, std::vector<v1::SlotOffset>> parts;
-    for (const v1::SlotOffset& one : from) parts[&CoreOf(one.slot())].push_back(one);
+  template <typename Place, typename Ask>
+  void StartRead(uint64_t id, const std::vector<Place>& from, Ask ask) {
+    std::map<ingest::ShardCore*, std::vector<Place>> parts;
+    for (const Place& one : from) parts[&CoreOf(one.slot())].push_back(one);
     reading_[id].left = parts.size();
     for (auto& [core, part] : parts) ask(*core, part);
   }
@@ -186,6 +186,7 @@ class ModelIngest final : public ingest::RecordSource, public ingest::LinkSink {
     whole.events.insert(whole.events.end(), result.events.begin(), result.events.end());
     whole.as_of.insert(whole.as_of.end(), result.as_of.begin(), result.as_of.end());
     whole.gaps.insert(whole.gaps.end(), result.gaps.begin(), result.gaps.end());
+    whole.verdicts.insert(whole.verdicts.end(), result.verdicts.begin(), result.verdicts.end());
     whole.complete = whole.complete && result.complete;
     whole.since_us = std::max(whole.since_us, result.since_us);
     if (--reading.left > 0) return;

@@ -107,14 +107,19 @@ void World::RunCalls() {
     const uint64_t read = next_read_++;
     reads_[read] = {call.link, call.id};
     ModelIngest& ingest = *ingests_[link.ingest];
-    if (call.history) {
+    if (call.history && !call.past.claims().empty()) {
+      const std::vector<v1::Claim> claims(call.past.claims().begin(), call.past.claims().end());
+      ingest.StartRead(read, claims, [&](ingest::ShardCore& core, const auto& part) {
+        core.Judge(read, part, now_);
+      });
+    } else if (call.history) {
       const std::vector<v1::SlotOffset> after(call.past.after().begin(), call.past.after().end());
       ingest.StartRead(read, after, [&](ingest::ShardCore& core, const auto& part) {
         core.ReadHistory(read, call.past.channel(), part, part, now_);
       });
     } else {
       const auto& wanted = call.snapshot.not_before();
-      ingest.StartRead(read, {wanted.begin(), wanted.end()},
+      ingest.StartRead(read, std::vector<v1::SlotOffset>(wanted.begin(), wanted.end()),
                        [&](ingest::ShardCore& core, const auto& part) {
                          core.ReadSnapshot(read, call.snapshot.channel(), part, now_);
                        });
@@ -145,6 +150,7 @@ void World::AnswerReads() {
       response.set_since_us(answer.result.since_us);
       for (const auto& as_of : answer.result.as_of) *response.add_as_of() = as_of;
       for (const auto& gap : answer.result.gaps) *response.add_gaps() = gap;
+      for (const v1::Verdict verdict : answer.result.verdicts) response.add_verdicts(verdict);
       edge_->core.OnReadResponse(call, response, now_);
     }
   }

@@ -36,6 +36,7 @@ struct WorldOptions {
   bool restart = false;   // the edge is started again
   bool routes = false;    // ingests are started again with newer routes, or older ones
   bool resumes = false;   // clients that are gone come back where they were
+  bool forge = false;     // and some show positions that never were theirs
   size_t shards = 1;      // of each ingest
 };
 
@@ -56,6 +57,8 @@ class World {
   size_t snapshots() const;
   // Clients that went on where others had been.
   size_t resumed() const { return resumed_; }
+  // Slots of clients of which a gap `reset` was told.
+  size_t foreign() const;
   // Gaps told to slow clients.
   size_t slow_gaps() const;
   // Partitions that appeared while clients were live that are to have all of them.

@@ -85,7 +85,8 @@ TEST(EventWire, WritesWhatTheGeneratedCodeReads) {
                           .upto = -1,
                           .fingerprint = static_cast<uint32_t>(random() % 65536),
                           .interest_sequence = random() % 3,
-                          .interest_after = static_cast<int64_t>(random())};
+                          .interest_after = static_cast<int64_t>(random()),
+                          .fingerprint_back = random() % 200};
     AppendBatchProgress(progress, &bytes);
     v1::Progress* entry = expected.add_progress();
     entry->set_slot(progress.slot);
@@ -94,6 +95,7 @@ TEST(EventWire, WritesWhatTheGeneratedCodeReads) {
     entry->set_fingerprint(progress.fingerprint);
     entry->set_interest_sequence(progress.interest_sequence);
     entry->set_interest_after(progress.interest_after);
+    entry->set_fingerprint_back(progress.fingerprint_back);
 
     v1::LinkResponse response;
     const std::string message = LinkBatchHeader(bytes.size()) + bytes;

@@ -67,6 +67,17 @@ TEST(PositionTableTest, AGapIsBehindTheClient) {
   EXPECT_EQ(Shown(table).substr(0, 38), R"([{"source":"t/0@0","offset":30,"fp":7,)");
 }
 
+TEST(PositionTableTest, APositionThatWasNotTakenIsNotKept) {
+  PositionTable table(1);
+  table.TakePositions(0, kSubscribed);
+  table.TakePositions(0, R"({"type":"joined","channel":"a","position":[)"
+                         R"({"slot":3,"source":"t/0@0","offset":-1}]})");
+  EXPECT_EQ(Shown(table).substr(0, 34), R"([{"source":"t/0@0","offset":-1},{")");
+  table.TakePositions(0, R"({"type":"checkpoint","channel":"a","position":[)"
+                         R"({"slot":3,"source":"t/0@0","offset":9,"fp":5,"fp_offset":4}]})");
+  EXPECT_EQ(Shown(table).substr(0, 53), R"([{"source":"t/0@0","offset":9,"fp":5,"fp_offset":4},{)");
+}
+
 TEST(PositionTableTest, SlotsOfAnotherConnectionMeanNothing) {
   PositionTable table(1);
   table.TakePositions(0, kSubscribed);

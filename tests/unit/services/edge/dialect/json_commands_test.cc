@@ -130,14 +130,26 @@ TEST(JsonCommands, BadPositions) {
   EXPECT_THAT(failure(R"({"b":[]})"), HasSubstr("bad_position: 'positions' has 'b' twice, or"));
   EXPECT_THAT(failure(R"({"a":[],"a":[]})"), HasSubstr("bad_position: 'positions' has 'a' twice"));
   EXPECT_THAT(failure(R"({"a":{}})"), HasSubstr("bad_position: a position is a list of entries"));
-  for (std::string_view entry :
-       {R"(7)", R"({})", R"({"source":"t/0@0"})", R"({"offset":7})", R"({"source":"","offset":7})",
-        R"({"source":5,"offset":7})", R"({"source":"t/0@0","offset":-2})",
-        R"({"source":"t/0@0","offset":1.5})", R"({"source":"t/0@0","offset":9007199254740992})",
-        R"({"source":"t/0@0","offset":7,"pending":true})", R"({"source":"t/0@0","pending":false})",
-        R"({"source":"t/0@0","pending":1})", R"({"source":"t/0@0","offset":7,"fp":65536})",
-        R"({"source":"t/0@0","offset":7,"fp":-1})",
-        R"({"source":"t/0@0","offset":7,"fp":1,"fp_offset":8})"}) {
+  for (std::string_view entry : {R"(7)",
+                                 R"({})",
+                                 R"({"source":"t/0@0"})",
+                                 R"({"offset":7})",
+                                 R"({"source":"","offset":7})",
+                                 R"({"source":5,"offset":7})",
+                                 R"({"source":"t/0@0","offset":-2})",
+                                 R"({"source":"t/0@0","offset":1.5})",
+                                 R"({"source":"t/0@0","offset":9007199254740992})",
+                                 R"({"source":"t/0@0","offset":7,"pending":true})",
+                                 R"({"source":"t/0@0","pending":false})",
+                                 R"({"source":"t/0@0","pending":1})",
+                                 R"({"source":"t/0@0","offset":7,"fp":65536})",
+                                 R"({"source":"t/0@0","offset":7,"fp":-1})",
+                                 R"({"source":"t/0@0","offset":7,"fp":"1"})",
+                                 R"({"source":"t/0@0","offset":7,"fp":1.5})",
+                                 R"({"source":"t/0@0","offset":7,"fp":1,"fp_offset":-2})",
+                                 R"({"source":"t/0@0","offset":7,"fp":1,"fp_offset":"5"})",
+                                 R"({"source":"t/0@0","offset":-9223372036854775808,"fp":1})",
+                                 R"({"source":"t/0@0","offset":7,"fp":1,"fp_offset":8})"}) {
     EXPECT_THAT(failure(absl::StrCat(R"({"a":[)", Abs(entry), "]}")),
                 HasSubstr("1 bad_position: an entry of a position has 'source'"))
         << entry;

@@ -63,12 +63,14 @@ const std::vector<PositionEntry>& Position() {
       {.slot = 3, .source = "ticks/0@0", .offset = 123, .fingerprint = 4711},
       {.slot = 4, .source = "ticks/1@2", .pending = true},
       {.slot = 5, .source = "ticks/2@0", .offset = -1},
+      {.slot = 6, .source = "ticks/3@0", .offset = 90, .fingerprint = 17, .fingerprint_back = 2},
   };
   return position;
 }
 constexpr char kPosition[] =
     R"([{"slot":3,"source":"ticks/0@0","offset":123,"fp":4711},)"
-    R"({"slot":4,"source":"ticks/1@2","pending":true},{"slot":5,"source":"ticks/2@0","offset":-1}])";
+    R"({"slot":4,"source":"ticks/1@2","pending":true},{"slot":5,"source":"ticks/2@0","offset":-1},)"
+    R"({"slot":6,"source":"ticks/3@0","offset":90,"fp":17,"fp_offset":88}])";
 
 TEST(JsonEncoder, Event) {
   EXPECT_EQ(EncodedEvent({}),

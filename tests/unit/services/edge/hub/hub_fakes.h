@@ -107,6 +107,15 @@ class FakeUpstream final : public Upstream {
     for (const auto& [slot, offset] : from) absl::StrAppend(&text, " ", slot, ":", offset);
     calls.push_back(std::move(text));
   }
+  void Judge(size_t, uint64_t read_id, std::vector<SlotClaim> claims) override {
+    std::string text = absl::StrCat("judge ", read_id);
+    for (const SlotClaim& claim : claims) {
+      absl::StrAppend(&text, " ", claim.slot, ":", claim.offset);
+      if (claim.fingerprint == 0) continue;
+      absl::StrAppend(&text, " #", claim.fingerprint, "@", claim.fingerprint_at);
+    }
+    calls.push_back(std::move(text));
+  }
 };
 
 inline Ref<EdgeEvent> Event(SlotNumber slot, int64_t offset,

@@ -71,6 +71,11 @@ TEST_F(HubResume, AheadOfTheWorkerItWaitsAndTakesNothingTwice) {
   KeepOpen(9);
   Events({10});
   ResumeAt({{"t0/0@0", false, 12}});
+  EXPECT_THAT(upstream_.Take(), ElementsAre("judge 1 0:12"));
+  EdgeReadResult judged;
+  judged.as_of.push_back({0, 12});
+  judged.verdicts.push_back(Verdict::kUnproven);
+  hub_->OnRead(1, judged, now_);
   EXPECT_THAT(client_.Take(), ElementsAre("subscribed c 0:12"));
   Events({11, 12, 13});
   EXPECT_THAT(client_.Take(), ElementsAre("0:13"));

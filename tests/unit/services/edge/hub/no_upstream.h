@@ -15,6 +15,7 @@ class NoUpstream final : public Upstream {
   void RemoveInterest(size_t, std::string) override {}
   void Read(size_t, uint64_t, std::string, bool,
             std::vector<std::pair<SlotNumber, int64_t>>) override {}
+  void Judge(size_t, uint64_t, std::vector<SlotClaim>) override {}
 };
 
 }  // namespace spillway::edge

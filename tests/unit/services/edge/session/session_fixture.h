@@ -72,10 +72,14 @@ class FakeUpstream final : public Upstream {
             std::vector<std::pair<SlotNumber, int64_t>>) override {
     reads.emplace_back(read_id, std::move(channel));
   }
+  void Judge(size_t, uint64_t read_id, std::vector<SlotClaim> claims) override {
+    for (const SlotClaim& claim : claims) judged.emplace_back(read_id, claim.fingerprint);
+  }
 
   std::vector<std::string> added;
   std::vector<std::string> removed;
   std::vector<std::pair<uint64_t, std::string>> reads;
+  std::vector<std::pair<uint64_t, uint16_t>> judged;
 };
 
 // One worker with a real hub shard; one endpoint, made by Build().

@@ -98,15 +98,20 @@ TEST_F(SessionTest, GoesOnWhereTheClientWas) {
   for (const char* channel : {"price:A", "price:B"}) {
     hub_.OnInterest(channel, 3, 99, clock_.Now());
   }
+  EXPECT_THAT(upstream_.judged, ElementsAre(std::pair(1, 5)));
+  EdgeReadResult proven;
+  proven.as_of = {{3, 90}};
+  proven.verdicts = {Verdict::kProven};
+  hub_.OnRead(1, proven, clock_.Now());
   const auto messages = client.Take();
   ASSERT_THAT(messages, SizeIs(2));
   EXPECT_THAT(messages[0], HasSubstr(R"("source":"ticks/0@0","offset":99)"));
   EXPECT_THAT(messages[1], HasSubstr(R"("source":"ticks/0@0","offset":90)"));
-  EXPECT_THAT(upstream_.reads, ElementsAre(std::pair(1, "price:B")));
+  EXPECT_THAT(upstream_.reads, ElementsAre(std::pair(2, "price:B")));
   EdgeReadResult missed;
   missed.events = {EventOf("price:B", 95, "1")};
   missed.as_of = {{3, 99, 0}};
-  hub_.OnRead(1, missed, clock_.Now());
+  hub_.OnRead(2, missed, clock_.Now());
   EXPECT_THAT(client.TakeOne(), HasSubstr(R"("channel":"price:B","event":"tick","slot":3,)"
                                           R"("offset":95)"));
   client.Says(R"({"type":"subscribe","id":2,"channels":["price:C"],"positions":{"price:C":7}})");

@@ -85,8 +85,17 @@ class FakeLinkSink final : public LinkCoreSink {
                                  Slots(request.not_before())));
   }
   void StartRead(LinkId link, uint64_t call, v1::HistoryRequest request) override {
-    reads.push_back(
-        absl::StrCat(link, ":history ", call, " ", request.channel(), Slots(request.after())));
+    if (request.claims().empty()) {
+      reads.push_back(
+          absl::StrCat(link, ":history ", call, " ", request.channel(), Slots(request.after())));
+      return;
+    }
+    std::string text = absl::StrCat(link, ":judge ", call);
+    for (const v1::Claim& claim : request.claims()) {
+      absl::StrAppend(&text, " ", claim.slot(), ":", claim.offset(), " #", claim.fingerprint(), "@",
+                      claim.fingerprint_at());
+    }
+    reads.push_back(std::move(text));
   }
   void PostBatch(std::shared_ptr<const EdgeBatch> batch, LinkId, size_t) override {
     std::string text = "batch";
@@ -125,6 +134,9 @@ class FakeLinkSink final : public LinkCoreSink {
     }
     for (const auto& as_of : result->as_of) {
       absl::StrAppend(&text, " as of ", as_of.slot, ":", as_of.upto);
+    }
+    for (const Verdict verdict : result->verdicts) {
+      absl::StrAppend(&text, " verdict ", static_cast<int>(verdict));
     }
     for (const auto& gap : result->gaps) {
       absl::StrAppend(&text, " gap ", gap.slot, ":", gap.from, "..", gap.to);

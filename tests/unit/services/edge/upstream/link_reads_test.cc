@@ -33,6 +33,12 @@ class LinkReads : public LinkCoreTest {
     response.set_last(last);
     core_->OnReadResponse(call, response, now_);
   }
+  static v1::SlotOffset At(uint32_t slot, int64_t offset) {
+    v1::SlotOffset at;
+    at.set_slot(slot);
+    at.set_offset(offset);
+    return at;
+  }
 };
 
 TEST_F(LinkReads, ReadsGoToWhoServesEachSlot) {
@@ -49,6 +55,46 @@ TEST_F(LinkReads, ReadsGoToWhoServesEachSlot) {
   Answer(1, {}, {}, /*last=*/false);
   Answer(1, {{10, 12}}, {4, 8});
   EXPECT_THAT(sink_.TakePosted(), ElementsAre("read 0 7 0:4 0:8 as of 0:12"));
+}
+
+TEST_F(LinkReads, PositionsAreJudgedByWhoServesTheirSlots) {
+  Want(0, "c");
+  Open(1, {0});
+  Open(2, {1});
+  Attached(1, 10, 1, 9);
+  Attached(2, 21, 2, 5);
+  sink_.TakePosted();
+  core_->Judge(0, 7,
+               {{.slot = 0, .offset = 9, .fingerprint = 5, .fingerprint_at = 8},
+                {.slot = 1, .offset = 6, .fingerprint = 0, .fingerprint_at = -1}},
+               now_);
+  EXPECT_THAT(sink_.TakeReads(), ElementsAre("1:judge 1 10:9 #5@8", "2:judge 2 21:6 #0@-1"));
+  v1::ReadResponse response;
+  *response.add_as_of() = At(21, 6);
+  response.add_verdicts(v1::VERDICT_FOREIGN);
+  response.set_last(true);
+  core_->OnReadResponse(2, response, now_);
+  EXPECT_THAT(sink_.TakePosted(), ElementsAre("read 0 7 as of 1:6 verdict 1"));
+  // One that the ingest does not know the name of proves nothing; one that is missing is no answer.
+  *response.mutable_as_of(0) = At(10, 9);
+  response.set_verdicts(0, static_cast<v1::Verdict>(9));
+  core_->OnReadResponse(1, response, now_);
+  EXPECT_THAT(sink_.TakePosted(), ElementsAre("read 0 7 as of 0:9 verdict 2"));
+  core_->Judge(0, 8, {{.slot = 0, .offset = 9, .fingerprint = 5, .fingerprint_at = 8}}, now_);
+  response.clear_verdicts();
+  core_->OnReadResponse(3, response, now_);
+  EXPECT_THAT(sink_.TakePosted(), ElementsAre("read 0 8 failed as of 0:9"));
+}
+
+TEST_F(LinkReads, JudgingIsAskedOfAnotherWhenTheLinkGoes) {
+  OneAttached();
+  Open(2, {0});
+  core_->Judge(0, 7, {{.slot = 0, .offset = 9, .fingerprint = 5, .fingerprint_at = 8}}, now_);
+  sink_.TakeReads();
+  core_->OnLinkDown(1, now_);
+  Attached(2, 20, 2, 9);
+  Pass(milliseconds(100), {2});
+  EXPECT_THAT(sink_.TakeReads(), ElementsAre("2:judge 2 20:9 #5@8"));
 }
 
 TEST_F(LinkReads, SlotsOfOneIngestAreOneCall) {

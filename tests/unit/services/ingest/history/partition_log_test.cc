@@ -30,7 +30,7 @@ TEST(PartitionLog, RecordsThatYieldNothingMoveTheHeadOnly) {
   PartitionLog log({}, -1);
   log.Append(EmptyRecord(3));
   EXPECT_EQ(log.head(), 3);
-  EXPECT_EQ(log.head_fingerprint(), 4);
+  EXPECT_EQ(log.head_mark().fingerprint, 4);
   EXPECT_EQ(log.size(), 0u);
   EXPECT_EQ(log.bytes(), 0u);
 }
@@ -40,18 +40,18 @@ TEST(PartitionLog, WhatWasReadBeforeIsIgnored) {
   log.Append(EventRecord(10));
   log.Append(EventRecord(10));
   log.Append(EventRecord(7));
-  log.AdvanceHead(8, 1);
+  log.AdvanceHead(8);
   EXPECT_EQ(log.size(), 1u);
   EXPECT_EQ(log.head(), 10);
-  EXPECT_EQ(log.head_fingerprint(), 11);
+  EXPECT_EQ(log.head_mark().fingerprint, 11);
 }
 
 TEST(PartitionLog, AHoleAtTheEndKeepsTheLastRecordsFingerprint) {
   PartitionLog log({}, -1);
   log.Append(EventRecord(4));
-  log.AdvanceHead(6, 0);
+  log.AdvanceHead(6);
   EXPECT_EQ(log.head(), 6);
-  EXPECT_EQ(log.head_fingerprint(), 5);
+  EXPECT_EQ(log.head_mark().fingerprint, 5);
 }
 
 TEST(PartitionLog, FindsARecordThoughOffsetsHaveHoles) {
@@ -218,34 +218,53 @@ TEST(PartitionLog, TooManyEvictedChannelsAreAllTakenToBeEvicted) {
   EXPECT_TRUE(none.Covers(ChannelHash("b"), 1));
 }
 
-TEST(PartitionLog, KnowsTheFingerprintsOfWhatItReads) {
+TEST(PartitionLog, SaysWhetherARecordStandsWhereItIsSaidTo) {
+  using enum PartitionLog::Compared;
   PartitionLog log({.max_bytes = 2 * kCost}, 4);
-  EXPECT_EQ(log.FingerprintAt(4), std::nullopt) << "read by nobody here";
+  EXPECT_EQ(log.Compare({4, 5}), kUnknown) << "read by nobody here";
   log.Append(EmptyRecord(5));
   log.Append(EventRecord(7));
   log.Append(EmptyRecord(8));
-  log.AdvanceHead(10, 0);
-  EXPECT_EQ(log.FingerprintAt(5), 6);
-  EXPECT_EQ(log.FingerprintAt(6), 6);
-  EXPECT_EQ(log.FingerprintAt(7), 8);
-  EXPECT_EQ(log.FingerprintAt(8), 9);
-  EXPECT_EQ(log.FingerprintAt(10), 9);
-  EXPECT_EQ(log.FingerprintAt(11), std::nullopt) << "nothing was read there";
+  log.AdvanceHead(10);
+  EXPECT_EQ(log.Compare({5, 6}), kSame);
+  EXPECT_EQ(log.Compare({5, 7}), kOther);
+  EXPECT_EQ(log.Compare({6, 6}), kAbsent) << "a hole";
+  EXPECT_EQ(log.Compare({7, 8}), kSame);
+  EXPECT_EQ(log.Compare({7, 9}), kOther);
+  EXPECT_EQ(log.Compare({8, 9}), kSame);
+  EXPECT_EQ(log.Compare({10, 9}), kAbsent);
+  EXPECT_EQ(log.Compare({11, 12}), kAhead);
   for (int64_t offset : {11, 12, 13}) log.Append(EventRecord(offset));
   ASSERT_EQ(log.floor(), 11);
-  EXPECT_EQ(log.FingerprintAt(8), std::nullopt) << "a record that was evicted may stand between";
-  EXPECT_EQ(log.FingerprintAt(11), std::nullopt);
-  EXPECT_EQ(log.FingerprintAt(12), 13);
+  EXPECT_EQ(log.Compare({7, 8}), kUnknown);
+  EXPECT_EQ(log.Compare({10, 9}), kUnknown) << "a record that was evicted may have stood there";
+  EXPECT_EQ(log.Compare({8, 9}), kSame) << "a record that yielded nothing is not evicted";
+  EXPECT_EQ(log.Compare({11, 12}), kUnknown);
+  EXPECT_EQ(log.Compare({12, 13}), kSame);
+}
+
+TEST(PartitionLog, KnowsTheLastRecordBeforeAnOffset) {
+  PartitionLog log({}, 4);
+  EXPECT_EQ(log.MarkAt(4).fingerprint, 0);
+  log.Append(EventRecord(5));
+  log.Append(EmptyRecord(7));
+  log.AdvanceHead(9);
+  EXPECT_EQ(log.MarkAt(4).fingerprint, 0);
+  EXPECT_EQ(log.MarkAt(6).offset, 5);
+  EXPECT_EQ(log.MarkAt(6).fingerprint, 6);
+  EXPECT_EQ(log.MarkAt(9).offset, 7);
+  EXPECT_EQ(log.head_mark().offset, 7);
 }
 
 TEST(PartitionLog, MarksOfRecordsThatYieldNothingAreBounded) {
+  using enum PartitionLog::Compared;
   PartitionLog log({}, -1);
   log.Append(EventRecord(0));
   for (int64_t offset = 1; offset <= 5'000; ++offset) log.Append(EmptyRecord(offset));
-  EXPECT_EQ(log.FingerprintAt(5'000), 5'001);
-  EXPECT_EQ(log.FingerprintAt(1'000), 1'001);
-  EXPECT_EQ(log.FingerprintAt(900), std::nullopt);
-  EXPECT_EQ(log.FingerprintAt(0), std::nullopt) << "not known to be the last one up to there";
+  EXPECT_EQ(log.Compare({5'000, static_cast<uint16_t>(5'001)}), kSame);
+  EXPECT_EQ(log.Compare({1'000, 1'001}), kSame);
+  EXPECT_EQ(log.Compare({900, 901}), kUnknown);
+  EXPECT_EQ(log.Compare({0, 1}), kSame) << "it is in the log still";
 }
 
 TEST(Fingerprint, TellsRecordsApart) {

@@ -1,0 +1,179 @@
+// ShardCore: whether a position that was shown is one of the topic as it is.
+
+#include <gmock/gmock.h>
+
+#include "tests/unit/services/ingest/link/link_fakes.h"
+
+namespace spillway::ingest {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+// Records have their offset + 1 for a fingerprint. The log holds 102 and 103.
+class ShardClaims : public ShardTest {
+ protected:
+  void SetUp() override {
+    Build(SmallLog(2));
+    TakeUpAtEnd(10, 100);
+    for (int64_t offset : {100, 101, 102, 103}) {
+      Live(offset);
+      Pump();
+    }
+    core_->OnLiveEnd(1, 106, now_);
+    Pump();
+    source_.Take();
+  }
+  void Judge(uint64_t id, int64_t offset, uint32_t fingerprint = 0, int64_t at = -1) {
+    v1::Claim claim;
+    claim.set_slot(1);
+    claim.set_offset(offset);
+    claim.set_fingerprint(fingerprint);
+    claim.set_fingerprint_at(at);
+    core_->Judge(id, {claim}, now_);
+  }
+  std::string Verdict(uint64_t id) {
+    if (!sink_.reads.contains(id)) return "none yet";
+    const ReadResult& result = sink_.reads[id];
+    if (!result.error.empty()) return "error " + result.error;
+    EXPECT_EQ(result.as_of.size(), 1u);
+    EXPECT_TRUE(result.events.empty());
+    switch (result.verdicts.at(0)) {
+      case v1::VERDICT_PROVEN:
+        return "proven";
+      case v1::VERDICT_FOREIGN:
+        return "foreign";
+      default:
+        return "unproven";
+    }
+  }
+};
+
+TEST_F(ShardClaims, TheLogKnows) {
+  Judge(1, 103, 104, 103);
+  EXPECT_EQ(Verdict(1), "proven");
+  Judge(2, 103, 105, 103);
+  EXPECT_EQ(Verdict(2), "foreign");
+  Judge(3, 105, 104, 103);
+  EXPECT_EQ(Verdict(3), "proven") << "the record stands before the position";
+  Judge(4, 105, 104, 104);
+  EXPECT_EQ(Verdict(4), "unproven") << "nothing stands there, perhaps no more";
+  Judge(5, 103);
+  EXPECT_EQ(Verdict(5), "unproven") << "nothing is shown";
+  EXPECT_THAT(source_.Take(), IsEmpty());
+}
+
+TEST_F(ShardClaims, BelowTheLogKafkaIsReadAgain) {
+  Judge(1, 60, 51, 50);
+  Judge(2, 61, 99, 52);
+  Judge(3, 61, 53, 51);
+  Pump();
+  EXPECT_EQ(Verdict(1), "none yet");
+  EXPECT_THAT(source_.Take(), ElementsAre("scan 1 from 50"));
+  Scanned(50);
+  Pump();
+  EXPECT_EQ(Verdict(1), "proven");
+  Scanned(52);
+  Pump();
+  EXPECT_EQ(Verdict(2), "foreign");
+  EXPECT_EQ(Verdict(3), "unproven") << "a hole";
+}
+
+TEST_F(ShardClaims, WhatStandsFarFurtherHasATurnOfItsOwn) {
+  ShardCore::Options options = SmallLog(2);
+  options.claim_reread_records = 20;
+  Build(options);
+  TakeUpAtEnd(10, 100);
+  Judge(1, 60, 51, 50);
+  Judge(2, 80, 81, 80);
+  Pump();
+  EXPECT_THAT(source_.Take(), ElementsAre("scan 1 from 50"));
+  Scanned(50);
+  Pump();
+  EXPECT_EQ(Verdict(1), "proven");
+  Pump();
+  EXPECT_THAT(source_.Take(), ElementsAre("stop scan 1", "scan 1 from 80"));
+  Scanned(80);
+  Pump();
+  EXPECT_EQ(Verdict(2), "proven");
+}
+
+TEST_F(ShardClaims, WhatRetentionTookProvesNothing) {
+  Judge(1, 60, 99, 9);
+  EXPECT_EQ(Verdict(1), "unproven");
+  EXPECT_THAT(source_.Take(), IsEmpty());
+}
+
+TEST_F(ShardClaims, WhatIsInKafkaButNotReadYetIsWaitedFor) {
+  core_->OnEndSeen(1, 120, now_);
+  Judge(1, 110, 111, 110);
+  Judge(2, 110, 112, 110);
+  Judge(3, 110);
+  EXPECT_EQ(Verdict(1), "none yet");
+  EXPECT_EQ(Verdict(3), "unproven");
+  Live(110);
+  Pump();
+  EXPECT_EQ(Verdict(1), "proven");
+  EXPECT_EQ(Verdict(2), "foreign");
+  EXPECT_THAT(source_.Take(), IsEmpty());
+}
+
+TEST_F(ShardClaims, BeyondTheEndItIsForeignOnceKafkaHasSaidSoTwice) {
+  Judge(1, 106);
+  EXPECT_THAT(source_.Take(), ElementsAre("resolve 1"));
+  core_->OnResolved(1, 10, 106, now_);
+  Pump();
+  EXPECT_EQ(Verdict(1), "none yet") << "a new leader may lag behind";
+  EXPECT_THAT(source_.Take(), IsEmpty());
+  Pass(milliseconds(1'000));
+  EXPECT_THAT(source_.Take(), ElementsAre("resolve 1"));
+  core_->OnResolved(1, 10, 106, now_);
+  Pump();
+  EXPECT_EQ(Verdict(1), "foreign");
+}
+
+TEST_F(ShardClaims, AheadOfTheReaderOnlyItIsNotForeign) {
+  Judge(1, 106, 107, 106);
+  core_->OnResolved(1, 10, 106, now_);
+  Pump();
+  Pass(milliseconds(1'000));
+  core_->OnResolved(1, 10, 107, now_);
+  Pump();
+  EXPECT_EQ(Verdict(1), "none yet");
+  Live(106);
+  Pump();
+  EXPECT_EQ(Verdict(1), "proven");
+}
+
+// An answer that was asked for before the position was shown may be older than it.
+TEST_F(ShardClaims, AnAnswerThatIsOnItsWayDoesNotCount) {
+  AttachAfter(1, 12, 5);  // resolves
+  ASSERT_THAT(source_.Take(), ElementsAre("resolve 1"));
+  Judge(1, 106);
+  core_->OnResolved(1, 10, 106, now_);
+  Pump();
+  Pass(milliseconds(1'000));
+  source_.Take();
+  core_->OnResolved(1, 10, 106, now_);
+  Pump();
+  EXPECT_EQ(Verdict(1), "none yet");
+}
+
+TEST_F(ShardClaims, WithoutAnAnswerOfKafkaItIsNotJudged) {
+  Judge(1, 106);
+  for (int n = 0; n < 21; ++n) {
+    core_->OnResolveFailed(1, "kafka_error", now_);
+    Pass(milliseconds(500));
+  }
+  EXPECT_EQ(Verdict(1), "error timeout");
+}
+
+TEST_F(ShardClaims, ASlotThatIsNotReadIsJudgedByNobody) {
+  core_->RemoveSlot(1, "gone");
+  Judge(1, 103, 104, 103);
+  EXPECT_EQ(Verdict(1), "error not_served");
+}
+
+}  // namespace
+}  // namespace spillway::ingest
