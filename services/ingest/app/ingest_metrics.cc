@@ -18,6 +18,7 @@ void IngestApp::AddMetrics() {
   sum(families_.records, &Shard::Metrics::records);
   sum(families_.record_bytes, &Shard::Metrics::bytes);
   sum(families_.events, &Shard::Metrics::events);
+  sum(families_.repeats, &Shard::Metrics::repeats);
   sum(families_.batches, &Shard::Metrics::batches);
   sum(families_.batch_bytes, &Shard::Metrics::batch_bytes);
   sum(families_.edges_behind, &Shard::Metrics::behind);
@@ -63,6 +64,7 @@ void IngestApp::AddMetrics() {
              static_cast<double>(publish.durable.load()));
     sink.Add(families_.published, {{"kind", "ephemeral"}},
              static_cast<double>(publish.ephemeral.load()));
+    sink.Add(families_.publish_duplicates, {}, static_cast<double>(publish.duplicates.load()));
     sink.Add(families_.publish_refused, {}, static_cast<double>(publish.refused.load()));
     if (dead_letter_ != nullptr) {
       const DeadLetter::Counters& dead = dead_letter_->counters();

@@ -18,6 +18,9 @@ struct IngestFamilies {
       all.Counter("spillway_ingest_record_bytes_total", "Bytes of their keys and values.");
   const metrics::Family& events =
       all.Counter("spillway_ingest_events_total", "Events made of them; each is serialised once.");
+  const metrics::Family& repeats =
+      all.Counter("spillway_ingest_repeats_total",
+                  "Records that repeat an idempotency key, and yield no events.");
   const metrics::Family& batches =
       all.Counter("spillway_ingest_batches_total", "Batches handed to links.");
   const metrics::Family& batch_bytes =
@@ -86,6 +89,9 @@ struct IngestFamilies {
                   {"reason", "topic"});
   const metrics::Family& published =
       all.Counter("spillway_ingest_published_total", "Publications accepted.", {"kind"});
+  const metrics::Family& publish_duplicates =
+      all.Counter("spillway_ingest_publish_duplicates_total",
+                  "Publications answered with where their idempotency key was written before.");
   const metrics::Family& publish_refused =
       all.Counter("spillway_ingest_publish_refused_total", "Publications refused.");
   const metrics::Family& dead_letters = all.Counter("spillway_ingest_dead_letters_total",

@@ -54,10 +54,26 @@ grpc::Status ToStatus(const v1::PublishResult& result) {
 
 PublishService::PublishService(Options options, const Clock& clock, LinkHub& hub,
                                Producer* producer)
-    : options_(options), clock_(clock), hub_(hub), producer_(producer) {}
+    : options_(options), clock_(clock), hub_(hub), producer_(producer), recent_({}, clock) {}
+
+namespace {
+
+constexpr size_t kMaxIdempotencyKeyBytes = 256;
+constexpr char kIdempotencyHeader[] = "idempotency_key";
+
+v1::PublishResult PublishedAt(const std::string& topic, const ProducedAt& at) {
+  v1::PublishResult result;
+  result.mutable_position()->set_topic(topic);
+  result.mutable_position()->set_partition(at.partition);
+  result.mutable_position()->set_offset(at.offset);
+  return result;
+}
+
+}  // namespace
 
 std::optional<v1::PublishResult> PublishService::CheckDurable(
-    const v1::DurablePublication& durable) const {
+    const v1::Publication& publication) const {
+  const v1::DurablePublication& durable = publication.durable();
   if (producer_ == nullptr) {
     return Refusal(grpc::StatusCode::FAILED_PRECONDITION, "publish_disabled",
                    "this ingest does not write to Kafka");
@@ -65,6 +81,15 @@ std::optional<v1::PublishResult> PublishService::CheckDurable(
   if (durable.topic().empty() || durable.topic().size() > 249) {
     return Refusal(grpc::StatusCode::INVALID_ARGUMENT, "publish_bad_topic",
                    "durable.topic must be a Kafka topic name of 1 to 249 characters");
+  }
+  if (publication.idempotency_key().size() > kMaxIdempotencyKeyBytes) {
+    return Refusal(grpc::StatusCode::INVALID_ARGUMENT, "publish_bad_idempotency_key",
+                   absl::StrCat("idempotency_key has ", publication.idempotency_key().size(),
+                                " bytes, at most ", kMaxIdempotencyKeyBytes, " are allowed"));
+  }
+  if (durable.headers().contains(kIdempotencyHeader)) {
+    return Refusal(grpc::StatusCode::INVALID_ARGUMENT, "publish_bad_idempotency_key",
+                   "set publication.idempotency_key: the header idempotency_key is made of it");
   }
   if (durable.value().size() > options_.max_message_bytes) {
     return Refusal(grpc::StatusCode::INVALID_ARGUMENT, "publish_too_large",
@@ -113,7 +138,7 @@ void PublishService::PublishOne(const v1::Publication& publication,
     refusal = Refusal(grpc::StatusCode::FAILED_PRECONDITION, "publish_disabled",
                       "publishing is turned off (ingest.publish.enabled)");
   } else if (publication.has_durable()) {
-    refusal = CheckDurable(publication.durable());
+    refusal = CheckDurable(publication);
   } else if (publication.has_ephemeral()) {
     refusal = CheckEphemeral(publication.ephemeral());
   } else {
@@ -150,24 +175,29 @@ void PublishService::PublishOne(const v1::Publication& publication,
   request.value = durable.value();
   for (const auto& [name, value] : durable.headers()) request.headers.emplace_back(name, value);
   if (!publication.idempotency_key().empty()) {
-    request.headers.emplace_back("idempotency_key", publication.idempotency_key());
+    if (const auto before = recent_.Find(durable.topic(), publication.idempotency_key());
+        before.has_value()) {
+      ++counters_.duplicates;
+      v1::PublishResult result = PublishedAt(durable.topic(), *before);
+      result.set_duplicate(true);
+      return done(std::move(result));
+    }
+    request.headers.emplace_back(kIdempotencyHeader, publication.idempotency_key());
     request.idempotency_key = publication.idempotency_key();
   }
   // Shared: whether Kafka's client accepts it is known only after the callback was given away.
   auto shared = std::make_shared<std::function<void(v1::PublishResult)>>(std::move(done));
   const absl::Status accepted = producer_->Produce(
-      request, [this, shared, topic = durable.topic()](absl::StatusOr<ProducedAt> produced) {
+      request, [this, shared, topic = durable.topic(),
+                key = publication.idempotency_key()](absl::StatusOr<ProducedAt> produced) {
         if (!produced.ok()) {
           ++counters_.refused;
           (*shared)(FromKafka(produced.status()));
           return;
         }
         ++counters_.durable;
-        v1::PublishResult result;
-        result.mutable_position()->set_topic(topic);
-        result.mutable_position()->set_partition(produced->partition);
-        result.mutable_position()->set_offset(produced->offset);
-        (*shared)(std::move(result));
+        if (!key.empty()) recent_.Add(topic, key, *produced);
+        (*shared)(PublishedAt(topic, *produced));
       });
   if (!accepted.ok()) {
     ++counters_.refused;

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "common/base/clock.h"
+#include "services/ingest/control/recent_publications.h"
 #include "services/ingest/kafka/producer.h"
 #include "services/ingest/link/link_hub.h"
 #include "spillway/v1/publish.grpc.pb.h"
@@ -36,6 +37,7 @@ class PublishService final : public v1::PublishService::CallbackService {
     std::atomic<uint64_t> durable{0};
     std::atomic<uint64_t> ephemeral{0};
     std::atomic<uint64_t> refused{0};
+    std::atomic<uint64_t> duplicates{0};  // answered with what was written before
   };
 
   // `producer` is null when Kafka is not configured for writing.
@@ -57,13 +59,14 @@ class PublishService final : public v1::PublishService::CallbackService {
   void PublishOne(const v1::Publication& publication, std::function<void(v1::PublishResult)> done);
 
  private:
-  std::optional<v1::PublishResult> CheckDurable(const v1::DurablePublication& durable) const;
+  std::optional<v1::PublishResult> CheckDurable(const v1::Publication& publication) const;
   std::optional<v1::PublishResult> CheckEphemeral(const v1::EphemeralPublication& ephemeral) const;
 
   const Options options_;
   const Clock& clock_;
   LinkHub& hub_;
   Producer* const producer_;
+  RecentPublications recent_;
   Counters counters_;
 };
 

@@ -22,6 +22,19 @@ void RecordView::ReadHeaders(std::vector<RecordHeader>* out) const {
   }
 }
 
+std::optional<std::string_view> RecordView::Header(const char* name) const {
+  rd_kafka_headers_t* headers = nullptr;  // stays the message's
+  const void* value = nullptr;
+  size_t size = 0;
+  if (message == nullptr ||
+      rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+      rd_kafka_header_get_last(headers, name, &value, &size) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+      value == nullptr) {
+    return std::nullopt;
+  }
+  return std::string_view(static_cast<const char*>(value), size);
+}
+
 const char* PartitionErrorName(PartitionError error) {
   switch (error) {
     case PartitionError::kNone:

@@ -25,6 +25,8 @@ struct RecordView {
   // Replaces `out` with the record's headers, in their order. Parsed on demand: most records are
   // routed without them.
   void ReadHeaders(std::vector<RecordHeader>* out) const;
+  // The last one of this name; nothing if there is none or it is null.
+  std::optional<std::string_view> Header(const char* name) const;
 
   const rd_kafka_message_s* message = nullptr;  // for ReadHeaders only
 };

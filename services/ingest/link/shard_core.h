@@ -42,7 +42,6 @@ class ShardCore final : private EdgeFeed::Logs {
     PartitionLog::Bounds log;
     size_t latest_bytes = 64 << 20;      // latest-table of one partition
     size_t scan_window_bytes = 8 << 20;  // a scan waits while so much of it was not taken
-    int64_t take_up_margin = 0;          // records re-read before the first position asked for
     std::chrono::milliseconds linger{60'000};
     std::chrono::milliseconds resolve_retry{500};
     std::chrono::milliseconds progress_interval{1'000};

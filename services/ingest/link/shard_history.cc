@@ -162,7 +162,7 @@ bool ShardCore::DriveReread(Slot& slot, size_t* running, MonoTime now) {
   slot.scan = Slot::Scan::kHistory;
   ++*running;
   ++counters_.rereads;
-  source_.StartScan(slot.info.id, reread.window->head() + 1, -1);
+  source_.StartScan(slot.info.id, reread.window->head() + 1, -1, slot.begin);
   return true;
 }
 

@@ -23,13 +23,15 @@ class RecordSource {
 
   // Finds the partition's first offset and its last stable end: OnResolved or OnResolveFailed.
   virtual void Resolve(SlotId slot) = 0;
-  // The live reader: OnLiveRecord, OnLiveEnd, OnLiveError. At most one for a slot.
-  virtual void StartLive(SlotId slot, int64_t from) = 0;
+  // The live reader: OnLiveRecord, OnLiveEnd, OnLiveError. At most one for a slot. What comes
+  // begins at `from`; whoever needs earlier records to understand those may read from `earliest`
+  // on, the first that Kafka is known to have.
+  virtual void StartLive(SlotId slot, int64_t from, int64_t earliest) = 0;
   virtual void StopLive(SlotId slot) = 0;
   // The scan beside it, for catching up and backfill: OnScanRecord, OnScanEnd, OnScanError. One for
   // a slot. `from_time_ms` >= 0: begins at the first record of that time (Unix) instead, no earlier
   // than `from`.
-  virtual void StartScan(SlotId slot, int64_t from, int64_t from_time_ms) = 0;
+  virtual void StartScan(SlotId slot, int64_t from, int64_t from_time_ms, int64_t earliest) = 0;
   virtual void StopScan(SlotId slot) = 0;
 };
 

@@ -154,7 +154,6 @@ void ShardCore::TakeUp(Slot& slot, int64_t end, MonoTime now) {
     }
     return;
   }
-  after = std::max(slot.begin - 1, after - options_.take_up_margin);
   StartReader(slot, after, now);
   ForEachAttachment(slot.info.id, [&](EdgeFeed& feed, Attachment& attachment) {
     if (attachment.request.from_case() == v1::Attach::kEnd) {
@@ -200,7 +199,7 @@ void ShardCore::StartReader(Slot& slot, int64_t after, MonoTime now) {
   slot.heard = false;
   slot.failed.on = slot.leader_away.on = slot.kafka_away.on = false;
   if (!kafka_up_) slot.kafka_away.Begin(now);
-  source_.StartLive(slot.info.id, slot.live_from);
+  source_.StartLive(slot.info.id, slot.live_from, slot.begin);
 }
 
 void ShardCore::StopReader(Slot& slot) {
@@ -241,7 +240,7 @@ void ShardCore::StartCatchUp(Slot& slot) {
     if (attachment.state == Attachment::State::kScan) attachment.next_sequence = 0;
   });
   ++counters_.scans;
-  source_.StartScan(slot.info.id, lowest + 1, -1);
+  source_.StartScan(slot.info.id, lowest + 1, -1, slot.begin);
 }
 
 void ShardCore::MaybeStartBackfill(Slot& slot, MonoTime now) {
@@ -256,7 +255,7 @@ void ShardCore::MaybeStartBackfill(Slot& slot, MonoTime now) {
   slot.scan = Slot::Scan::kBackfill;
   ++counters_.scans;
   if (slot.backfill_next >= 0) {
-    source_.StartScan(slot.info.id, std::max(slot.begin, slot.backfill_next), -1);
+    source_.StartScan(slot.info.id, std::max(slot.begin, slot.backfill_next), -1, slot.begin);
     return;
   }
   int64_t from_time_ms = -1;
@@ -265,7 +264,7 @@ void ShardCore::MaybeStartBackfill(Slot& slot, MonoTime now) {
     from_time_ms = wall_us_ / 1000 - slot.info.horizon_ms;
     slot.backfill_since_us = from_time_ms * 1000;
   }
-  source_.StartScan(slot.info.id, slot.begin, from_time_ms);
+  source_.StartScan(slot.info.id, slot.begin, from_time_ms, slot.begin);
 }
 
 void ShardCore::StopScan(Slot& slot) {

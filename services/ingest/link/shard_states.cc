@@ -114,7 +114,7 @@ void ShardCore::CheckReader(Slot& slot, bool busy, MonoTime now, size_t* restart
   ++*restarts;
   slot.restart_at = now + options_.restart;
   source_.StopLive(slot.info.id);
-  source_.StartLive(slot.info.id, slot.head() + 1);
+  source_.StartLive(slot.info.id, slot.head() + 1, slot.begin);
 }
 
 ShardCore::ReaderStatus ShardCore::StatusOf(const Slot& slot) const {

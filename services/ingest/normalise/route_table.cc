@@ -92,6 +92,7 @@ void RouteTable::AddRoute(const v1::RouteConfig& config, const ReportError& repo
   CompiledRoute& unbound = route.unbound;
   unbound.name = config.name();
   unbound.max_event_bytes = max_event_bytes_;
+  unbound.idempotency_window = config.idempotency_window();
   unbound.confluent = config.decode().framing() == v1::VALUE_FRAMING_CONFLUENT;
   if (config.decode().format() == v1::VALUE_FORMAT_RAW) {
     unbound.format = CompiledRoute::Format::kRaw;

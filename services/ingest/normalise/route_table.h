@@ -32,6 +32,7 @@ struct CompiledRoute {
   std::vector<EmitPlan> emits;
   std::vector<Feed> feeds;  // what channels the topic can feed; no two alike
   bool needs_headers = false;
+  int64_t idempotency_window = 0;  // offsets; 0: repeats are not looked for
   size_t max_event_bytes = 0;
 };
 

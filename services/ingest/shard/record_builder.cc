@@ -14,6 +14,19 @@ constexpr size_t kKeptBytes = 1 << 20;
 
 }  // namespace
 
+void RecordBuilder::BuildEmpty(const RecordView& record, bool live, int64_t wall_us,
+                               NormalisedRecord* out) {
+  if (out->record.bytes.capacity() > kKeptBytes) std::string().swap(out->record.bytes);
+  out->record.Clear();
+  out->latest.clear();
+  out->record.offset = record.offset;
+  // A log ages by arrival. What is read back into a latest-table has the age that Kafka gives it.
+  out->record.time_us = live || record.timestamp_ms < 0 ? wall_us : record.timestamp_ms * 1'000;
+  out->record.fingerprint =
+      Fingerprint(record.key.value_or(std::string_view()),
+                  record.value.value_or(std::string_view()), record.timestamp_ms);
+}
+
 NormaliseResult RecordBuilder::Build(const ShardSlot& slot, const RecordView& record, bool live,
                                      int64_t wall_us, NormalisedRecord* out) {
   const CompiledRoute& route = *slot.route;
@@ -29,15 +42,7 @@ NormaliseResult RecordBuilder::Build(const ShardSlot& slot, const RecordView& re
     }
     input.headers = header_views_;
   }
-  if (out->record.bytes.capacity() > kKeptBytes) std::string().swap(out->record.bytes);
-  out->record.Clear();
-  out->latest.clear();
-  out->record.offset = record.offset;
-  // A log ages by arrival. What is read back into a latest-table has the age that Kafka gives it.
-  out->record.time_us = live || record.timestamp_ms < 0 ? wall_us : record.timestamp_ms * 1'000;
-  out->record.fingerprint =
-      Fingerprint(record.key.value_or(std::string_view()),
-                  record.value.value_or(std::string_view()), record.timestamp_ms);
+  BuildEmpty(record, live, wall_us, out);
   const NormaliseResult result = normaliser_.Normalise(route, input);
   if (result.rejected.has_value()) return result;
   out->record.events.reserve(result.events.size());

@@ -18,6 +18,9 @@ class RecordBuilder {
   // later. Where the result says rejected, `out` has the offset and no events.
   NormaliseResult Build(const ShardSlot& slot, const RecordView& record, bool live, int64_t wall_us,
                         NormalisedRecord* out);
+  // The same of a record that yields nothing.
+  static void BuildEmpty(const RecordView& record, bool live, int64_t wall_us,
+                         NormalisedRecord* out);
 
  private:
   Normaliser normaliser_;

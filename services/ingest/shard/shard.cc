@@ -4,6 +4,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "common/log/log.h"
@@ -13,6 +14,8 @@ namespace {
 
 constexpr std::chrono::milliseconds kTick{100};
 constexpr std::chrono::milliseconds kReport{1'000};
+// As the publish API writes it.
+constexpr char kIdempotencyHeader[] = "idempotency_key";
 
 }  // namespace
 
@@ -142,13 +145,22 @@ void Shard::Resolve(SlotId id) {
   services_.Resolve(options_.core.shard, id, info.topic, info.partition);
 }
 
-void Shard::StartLive(SlotId id, int64_t from) {
+int64_t Shard::ReadFrom(const Partition& partition, int64_t from, int64_t earliest,
+                        std::unique_ptr<Partition::Repeats>* repeats) {
+  const int64_t window = partition.slot.route->idempotency_window;
+  if (window == 0) return from;
+  repeats->reset(new Partition::Repeats{.from = from, .filter = RepeatFilter(window)});
+  return std::min(from, std::max(earliest, from - window + 1));
+}
+
+void Shard::StartLive(SlotId id, int64_t from, int64_t earliest) {
   Partition& partition = partitions_.at(id);
   const SlotInfo& info = partition.slot.info;
   partition.live_cookie = next_cookie_++;
   by_cookie_[partition.live_cookie] = id;
-  const absl::Status status =
-      live_->StartPartition(info.topic, info.partition, from, partition.live_cookie);
+  const absl::Status status = live_->StartPartition(
+      info.topic, info.partition, ReadFrom(partition, from, earliest, &partition.live_repeats),
+      partition.live_cookie);
   if (!status.ok()) {
     rejects_.Error(
         info.topic, "a partition cannot be read",
@@ -161,10 +173,12 @@ void Shard::StopLive(SlotId id) {
   if (partition.live_cookie == 0) return;
   live_->StopPartition(partition.live_cookie);
   by_cookie_.erase(std::exchange(partition.live_cookie, 0));
+  partition.live_repeats.reset();
 }
 
-void Shard::StartScan(SlotId id, int64_t from, int64_t from_time_ms) {
+void Shard::StartScan(SlotId id, int64_t from, int64_t from_time_ms, int64_t earliest) {
   Partition& partition = partitions_.at(id);
+  partition.scan_earliest = earliest;
   partition.scan = next_cookie_++;
   if (from_time_ms >= 0) {
     const SlotInfo& info = partition.slot.info;
@@ -182,8 +196,10 @@ void Shard::BeginScan(SlotId id, uint64_t scan, int64_t from) {
   const SlotInfo& info = partition.slot.info;
   partition.scan_cookie = next_cookie_++;
   by_cookie_[partition.scan_cookie] = id;
-  const absl::Status status =
-      scans_->StartPartition(info.topic, info.partition, from, partition.scan_cookie);
+  const absl::Status status = scans_->StartPartition(
+      info.topic, info.partition,
+      ReadFrom(partition, from, partition.scan_earliest, &partition.scan_repeats),
+      partition.scan_cookie);
   if (!status.ok()) core_.OnScanError(id, std::string(status.message()), clock_.Now());
 }
 
@@ -193,6 +209,7 @@ void Shard::StopScan(SlotId id) {
   if (partition.scan_cookie == 0) return;
   scans_->StopPartition(partition.scan_cookie);
   by_cookie_.erase(std::exchange(partition.scan_cookie, 0));
+  partition.scan_repeats.reset();
 }
 
 void Shard::OnEvent(const PartitionEvent& event, bool live, MonoTime now) {
@@ -233,7 +250,20 @@ void Shard::OnEvent(const PartitionEvent& event, bool live, MonoTime now) {
 }
 
 void Shard::OnRecord(Partition& partition, const RecordView& record, bool live, MonoTime now) {
-  Normalise(partition, record, live);
+  Partition::Repeats* const repeats =
+      (live ? partition.live_repeats : partition.scan_repeats).get();
+  bool repeat = false;
+  if (repeats != nullptr) {
+    repeat = repeats->filter.IsRepeat(
+        record.Header(kIdempotencyHeader).value_or(std::string_view()), record.offset);
+    if (record.offset < repeats->from) return;
+  }
+  if (repeat) {
+    RecordBuilder::BuildEmpty(record, live, wall_us_, &normalised_);
+    if (live) metrics_.repeats.Add();
+  } else {
+    Normalise(partition, record, live);
+  }
   const SlotId id = partition.slot.info.id;
   if (live) {
     metrics_.records.Add();

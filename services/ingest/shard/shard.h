@@ -20,6 +20,7 @@
 #include "services/ingest/kafka/partition_consumer.h"
 #include "services/ingest/kafka/shard_reader.h"
 #include "services/ingest/shard/record_builder.h"
+#include "services/ingest/shard/repeat_filter.h"
 #include "services/ingest/shard/shard_context.h"
 
 namespace spillway::ingest {
@@ -41,6 +42,7 @@ class Shard final : private RecordSource {
     metrics::Counter records;
     metrics::Counter bytes;
     metrics::Counter events;
+    metrics::Counter repeats;  // records that yielded nothing, being repeats; of live readers
     metrics::Counter batches;
     metrics::Counter batch_bytes;
     metrics::Counter behind;
@@ -88,19 +90,31 @@ class Shard final : private RecordSource {
     uint64_t live_cookie = 0;
     uint64_t scan_cookie = 0;
     uint64_t scan = 0;  // number of the scan that may begin
+    int64_t scan_earliest = 0;
+    // What is read first to know repeats, and is not handed on: before `from`. Of routes that look
+    // for repeats; null: the route does not, or nothing is read.
+    struct Repeats {
+      int64_t from = 0;
+      RepeatFilter filter;
+    };
+    std::unique_ptr<Repeats> live_repeats;
+    std::unique_ptr<Repeats> scan_repeats;
   };
 
   // RecordSource
   void Resolve(SlotId id) override;
-  void StartLive(SlotId id, int64_t from) override;
+  void StartLive(SlotId id, int64_t from, int64_t earliest) override;
   void StopLive(SlotId id) override;
-  void StartScan(SlotId id, int64_t from, int64_t from_time_ms) override;
+  void StartScan(SlotId id, int64_t from, int64_t from_time_ms, int64_t earliest) override;
   void StopScan(SlotId id) override;
 
   void Run();
   void Wake();
   bool RunTasks(MonoTime now);
   bool PollReader(ShardReader& reader, bool live, MonoTime now);
+  // Where to begin reading for what is wanted from `from` on.
+  static int64_t ReadFrom(const Partition& partition, int64_t from, int64_t earliest,
+                          std::unique_ptr<Partition::Repeats>* repeats);
   void OnEvent(const PartitionEvent& event, bool live, MonoTime now);
   void OnRecord(Partition& partition, const RecordView& record, bool live, MonoTime now);
   // What the record yields, into normalised_.

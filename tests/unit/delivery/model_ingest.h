@@ -155,9 +155,9 @@ class ModelIngest final : public ingest::RecordSource, public ingest::LinkSink {
 
   // RecordSource
   void Resolve(uint32_t slot) override { to_resolve_.push_back(slot); }
-  void StartLive(uint32_t slot, int64_t from) override { live_[slot] = from; }
+  void StartLive(uint32_t slot, int64_t from, int64_t) override { live_[slot] = from; }
   void StopLive(uint32_t slot) override { live_.erase(slot); }
-  void StartScan(uint32_t slot, int64_t from, int64_t) override { scans_[slot] = from; }
+  void StartScan(uint32_t slot, int64_t from, int64_t, int64_t) override { scans_[slot] = from; }
   void StopScan(uint32_t slot) override { scans_.erase(slot); }
 
   // LinkSink

@@ -69,11 +69,15 @@ class FakeSource final : public RecordSource {
   std::vector<std::string> Take() { return std::exchange(calls, {}); }
 
   void Resolve(SlotId slot) override { calls.push_back(absl::StrCat("resolve ", slot)); }
-  void StartLive(SlotId slot, int64_t from) override {
+  int64_t earliest = -1;  // of the last reader or scan
+
+  void StartLive(SlotId slot, int64_t from, int64_t first) override {
+    earliest = first;
     calls.push_back(absl::StrCat("live ", slot, " from ", from));
   }
   void StopLive(SlotId slot) override { calls.push_back(absl::StrCat("stop live ", slot)); }
-  void StartScan(SlotId slot, int64_t from, int64_t from_time_ms) override {
+  void StartScan(SlotId slot, int64_t from, int64_t from_time_ms, int64_t first) override {
+    earliest = first;
     calls.push_back(absl::StrCat("scan ", slot, " from ", from));
     if (from_time_ms >= 0) absl::StrAppend(&calls.back(), " time ", from_time_ms);
   }

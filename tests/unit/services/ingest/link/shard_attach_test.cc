@@ -87,17 +87,11 @@ TEST_F(ShardAttach, ReadsFromTheLowestOfThoseThatWait) {
   EXPECT_THAT(sink_.Take(3), ElementsAre("attached 1#33 after 99 interest 1"));
 }
 
-TEST_F(ShardAttach, ReadsAMarginBeforeTheFirstPosition) {
-  ShardCore::Options options;
-  options.take_up_margin = 10;
-  Build(options);
+TEST_F(ShardAttach, SaysHowFarBackAReaderMayBegin) {
   Open(1);
   AttachAfter(1, 11, 41);
   core_->OnResolved(1, 35, 100, now_);
-  EXPECT_THAT(source_.Take(), ElementsAre("resolve 1", "live 1 from 35"));  // not before the start
-  Live(36);
-  Live(42);
-  EXPECT_THAT(Pump(), ElementsAre("attached 1#11 after 41 interest 1", "1:42 1#11<=42"));
+  EXPECT_EQ(source_.earliest, 35);
 }
 
 TEST_F(ShardAttach, WhatRetentionTookIsTold) {
