@@ -15,7 +15,11 @@ constexpr std::chrono::seconds kForgetWanted{60};
 }  // namespace
 
 LinkCore::LinkCore(Options options, VariantTable& variants, LinkCoreSink& sink, uint64_t seed)
-    : options_(std::move(options)), variants_(variants), sink_(sink), random_(seed) {}
+    : options_(std::move(options)),
+      variants_(variants),
+      sink_(sink),
+      random_(seed),
+      kept_histories_(options_.kept_histories) {}
 
 LinkCore::~LinkCore() = default;
 

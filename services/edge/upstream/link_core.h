@@ -20,6 +20,7 @@
 #include "common/wire/event_wire.h"
 #include "common/wire/limits.h"
 #include "services/edge/dialect/event_encoder.h"
+#include "services/edge/upstream/kept_histories.h"
 #include "services/edge/upstream/link_core_sink.h"
 #include "services/edge/upstream/link_state.h"
 
@@ -58,6 +59,7 @@ class LinkCore {
     std::chrono::milliseconds read_timeout{10'000};
     std::chrono::milliseconds read_retry{100};
     size_t reads_at_once = 256;  // calls under way, to all ingests
+    KeptHistories::Options kept_histories;
     // How long the first placement waits, from the first catalogue on, for the ingests that have
     // not told theirs.
     std::chrono::milliseconds first_placement_wait{1'000};
@@ -185,6 +187,8 @@ class LinkCore {
   void StartRead(PendingRead read, MonoTime now);
   // The call under way whose answer may serve this read, too; null if there is none.
   PendingCall* SharedCall(const LinkState& link, const PendingRead& read);
+  // The channels' calls under way of this read's kind.
+  static StringMap<uint64_t>& CallsLike(LinkState& link, const PendingRead& read);
   void BeginCall(LinkState& link, PendingRead read);
   void FinishCall(PendingCall call, MonoTime now);
   std::unique_ptr<PendingCall> TakeCall(uint64_t number);
@@ -214,6 +218,7 @@ class LinkCore {
   std::deque<PendingRead> waiting_reads_;  // until there is credit, first come first served
   std::vector<PendingRead> later_reads_;   // until their not_before
   absl::flat_hash_map<uint64_t, std::unique_ptr<PendingCall>> calls_;
+  KeptHistories kept_histories_;
   uint64_t next_attach_id_ = 1;
   uint64_t next_call_ = 1;
   wire::EventView scratch_;

@@ -65,6 +65,7 @@ void LinkCore::Judge(size_t worker, uint64_t read_id, std::vector<SlotClaim> cla
 }
 
 void LinkCore::RetryReads(MonoTime now) {
+  kept_histories_.Expire(now);
   std::erase_if(later_reads_, [&](PendingRead& read) {
     if (now < read.not_before) return false;
     waiting_reads_.push_back(std::move(read));
@@ -100,6 +101,13 @@ void LinkCore::StartRead(PendingRead read, MonoTime now) {
     LinkState& link = *links_.at(id);
     PendingRead part = read;
     part.from = std::move(from);
+    if (part.history && part.claims.empty() && !part.alone) {
+      if (auto kept = kept_histories_.Find(part.channel, part.from); kept != nullptr) {
+        ++counters_.reads_shared;
+        sink_.PostRead(part.worker, part.read_id, std::move(kept));
+        continue;
+      }
+    }
     if (PendingCall* call = SharedCall(link, part); call != nullptr) {
       ++counters_.reads_shared;
       call->sharing.push_back(std::move(part));
@@ -113,11 +121,22 @@ void LinkCore::StartRead(PendingRead read, MonoTime now) {
 }
 
 PendingCall* LinkCore::SharedCall(const LinkState& link, const PendingRead& read) {
-  if (read.history) return nullptr;
-  const auto found = link.snapshots.find(read.channel);
-  if (found == link.snapshots.end()) return nullptr;
+  if (!read.claims.empty() || read.alone) return nullptr;
+  const StringMap<uint64_t>& under_way = read.history ? link.histories : link.snapshots;
+  const auto found = under_way.find(read.channel);
+  if (found == under_way.end()) return nullptr;
   PendingCall& call = *calls_.at(found->second);
-  return OfTheSameSlots(call.read.from, read.from) ? &call : nullptr;
+  if (!OfTheSameSlots(call.read.from, read.from)) return nullptr;
+  // History that begins later does not serve; whether it goes on far enough, the answer shows.
+  const bool begins_later =
+      read.history &&
+      !std::equal(call.read.from.begin(), call.read.from.end(), read.from.begin(),
+                  [](const auto& a, const auto& b) { return a.second <= b.second; });
+  return begins_later ? nullptr : &call;
+}
+
+StringMap<uint64_t>& LinkCore::CallsLike(LinkState& link, const PendingRead& read) {
+  return read.history ? link.histories : link.snapshots;
 }
 
 void LinkCore::BeginCall(LinkState& link, PendingRead read) {
@@ -145,12 +164,12 @@ void LinkCore::BeginCall(LinkState& link, PendingRead read) {
   call = std::make_unique<PendingCall>();
   call->link = link.id;
   call->read = std::move(read);
+  if (call->read.claims.empty()) CallsLike(link, call->read)[call->read.channel] = number;
   if (call->read.history) {
     history.set_channel(call->read.channel);
     history.set_node_id(link.node_id);
     sink_.StartRead(link.id, number, std::move(history));
   } else {
-    link.snapshots[call->read.channel] = number;
     snapshot.set_channel(call->read.channel);
     snapshot.set_node_id(link.node_id);
     sink_.StartRead(link.id, number, std::move(snapshot));
@@ -202,11 +221,16 @@ void LinkCore::FinishCall(PendingCall call, MonoTime now) {
     const auto result = std::make_shared<const EdgeReadResult>(std::move(call.result));
     sink_.PostRead(call.read.worker, call.read.read_id, result);
     for (PendingRead& read : call.sharing) {
-      if (Includes(*result, read.from)) {
+      if (read.history ? KeptHistories::Serves(call.read.from, *result, read.from)
+                       : Includes(*result, read.from)) {
         sink_.PostRead(read.worker, read.read_id, result);
-      } else {  // it came when the answer was made already
+      } else {  // it came when the answer was made already, or wants more than that
+        read.alone = read.history;
         waiting_reads_.push_back(std::move(read));
       }
+    }
+    if (call.read.history && call.read.claims.empty() && result->gaps.empty()) {
+      kept_histories_.Keep(std::move(call.read.channel), std::move(call.read.from), result, now);
     }
   }
   StartReads(now);
@@ -229,9 +253,10 @@ std::unique_ptr<PendingCall> LinkCore::TakeCall(uint64_t number) {
   std::unique_ptr<PendingCall> call = std::move(found->second);
   calls_.erase(found);
   LinkState* link = FindLink(call->link);
-  if (link == nullptr || call->read.history) return call;
-  const auto shared = link->snapshots.find(call->read.channel);
-  if (shared != link->snapshots.end() && shared->second == number) link->snapshots.erase(shared);
+  if (link == nullptr) return call;
+  StringMap<uint64_t>& under_way = CallsLike(*link, call->read);
+  const auto shared = under_way.find(call->read.channel);
+  if (shared != under_way.end() && shared->second == number) under_way.erase(shared);
   return call;
 }
 

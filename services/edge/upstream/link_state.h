@@ -40,6 +40,7 @@ struct LinkState {
   int64_t owed_credit = 0;  // released, not granted yet
   uint64_t next_ephemeral = 1;
   StringMap<uint64_t> snapshots;  // the call under way that reads the channel's
+  StringMap<uint64_t> histories;  // likewise; the latest of several
 };
 
 struct ChannelInterest;
@@ -115,6 +116,7 @@ struct PendingRead {
   std::vector<SlotClaim> claims = {};  // to be judged, by slot: of `from`, and perhaps of others
   MonoTime begun;
   MonoTime not_before;
+  bool alone = false;  // another's answer did not serve it
 };
 
 // A Read call to one ingest.

@@ -173,8 +173,7 @@ TEST_F(LinkReads, SeveralAtOnceShareOneCall) {
   OneAttached();
   core_->Read(0, 7, "c", false, {{0, 9}}, now_);
   core_->Read(1, 8, "c", false, {{0, 12}}, now_);
-  core_->Read(0, 9, "c", /*history=*/true, {{0, 9}},
-              now_);  // its answer depends on where it begins
+  core_->Read(0, 9, "c", /*history=*/true, {{0, 9}}, now_);  // something else
   core_->Read(0, 10, "other", false, {{0, 9}}, now_);
   EXPECT_THAT(sink_.TakeReads(),
               ElementsAre("1:snapshot 1 c 10:9", "1:history 2 c 10:9", "1:snapshot 3 other 10:9"));
@@ -186,6 +185,40 @@ TEST_F(LinkReads, SeveralAtOnceShareOneCall) {
   // What comes afterwards has a call of its own.
   core_->Read(0, 11, "c", false, {{0, 9}}, now_);
   EXPECT_THAT(sink_.TakeReads(), ElementsAre("1:snapshot 4 c 10:9"));
+}
+
+TEST_F(LinkReads, WhoMissedTheSameSharesTheHistory) {
+  OneAttached();
+  core_->Read(0, 1, "c", /*history=*/true, {{0, 3}}, now_);
+  core_->Read(1, 2, "c", /*history=*/true, {{0, 5}}, now_);
+  core_->Read(1, 3, "c", /*history=*/true, {{0, 2}}, now_);  // missed more
+  EXPECT_THAT(sink_.TakeReads(), ElementsAre("1:history 1 c 10:3", "1:history 2 c 10:2"));
+  Answer(1, {{10, 9}}, {4, 8});
+  EXPECT_THAT(sink_.TakePosted(),
+              ElementsAre("read 0 1 0:4 0:8 as of 0:9", "read 1 2 0:4 0:8 as of 0:9"));
+  Answer(2, {{10, 9}}, {4, 8});
+  sink_.TakePosted();
+  // And so does who comes a little later.
+  core_->Read(0, 4, "c", /*history=*/true, {{0, 8}}, now_);
+  EXPECT_THAT(sink_.TakeReads(), IsEmpty());
+  EXPECT_THAT(sink_.TakePosted(), ElementsAre("read 0 4 0:4 0:8 as of 0:9"));
+  core_->Read(0, 5, "c", /*history=*/true, {{0, 9}}, now_);  // has all of it already
+  EXPECT_THAT(sink_.TakeReads(), ElementsAre("1:history 3 c 10:9"));
+  EXPECT_EQ(core_->counters().reads_shared, 2u);
+  Answer(3, {{10, 9}});
+  for (int n = 0; n < 3; ++n) Pass(milliseconds(1'000), {1});
+  core_->Read(0, 6, "c", /*history=*/true, {{0, 8}}, now_);
+  EXPECT_THAT(sink_.TakeReads(), ElementsAre("1:history 4 c 10:8")) << "kept for a while only";
+}
+
+TEST_F(LinkReads, HistoryThatDoesNotGoFarEnoughIsAskedAgainAlone) {
+  OneAttached();
+  core_->Read(0, 1, "c", /*history=*/true, {{0, 3}}, now_);
+  core_->Read(1, 2, "c", /*history=*/true, {{0, 7}}, now_);
+  EXPECT_THAT(sink_.TakeReads(), ElementsAre("1:history 1 c 10:3"));
+  Answer(1, {{10, 6}}, {4});
+  EXPECT_THAT(sink_.TakePosted(), ElementsAre("read 0 1 0:4 as of 0:6"));
+  EXPECT_THAT(sink_.TakeReads(), ElementsAre("1:history 2 c 10:7"));
 }
 
 TEST_F(LinkReads, AnAnswerThatIsTooOldForOneIsAskedAgainForIt) {
