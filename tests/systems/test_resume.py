@@ -126,15 +126,16 @@ class Feed:
 def start(kafka, make_topic, binaries, tmp_path, request):
     stacks = []
 
-    def begin(edges=2, **history):
+    def begin(edges=2, port=0, **history):
         topic = make_topic(partitions=PARTITIONS)
         stack = stack_tool.Stack(binaries, tmp_path, request.node.name)
         request.node.spillway_processes = stack.processes
         stacks.append(stack)
         route = {"name": "all", "topics": [topic], "emit": [
             {"channels": [CHANNEL], "type": "n", "key": "{/p}", "snapshot": {"mode": "by_key"}}]}
-        stack.nodes = [stack.ingest(config={"ingest": {
-            "kafka": {"brokers": kafka.bootstrap}, "routes": [route], "history": history}})]
+        stack.start_ingest = lambda: stack.ingest(port=port, config={"ingest": {
+            "kafka": {"brokers": kafka.bootstrap}, "routes": [route], "history": history}})
+        stack.nodes = [stack.start_ingest()]
         stack.edges = [stack.edge(stack.nodes, name=f"edge{n}", config={"edge": {
             "endpoints": [{"path": "/ws", "auth": {"secret": "${JWT_SECRET}"}}]}}) for n in range(edges)]
         for edge in stack.edges:

@@ -189,6 +189,7 @@ void EdgeMetrics::AddUpstream(const LinkRuntime& runtime) {
     count(families_.attaches, counted.attaches);
     count(families_.failovers, counted.failovers);
     count(families_.moves, counted.moves);
+    count(families_.topic_resets, counted.resets);
     count(families_.gaps, counted.gaps);
     count(families_.link_malformed, counted.malformed);
     count(families_.reads_shared, counted.reads_shared);

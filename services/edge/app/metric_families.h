@@ -175,6 +175,8 @@ struct EdgeFamilies {
       all.Counter("spillway_edge_attaches_total", "Attachments asked for.");
   const metrics::Family& failovers =
       all.Counter("spillway_edge_failovers_total", "Partitions taken elsewhere after a failure.");
+  const metrics::Family& topic_resets = all.Counter(
+      "spillway_edge_topic_resets_total", "Partitions whose topic was found to be made anew.");
   const metrics::Family& moves =
       all.Counter("spillway_edge_moves_total", "Partitions moved to a better placed ingest.");
   const metrics::Family& gaps =

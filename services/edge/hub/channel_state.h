@@ -23,10 +23,6 @@ namespace spillway::edge {
 
 // HubShard's private state: plain data, worker thread only.
 
-// Reasons of gaps: part of the client protocol.
-constexpr std::string_view kReset = "reset";
-constexpr std::string_view kLimit = "limit";
-
 // Where a joining subscription stands in one slot that feeds its channel.
 struct JoinSlot {
   SlotNumber slot = kNoSlot;

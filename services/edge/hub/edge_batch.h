@@ -3,11 +3,18 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "services/edge/dialect/edge_event.h"
 
 namespace spillway::edge {
+
+// Reasons of gaps: part of the client protocol.
+constexpr std::string_view kReset = "reset";
+constexpr std::string_view kLimit = "limit";
+// Where a gap ends of which nobody knows the end: the largest number that all clients can read.
+constexpr int64_t kNoEnd = (int64_t{1} << 53) - 1;
 
 // What the link thread took in from one batch of a link: posted once to every worker, immutable.
 // The batch is the transaction: a worker takes the events and the progress in, in one turn.

@@ -45,6 +45,31 @@ void HubShard::StartOver(ChannelState& channel, Join& join, std::string_view rea
   if (!to_read.empty()) RequestRead(channel, join, /*history=*/false, std::move(to_read));
 }
 
+void HubShard::EndSlot(ChannelState& channel, const GapInfo& gap) {
+  for (const auto& join : channel.joining) {
+    const auto place = std::find_if(join->slots.begin(), join->slots.end(),
+                                    [&](const JoinSlot& one) { return one.slot == gap.slot; });
+    if (!join->announced || place == join->slots.end()) continue;
+    const bool snapshot = place->phase == JoinSlot::Phase::kReading && join->reading > 0;
+    const bool in_place = place->lost_from != JoinSlot::kNow;  // of what it lost: it had begun
+    if (snapshot ? !in_place : place->phase < JoinSlot::Phase::kReading) continue;
+    int64_t unsent = in_place ? place->lost_from : place->at + 1;
+    for (size_t n = join->replay.size(); n > 0; --n) {
+      Ref<EdgeEvent> event = std::move(join->replay.front());
+      join->replay.pop_front();
+      if (event->slot() == gap.slot) {
+        unsent = std::min(unsent, event->offset());
+      } else {
+        join->replay.push_back(std::move(event));
+      }
+    }
+    place->lost_from = JoinSlot::kNow;
+    place->at = gap.to;
+    SendGap(join->subscription, *channel.traits,
+            {gap.slot, gap.source, unsent, gap.to, gap.reason});
+  }
+}
+
 void HubShard::TellLost(const ChannelState& channel, const Join& join, JoinSlot& place) {
   const int64_t from = std::exchange(place.lost_from, JoinSlot::kNow);
   if (from == JoinSlot::kNow || place.at < from) return;

@@ -209,6 +209,8 @@ class HubShard {
   // Whether a snapshot can take the place of what the slot has lost.
   static bool MayStartOver(ChannelState& channel, const Join& join, SlotNumber slot);
   // hub_resume.cc
+  // Tells those who are on their way that the slot goes no further.
+  void EndSlot(ChannelState& channel, const GapInfo& gap);
   void StartOver(ChannelState& channel, Join& join, std::string_view reason);
   void TellLost(const ChannelState& channel, const Join& join, JoinSlot& place);
   bool SendReplay(ChannelState& channel, Join& join);

@@ -97,6 +97,8 @@ void LinkCore::SendAttach(SlotState& slot, LinkState& link, MonoTime now) {
   attach->set_attach_id(slot.attach_id);
   if (slot.has_position) {
     attach->set_after(slot.taken);
+    attach->set_fingerprint(slot.fingerprint);
+    attach->set_fingerprint_at(slot.fingerprint_at);
   } else if (slot.from_begin) {
     attach->set_begin(true);
   } else {
@@ -164,6 +166,10 @@ void LinkCore::OnRefused(LinkState& link, const v1::AttachRefused& refused, Mono
   if (slot == nullptr) return;
   sink_.Report("attach_refused",
                absl::StrCat(slot->entry->source, ": ", refused.code(), ": ", refused.message()));
+  if (refused.code() == kReset) {
+    Reset(*slot, now);
+    return;
+  }
   // A lost position is no fault of the ingest: the same one resolves it at the next attach.
   if (refused.code() != "lost_position") slot->avoid_until[link.id] = now + options_.avoid;
   Unattach(*slot, now);

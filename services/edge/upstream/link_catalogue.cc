@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "common/base/erase_if.h"
 #include "services/edge/upstream/link_core.h"
 
 namespace spillway::edge {
@@ -48,37 +47,28 @@ void LinkCore::OnHello(LinkState& link, const v1::IngestHello& hello, MonoTime n
 
 SlotNumber LinkCore::SlotFor(const v1::CatalogueTopic& topic, const v1::CatalogueSlot& slot,
                              bool* fresh) {
-  std::string source = absl::StrCat(topic.topic(), "/", slot.partition(), "@", topic.incarnation());
-  const auto found = slot_numbers_.find(source);
+  std::string told_as =
+      absl::StrCat(topic.topic(), "/", slot.partition(), "@", topic.incarnation());
+  const auto found = slot_numbers_.find(told_as);
   if (found != slot_numbers_.end() && slots_[found->second] != nullptr) return found->second;
 
   *fresh = true;
-  auto entry = std::make_shared<SlotEntry>();
-  // A slot that comes back after it was dropped gets a new number: numbers are never used again.
-  entry->number = static_cast<SlotNumber>(slots_.size());
-  entry->topic = topic.topic();
-  entry->partition = slot.partition();
-  entry->incarnation = topic.incarnation();
-  entry->source = source;
+  SlotEntry entry;
+  entry.topic = topic.topic();
+  entry.partition = slot.partition();
+  entry.incarnation = topic.incarnation() + IncarnationOf(told_as);
   for (const v1::Feed& feed : topic.feeds()) {
     auto pattern = ChannelPattern::Parse(feed.pattern());
     if (!pattern.ok()) {
       sink_.Report("bad_feed", std::string(pattern.status().message()));
       continue;
     }
-    entry->feeds.push_back(
+    entry.feeds.push_back(
         {*std::move(pattern), feed.snapshot() != v1::SNAPSHOT_MODE_NONE && feed.snapshot() != 0});
   }
-  auto state = std::make_unique<SlotState>();
-  state->entry = std::move(entry);
   // Whoever was linked before may hold positions that do not know of this partition: from its
   // start.
-  state->from_begin = catalogue_complete_ && slot.young();
-  const SlotNumber number = state->number();
-  slot_numbers_[std::move(source)] = number;
-  slots_.push_back(std::move(state));
-  for (const auto& channel : interests_) AwaitCoverage(*channel, *slots_.back());
-  return number;
+  return AddSlot(std::move(entry), std::move(told_as), catalogue_complete_ && slot.young());
 }
 
 void LinkCore::OnCatalogue(LinkState& link, const v1::Catalogue& catalogue, MonoTime now) {
@@ -155,13 +145,7 @@ void LinkCore::DropUnknownSlots(MonoTime now) {
     if (!heard || known || MayComeBack(*slot, now)) continue;
     // Every ingest that has a catalogue says that the topic is gone.
     sink_.Report("slot_gone", slot->entry->source);
-    for (const auto& channel : interests_) {
-      EraseIf(&channel->coverage, [&](const ChannelInterest::Coverage& coverage) {
-        return coverage.slot == slot->number();
-      });
-    }
-    slot_numbers_.erase(slot->entry->source);
-    slot.reset();
+    Retire(slot);
     dropped = true;
   }
   if (dropped) PublishSlots();

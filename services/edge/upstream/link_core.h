@@ -168,6 +168,14 @@ class LinkCore {
   // The slot by the ingest's number if it is attached on this link, whatever the attachment.
   SlotState* AttachedSlot(const LinkState& link, uint32_t ingest_slot);
 
+  // link_reset.cc
+  void Reset(SlotState& slot, MonoTime now);
+  // The slot is no more.
+  void Retire(std::unique_ptr<SlotState>& slot);
+  // `entry` without its number and source. `told_as`: as catalogues name it.
+  SlotNumber AddSlot(SlotEntry entry, std::string told_as, bool from_begin);
+  uint64_t IncarnationOf(std::string_view told_as) const;
+
   // link_interest.cc
   void SendWholeInterest(LinkState& link);
   class InterestWriter;
@@ -202,7 +210,8 @@ class LinkCore {
   std::mt19937_64 random_;
   Links links_;
   std::vector<std::unique_ptr<SlotState>> slots_;  // by SlotNumber; null once dropped
-  StringMap<SlotNumber> slot_numbers_;             // by source
+  StringMap<SlotNumber> slot_numbers_;             // by SlotState::told_as
+  StringMap<uint64_t> incarnations_;               // the next, of slots that are no more; as above
   bool catalogue_complete_ = false;
   StringMap<MonoTime> gone_;        // ingests by node id: when the link to them was lost
   StringMap<int64_t> route_times_;  // by hash of the routes: the earliest time told with it

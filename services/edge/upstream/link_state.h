@@ -47,6 +47,7 @@ struct ChannelInterest;
 
 struct SlotState {
   std::shared_ptr<const SlotEntry> entry;
+  std::string told_as;  // "topic/partition@incarnation" as in catalogues, which know of no reset
   SlotNumber number() const { return entry->number; }
 
   enum class Phase { kUnattached, kAttaching, kAttached };
@@ -137,6 +138,7 @@ struct LinkCounters {
   uint64_t attaches = 0;
   uint64_t failovers = 0;
   uint64_t moves = 0;
+  uint64_t resets = 0;  // partitions whose topic was made anew
   uint64_t gaps = 0;
   uint64_t ephemeral = 0;
   uint64_t ephemeral_gaps = 0;

@@ -28,6 +28,7 @@ struct Attachment {
   bool interest_news = false;  // the edge is owed (interest_sequence, interest_after)
   int64_t interest_after = -1;
   bool behind = false;  // the log has moved past the cursor
+  bool proven = true;   // else it is sent nothing: its position may be one of another topic
 };
 
 // What one shard sends over one link: the edge's interest, its attachments in this shard, and the

@@ -60,7 +60,9 @@ std::optional<v1::Verdict> ShardCore::JudgeClaim(Slot& slot, PendingClaim& pendi
     case PartitionLog::Compared::kSame:
       return v1::VERDICT_PROVEN;
     case PartitionLog::Compared::kOther:
-      return v1::VERDICT_FOREIGN;
+      // The reader began since: it is Kafka that says so.
+      if (!pending.doubts_log || slot.reader_begun >= pending.begun) return v1::VERDICT_FOREIGN;
+      break;
     case PartitionLog::Compared::kAbsent:
       return v1::VERDICT_UNPROVEN;
     case PartitionLog::Compared::kAhead:
@@ -68,7 +70,7 @@ std::optional<v1::Verdict> ShardCore::JudgeClaim(Slot& slot, PendingClaim& pendi
     case PartitionLog::Compared::kUnknown:
       break;
   }
-  return JudgeByReread(slot, claimed, now);
+  return JudgeByReread(slot, pending, now);
 }
 
 bool ShardCore::ConfirmedBeyond(Slot& slot, PendingClaim& claim, MonoTime now) {
@@ -86,13 +88,15 @@ bool ShardCore::ConfirmedBeyond(Slot& slot, PendingClaim& claim, MonoTime now) {
   return false;
 }
 
-std::optional<v1::Verdict> ShardCore::JudgeByReread(Slot& slot, const RecordMark& claimed,
+std::optional<v1::Verdict> ShardCore::JudgeByReread(Slot& slot, const PendingClaim& pending,
                                                     MonoTime now) {
+  const RecordMark claimed{pending.claim.fingerprint_at(),
+                           static_cast<uint16_t>(pending.claim.fingerprint())};
   if (claimed.offset < slot.begin) return v1::VERDICT_UNPROVEN;  // retention took it
   Reread& reread = slot.reread;
   rereads_.insert(slot.info.id);
   reread.used = now;
-  if (reread.window != nullptr) {
+  if (reread.window != nullptr && (!pending.doubts_log || reread.begun >= pending.begun)) {
     switch (reread.window->Compare(claimed)) {
       case PartitionLog::Compared::kSame:
         return v1::VERDICT_PROVEN;
@@ -112,6 +116,70 @@ std::optional<v1::Verdict> ShardCore::JudgeByReread(Slot& slot, const RecordMark
   }
   reread.wanted = std::min(reread.wanted, claimed.offset - 1);
   return std::nullopt;
+}
+
+void ShardCore::AwaitProof(Slot& slot, LinkId link, const v1::Attach& attach, MonoTime now) {
+  std::erase_if(slot.unproven, [&](const Slot::Unproven& one) { return one.link == link; });
+  if (attach.from_case() != v1::Attach::kAfter || attach.after() < 0) return;
+  Attachment& attachment = *FindFeed(link)->Find(slot.info.id);
+  Slot::Unproven& unproven = slot.unproven.emplace_back();
+  unproven.link = link;
+  unproven.attach_id = attach.attach_id();
+  v1::Claim& claim = unproven.claim.claim;
+  claim.set_slot(attach.slot());
+  claim.set_offset(attach.after());
+  claim.set_fingerprint(attach.fingerprint());
+  claim.set_fingerprint_at(attach.fingerprint_at());
+  unproven.claim.doubts_log = true;
+  unproven.claim.begun = now;
+  // A take-up asks Kafka for its end anyway.
+  unproven.claim.asked = true;
+  unproven.claim.resolves = slot.resolves + (slot.resolve_under_way ? 1 : 0);
+  attachment.proven = false;
+  // Most edges come from another ingest, and the log knows.
+  if (slot.phase == Slot::Phase::kReading) JudgeAttachments(slot, now);
+}
+
+void ShardCore::JudgeAllAttachments(MonoTime now) {
+  for (auto& [id, slot] : slots_) {
+    if (!slot->unproven.empty() && JudgeAttachments(*slot, now)) SettleOrResolve(*slot, now);
+  }
+}
+
+bool ShardCore::JudgeAttachments(Slot& slot, MonoTime now) {
+  const SlotId id = slot.info.id;
+  bool stale = false;
+  bool waiting = false;
+  std::erase_if(slot.unproven, [&](Slot::Unproven& one) {
+    EdgeFeed* feed = FindFeed(one.link);
+    Attachment* attachment = feed == nullptr ? nullptr : feed->Find(id);
+    if (attachment == nullptr || attachment->attach_id != one.attach_id)
+      return true;  // it has gone
+    std::optional<v1::Verdict> verdict;
+    if (slot.phase == Slot::Phase::kReading) {
+      verdict = JudgeClaim(slot, one.claim, now);
+    } else if (slot.resolves > 0 && one.claim.claim.offset() >= slot.end &&
+               ConfirmedBeyond(slot, one.claim, now)) {
+      verdict = v1::VERDICT_FOREIGN;
+    }
+    if (!verdict.has_value()) return false;
+    if (*verdict == v1::VERDICT_FOREIGN) {
+      Refuse(one.link, attachment->request, "reset", "the topic was made anew");
+      feed->Remove(id, one.attach_id);
+      if (--slot.attached == 0) slot.unattached_since = now;
+      return true;
+    }
+    const RecordMark claimed{one.claim.claim.fingerprint_at(),
+                             static_cast<uint16_t>(one.claim.claim.fingerprint())};
+    stale = stale || (*verdict == v1::VERDICT_PROVEN &&
+                      slot.log->Compare(claimed) == PartitionLog::Compared::kOther);
+    attachment->proven = true;
+    waiting = waiting || attachment->state == Attachment::State::kWaiting;
+    moved_ = true;
+    return true;
+  });
+  if (stale) LosePosition(slot, "the topic was made anew");
+  return waiting && !stale;
 }
 
 }  // namespace spillway::ingest

@@ -24,7 +24,7 @@ EdgeFeed* ShardCore::FindFeed(LinkId link) {
 
 const PartitionLog* ShardCore::LogOf(const Attachment& attachment) const {
   const auto found = slots_.find(attachment.slot);
-  if (found == slots_.end()) return nullptr;
+  if (found == slots_.end() || !attachment.proven) return nullptr;
   switch (attachment.state) {
     case Attachment::State::kWaiting:
       return nullptr;
@@ -90,6 +90,7 @@ void ShardCore::OnAttach(LinkId link, const v1::Attach& attach, MonoTime now) {
   }
   if (feed->Find(attach.slot()) == nullptr) ++slot->attached;
   feed->Add(attach);
+  AwaitProof(*slot, link, attach, now);
   SettleOrResolve(*slot, now);
 }
 
@@ -122,6 +123,7 @@ void ShardCore::OnBatchTaken(LinkId link) {
 
 void ShardCore::Pump(MonoTime now) {
   if (!moved_) return;
+  JudgeAllAttachments(now);
   for (auto& [id, slot] : slots_) {
     if (slot->phase != Slot::Phase::kReading) continue;
     if (slot->scan == Slot::Scan::kCatchUp) ScanReached(*slot);
@@ -168,6 +170,7 @@ void ShardCore::Tick(MonoTime now, int64_t wall_us, bool busy) {
         Resolve(*slot);
       }
     }
+    if (!slot->unproven.empty()) moved_ = true;
     if (slot->phase != Slot::Phase::kReading) continue;
     CheckReader(*slot, busy, now, &restarts);
     MaybeStartBackfill(*slot, now);

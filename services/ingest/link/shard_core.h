@@ -208,7 +208,15 @@ class ShardCore final : private EdgeFeed::Logs {
   bool TryClaims(PendingRead& read, MonoTime now);
   std::optional<v1::Verdict> JudgeClaim(Slot& slot, PendingClaim& claim, MonoTime now);
   bool ConfirmedBeyond(Slot& slot, PendingClaim& claim, MonoTime now);
-  std::optional<v1::Verdict> JudgeByReread(Slot& slot, const RecordMark& claimed, MonoTime now);
+  std::optional<v1::Verdict> JudgeByReread(Slot& slot, const PendingClaim& pending, MonoTime now);
+  // An attachment's own position.
+  void AwaitProof(Slot& slot, LinkId link, const v1::Attach& attach, MonoTime now);
+  // True if some were proven that have no answer yet.
+  bool JudgeAttachments(Slot& slot, MonoTime now);
+  void JudgeAllAttachments(MonoTime now);
+  // The reader's place is not one of the topic as it is: whoever was attached comes back after what
+  // it has.
+  void LosePosition(Slot& slot, std::string_view why);
   void DriveRereads(MonoTime now);
   // False once the slot has none any more.
   bool DriveReread(Slot& slot, size_t* running, MonoTime now);

@@ -127,6 +127,7 @@ bool ShardCore::DriveReread(Slot& slot, size_t* running, MonoTime now) {
         PartitionLog::Bounds{.max_bytes = options_.reread_window_bytes,
                              .max_age_us = std::numeric_limits<int64_t>::max() / 2},
         reread.wanted);
+    reread.begun = now;
     reread.demand = reread.wanted;
     reread.waiting = true;
   }

@@ -61,6 +61,8 @@ bool ShardCore::Settle(Slot& slot, EdgeFeed& feed, Attachment& attachment, bool 
     Accept(feed, attachment, request.after(), std::nullopt);
     return true;
   }
+  // One scan leads up to the log, another one may be needed for the proof: first this, then that.
+  if (!attachment.proven) return true;
   if (!begin_is_fresh) return false;  // Kafka's own beginning decides what there still is
   int64_t after = from_begin ? slot.begin - 1 : request.after();
   std::optional<v1::Gap> gap;
@@ -104,11 +106,14 @@ void ShardCore::OnResolved(SlotId id, int64_t begin, int64_t end, MonoTime now) 
   slot->unresolved.on = false;
   slot->begin = begin;
   slot->begin_is_old = false;
-  slot->end = std::max(slot->end, end);
   if (slot->phase == Slot::Phase::kResolving) {
+    slot->end = end;  // of a topic that was made anew it is less than it was
     TakeUp(*slot, end, now);
     return;
   }
+  slot->end = std::max(slot->end, end);
+  if (slot->phase != Slot::Phase::kReading) return;
+  JudgeAttachments(*slot, now);
   if (slot->phase != Slot::Phase::kReading) return;
   ForEachAttachment(id, [&](EdgeFeed& feed, Attachment& attachment) {
     if (attachment.state == Attachment::State::kWaiting) {
@@ -120,8 +125,7 @@ void ShardCore::OnResolved(SlotId id, int64_t begin, int64_t end, MonoTime now) 
 
 void ShardCore::TakeUp(Slot& slot, int64_t end, MonoTime now) {
   // The live reader begins at the lowest place that somebody waits for and that Kafka has reached:
-  // a position ahead of Kafka's end (a leader that lost its tail, an edge that saw a newer one)
-  // waits.
+  // a position ahead of Kafka's end waits, until it is known to be of another topic.
   int64_t after = kNone;
   bool ahead = false;
   const auto consider = [&](int64_t wanted) {
@@ -145,16 +149,25 @@ void ShardCore::TakeUp(Slot& slot, int64_t end, MonoTime now) {
     }
   });
   for (const Slot::Prepare& prepare : slot.prepares) consider(prepare.after);
+  // The reader meets the records that prove the positions.
+  for (const Slot::Unproven& one : slot.unproven) {
+    const v1::Claim& claim = one.claim.claim;
+    const bool near = claim.offset() - claim.fingerprint_at() <= options_.claim_reread_records;
+    if (claim.fingerprint() != 0 && claim.offset() < end && near)
+      consider(claim.fingerprint_at() - 1);
+  }
   if (after == kNone) {
     if (ahead) {
       slot.retry_resolve = true;
       slot.retry_at = now + options_.resolve_retry;
+      moved_ = true;
     } else {
       slot.phase = Slot::Phase::kIdle;  // everyone has gone meanwhile
     }
     return;
   }
   StartReader(slot, after, now);
+  JudgeAttachments(slot, now);
   ForEachAttachment(slot.info.id, [&](EdgeFeed& feed, Attachment& attachment) {
     if (attachment.request.from_case() == v1::Attach::kEnd) {
       Accept(feed, attachment, end - 1, std::nullopt);
@@ -181,6 +194,7 @@ void ShardCore::StartReader(Slot& slot, int64_t after, MonoTime now) {
   slot.phase = Slot::Phase::kReading;
   slot.log = std::make_unique<PartitionLog>(options_.log, after);
   slot.live_from = after + 1;
+  slot.reader_begun = now;
   slot.backfilled = !slot.info.keeps_latest;
   slot.backfill_not_before = now;
   slot.backfill_next = -1;
@@ -214,6 +228,7 @@ void ShardCore::StopReader(Slot& slot) {
   slot.retry_resolve = false;
   slot.unresolved.on = false;
   slot.prepares.clear();
+  slot.unproven.clear();
 }
 
 void ShardCore::StartCatchUp(Slot& slot) {

@@ -37,6 +37,7 @@ void ShardCore::TryReads(MonoTime now) {
   for (const SlotId id : rereads_) {
     if (Slot* slot = FindSlot(id); slot != nullptr) slot->reread.ForgetWaiting();
   }
+  JudgeAllAttachments(now);
   std::erase_if(reads_, [&](PendingRead& read) { return TryRead(read, now); });
   if (!rereads_.empty()) DriveRereads(now);
 }

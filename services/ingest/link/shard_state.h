@@ -42,6 +42,7 @@ struct ShardCore::Reread {
   int64_t wanted = kNone;                // lowest place of a read that the window does not serve
   bool waiting = false;                  // a read waits for the window's head to come further
   int64_t demand = -1;                   // furthest place that reads have come to
+  MonoTime begun;                        // of the window
   MonoTime used;
 
   void ForgetWaiting() {
@@ -54,6 +55,20 @@ struct ShardCore::Reread {
 struct ShardCore::HistoryPlace {
   const PartitionLog* log;
   int64_t after;
+};
+
+// A position that was shown, until it is judged.
+struct ShardCore::PendingClaim {
+  v1::Claim claim;
+  std::optional<v1::Verdict> verdict;
+  // It lies beyond what is known of the log: Kafka is asked for its end.
+  bool asked = false;
+  uint64_t resolves = 0;  // answers that were asked for before
+  int confirmations = 0;  // answers by which it is beyond the end
+  MonoTime ask_at;
+  // Of an edge: the log may be the one that is of another topic. Kafka, asked since, decides.
+  bool doubts_log = false;
+  MonoTime begun;
 };
 
 struct ShardCore::Slot {
@@ -81,6 +96,7 @@ struct ShardCore::Slot {
   int64_t begin = 0;                    // as resolved last
   bool begin_is_old = false;            // a scan from it has failed since
   int64_t live_from = 0;                // where the live reader began
+  MonoTime reader_begun;
   bool backfilled = false;
   MonoTime backfill_not_before;  // after a failure
   int64_t backfill_since_us = 0;
@@ -109,22 +125,17 @@ struct ShardCore::Slot {
   MonoTime retry_at;
   int64_t end = -1;  // log end as last seen; for the lag
   std::vector<Prepare> prepares;
+  struct Unproven {
+    LinkId link;
+    uint64_t attach_id;
+    PendingClaim claim;
+  };
+  std::vector<Unproven> unproven;  // attachments that wait for it
 
   bool stalled() const { return failed.on || leader_away.on || kafka_away.on; }
   int64_t head() const { return log == nullptr ? -1 : log->head(); }
   // Records between the reader and the last end that Kafka told; -1 if it told none.
   int64_t lag() const { return end < 0 ? -1 : std::max<int64_t>(0, end - 1 - head()); }
-};
-
-// A position that was shown, until it is judged.
-struct ShardCore::PendingClaim {
-  v1::Claim claim;
-  std::optional<v1::Verdict> verdict;
-  // It lies beyond what is known of the log: Kafka is asked for its end.
-  bool asked = false;
-  uint64_t resolves = 0;  // answers that were asked for before
-  int confirmations = 0;  // answers by which it is beyond the end
-  MonoTime ask_at;
 };
 
 struct ShardCore::PendingRead {

@@ -36,15 +36,19 @@ void ShardCore::OnLiveError(SlotId id, bool lost_position, std::string_view code
   slot->heard = true;
   Fail(*slot, code, now, now);
   if (!lost_position) return;  // Kafka's client goes on trying by itself
-  // Whoever was attached comes back by attaching after what it has, and is told what is missing.
+  LosePosition(*slot, error);
+}
+
+void ShardCore::LosePosition(Slot& slot, std::string_view why) {
+  // They come back by attaching after what they have, and are told what is missing.
   for (auto& [link, feed] : feeds_) {
-    if (Attachment* attachment = feed->Find(id); attachment != nullptr) {
-      Refuse(link, attachment->request, "lost_position", error);
-      feed->Remove(id, attachment->attach_id);
+    if (Attachment* attachment = feed->Find(slot.info.id); attachment != nullptr) {
+      Refuse(link, attachment->request, "lost_position", why);
+      feed->Remove(slot.info.id, attachment->attach_id);
     }
   }
-  slot->attached = 0;
-  StopReader(*slot);
+  slot.attached = 0;
+  StopReader(slot);
 }
 
 void ShardCore::OnEndSeen(SlotId id, int64_t end, MonoTime now) {

@@ -120,6 +120,32 @@ TEST_F(HubResume, APartitionNobodyServesGoesOnFromItsOwnEntryWhenItComes) {
   EXPECT_THAT(client_.Take(), ElementsAre("1:33"));
 }
 
+// Whoever is on his way is told too, and gets nothing of before afterwards.
+TEST_F(HubResume, ASlotThatEndsIsToldToThoseOnTheirWay) {
+  Slots(1);
+  KeepOpen(9);
+  Events({10, 11});
+  keeper_.Take();
+  FakeSubscriber full;
+  ResumeAt({{"t0/0@0", false, 5}});
+  upstream_.Take();
+  hub_->Subscribe(&full, "c", false, now_, Frequency::kHigh,
+                  std::make_unique<Resume>(Resume{{"t0/0@0", false, 4}}));
+  full.can_pull = false;
+  Answer(2, 0, {6, 9}, 9);
+  EXPECT_THAT(client_.Take(), ElementsAre("subscribed c 0:5"));
+  EXPECT_THAT(full.Take(), ElementsAre("subscribed c 0:4"));
+  hub_->OnGap(0, 12, kNoEnd, kReset, now_);
+  EXPECT_THAT(keeper_.Take(), ElementsAre("gap 0:12..9007199254740991 reset"));
+  EXPECT_THAT(client_.Take(), ElementsAre("gap 0:6..9007199254740991 reset"));
+  EXPECT_THAT(full.Take(), ElementsAre("gap 0:6..9007199254740991 reset"));
+  Answer(1, 0, {6, 9}, 9);
+  full.can_pull = true;
+  hub_->OnWritable(&full, now_);
+  EXPECT_THAT(client_.Take(), IsEmpty());
+  EXPECT_THAT(full.Take(), IsEmpty());
+}
+
 TEST_F(HubResume, WhatCannotBeHadIsAGapWithItsReason) {
   Slots(1);
   KeepOpen(9);

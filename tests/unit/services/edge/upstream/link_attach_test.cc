@@ -296,7 +296,7 @@ TEST_F(LinkAttach, ASlotIsDroppedWhenAllCataloguesLostIt) {
   EXPECT_THAT(sink_.TakePosted(), ElementsAre("slots t/0@0 -"));
   // Numbers are never used again.
   Catalogue(1, {0, 1});
-  EXPECT_THAT(sink_.TakePosted(), ElementsAre("slots t/0@0 - t/1@0"));
+  EXPECT_THAT(sink_.TakePosted(), ElementsAre("slots t/0@0 - t/1@1"));
 }
 
 TEST_F(LinkAttach, ASlotThatItsIngestLostIsTakenFromAnother) {

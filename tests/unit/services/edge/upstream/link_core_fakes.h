@@ -59,6 +59,9 @@ class FakeLinkSink final : public LinkCoreSink {
         const v1::Attach& attach = request.attach();
         text = absl::StrCat("attach ", attach.slot(), "#", attach.attach_id());
         if (attach.has_after()) absl::StrAppend(&text, " after ", attach.after());
+        if (attach.fingerprint() != 0) {
+          absl::StrAppend(&text, " proof ", attach.fingerprint(), "@", attach.fingerprint_at());
+        }
         if (attach.begin()) text += " begin";
         if (attach.end()) text += " end";
         break;
