@@ -96,9 +96,9 @@ BENCHMARK(BM_BuildBatch)->Arg(1)->Arg(10)->Arg(1000);
 class NoSource final : public RecordSource {
  public:
   void Resolve(SlotId) override {}
-  void StartLive(SlotId, int64_t) override {}
+  void StartLive(SlotId, int64_t, int64_t) override {}
   void StopLive(SlotId) override {}
-  void StartScan(SlotId, int64_t, int64_t) override {}
+  void StartScan(SlotId, int64_t, int64_t, int64_t) override {}
   void StopScan(SlotId) override {}
 };
 
