@@ -8,8 +8,8 @@
 
 namespace spillway::ingest {
 namespace {
-bool NoAnswer(const absl::Status& status) {
-  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
+bool NoAnswer(const absl::StatusOr<int64_t>& answer) {
+  return absl::IsUnavailable(answer.status()) || absl::IsDeadlineExceeded(answer.status());
 }
 }  // namespace
 
@@ -258,13 +258,15 @@ void MetadataProber::Answer(LookupQueue::Batch batch) {
     firsts.push_back({lookup.topic, lookup.partition, lookup.on_bounds ? kLogStart : lookup.time});
     ends.push_back({lookup.topic, lookup.partition, kLogEnd});
   }
+  const auto asked = std::chrono::steady_clock::now();
   const auto first = LookUpOffsets(*client_, firsts, options_.request_timeout);
-  const auto unanswered = [](const absl::StatusOr<int64_t>& one) { return NoAnswer(one.status()); };
-  const bool silent = std::all_of(first.begin(), first.end(), unanswered);
-  const auto end = silent ? first : LookUpOffsets(*client_, ends, options_.request_timeout);
-  if (silent || std::all_of(end.begin(), end.end(), unanswered)) {
-    lookups_.OnSilent(batch.leader, std::chrono::steady_clock::now());
+  const bool failed = std::all_of(first.begin(), first.end(), NoAnswer);
+  const auto end = failed ? first : LookUpOffsets(*client_, ends, options_.request_timeout);
+  const auto now = std::chrono::steady_clock::now();
+  if (std::all_of(end.begin(), end.end(), NoAnswer)) {
     RefreshSoon();  // another may lead by now
+    // One that says at once that it does not lead is not silent, and holds up nobody.
+    if (now - asked >= options_.request_timeout / 2) lookups_.OnSilent(batch.leader, now);
   }
   for (size_t i = 0; i < batch.lookups.size(); ++i) {
     const OffsetLookup& lookup = batch.lookups[i];

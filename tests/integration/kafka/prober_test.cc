@@ -179,6 +179,18 @@ TEST_F(ProberTest, ALeaderThatIsAwayHoldsUpNobodyElse) {
   }
 }
 
+// A broker that has yet to hear that it leads says so at once: the next question goes to it again.
+TEST_F(ProberTest, ABrokerThatDoesNotLeadYetIsNotSilent) {
+  auto prober = NewProber({"ticks"});
+  ASSERT_TRUE(reports_.WaitFor([](const Metadata& metadata) { return metadata.up; }));
+  broker_->PushErrors(2, {6, 6});  // NOT_LEADER_OR_FOLLOWER, for both questions of a look-up
+  EXPECT_EQ(Resolve(*prober, "ticks", 0).status().code(), absl::StatusCode::kUnavailable);
+  broker_->PushErrors(2, {});
+  absl::StatusOr<PartitionBounds> bounds = Resolve(*prober, "ticks", 0);
+  if (!bounds.ok()) bounds = Resolve(*prober, "ticks", 0);  // the second of the errors
+  EXPECT_TRUE(bounds.ok()) << bounds.status();
+}
+
 TEST_F(ProberTest, TimeWithoutARecordResolvesToTheEnd) {
   WriteNumbers("ticks", 0, 5);
   auto prober = NewProber({});
