@@ -207,6 +207,9 @@ def test_what_cannot_be_had_is_told_and_a_snapshot_follows(start):
         feed.send()
     stack.producer.flush()
     last = feed.sent - 1
+    with stack.edges[0].rpc() as admin:  # what Kafka has only just taken may not have been read yet
+        wait_until(lambda: [int(one["upto"]) for one in admin.call("spillway.v1.AdminService/GetStats")["attachments"]]
+                   == [last] * PARTITIONS, 20, "all of it taken in")
     client.visit(stack.edges[0], lambda c: any(s["last"] for s in c.snapshots), snapshot=True)
     assert {gap["reason"] for gap in client.gaps} == {"limit"}
     assert len(client.gaps) == PARTITIONS
