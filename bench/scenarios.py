@@ -257,9 +257,10 @@ def edges(context):
 @scenario("clients that come back: 15,000 on 100 channels are cut off, and within 5 s back at two edges, each 500 messages behind")
 def recovery(context):
     clients = most_connections(15_000)
-    with Stack(context, {"load": {"partitions": 4, "channel": "load:{/c}"}}, edges=2, real_kafka=True) as stack:
+    # By the broker inside ingest: what is measured are the edges and ingest's history, not how a broker takes a burst.
+    with Stack(context, {"load": {"partitions": 4, "channel": "load:{/c}"}}, edges=2) as stack:
         report = stack.load(clients=clients, connect_rate=4000, warmup=1, seconds=25, silence=5, resume="true", cut_at=1, cut_for=5,
-                            reconnect=5, kafka="linger.ms=5,enable.idempotence=true", stream=stream(
+                            reconnect=5, kafka="linger.ms=5", stream=stream(
                                 channel="load:{n}", channels=100, via="kafka", topic=stack.topic("load"), partitions=4,
                                 rate=200, burst=50, burst_at=1, burst_for=5))
         fig.connected(report)
