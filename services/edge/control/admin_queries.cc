@@ -135,6 +135,7 @@ std::vector<v1::Connection> LaggardsOf(const v1::TopLaggardsRequest& request,
   }
   KeepFirst(&found, LaggardCount(request.limit()), std::greater<>());
   std::vector<v1::Connection> laggards;
+  laggards.reserve(found.size());
   for (const auto& [lag, session] : found) laggards.push_back(Describe(*session));
   return laggards;
 }
