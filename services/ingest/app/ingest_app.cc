@@ -357,8 +357,8 @@ void IngestApp::OnEndsSeen(const std::vector<PartitionWatch::Seen>& seen) {
     shards_[i]->Post([seen = std::move(of_shard[i])](ShardCore& core, MonoTime now) {
       for (const PartitionWatch::Seen& one : seen) {
         const auto slot = static_cast<SlotId>(one.id);
-        if (one.away_since.has_value()) {
-          core.OnLeaderAway(slot, *one.away_since);
+        if (one.away.has_value()) {
+          core.OnLeaderAway(slot, one.away->since, one.away->lately);
         } else {
           core.OnEndSeen(slot, one.end, now);
         }

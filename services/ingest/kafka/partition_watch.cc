@@ -113,14 +113,20 @@ void PartitionWatch::Ask(const std::vector<const Partition*>& of_leader, std::ve
       const uint64_t id = of_leader[i]->id;
       if (answer.ok()) {
         failing_.erase(id);
-        seen->push_back({.id = id, .end = *answer, .away_since = std::nullopt});
+        seen->push_back({.id = id, .end = *answer, .away = std::nullopt});
         continue;
       }
       // Its end may not be told where reading is allowed: that is no stall.
       if (absl::IsPermissionDenied(answer.status())) continue;
-      const auto [failing, first] = failing_.try_emplace(id, Failing{.since = asked, .rounds = 0});
-      if (++failing->second.rounds < options_.failures) continue;
-      seen->push_back({.id = id, .end = -1, .away_since = failing->second.since});
+      Failing& failing =
+          failing_.try_emplace(id, Failing{.since = asked, .lately = {}}).first->second;
+      failing.lately.push_back(asked);
+      if (failing.lately.size() < options_.failures) continue;
+      if (failing.lately.size() > options_.failures) failing.lately.pop_front();
+      seen->push_back(
+          {.id = id,
+           .end = -1,
+           .away = Seen::Away{.since = failing.since, .lately = failing.lately.front()}});
     }
   }
 }

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -35,7 +36,7 @@ class PartitionWatch {
     std::chrono::milliseconds leaders_refresh{10'000};  // who leads what; sooner after a failure
     // So many rounds must have failed, the later ones asking whoever leads by then, before it is
     // told.
-    int failures = 2;
+    size_t failures = 2;
     size_t batch = 128;  // partitions in one request
   };
   struct Partition {
@@ -45,8 +46,12 @@ class PartitionWatch {
   };
   struct Seen {
     uint64_t id = 0;
-    int64_t end = -1;                    // the last stable offset; -1: no answer
-    std::optional<MonoTime> away_since;  // when the first of the questions without answer was put
+    int64_t end = -1;  // the last stable offset; -1: no answer
+    struct Away {
+      MonoTime since;   // when the first of the questions without answer was put
+      MonoTime lately;  // and the first of the last Options::failures of them
+    };
+    std::optional<Away> away;  // its leader
   };
   // What to ask for in the next round; nothing while Kafka is away.
   using Wanted = std::function<std::vector<Partition>()>;
@@ -65,7 +70,7 @@ class PartitionWatch {
  private:
   struct Failing {
     MonoTime since;
-    int rounds = 0;
+    std::deque<MonoTime> lately;  // the last Options::failures questions, the oldest first
   };
 
   PartitionWatch(const Options& options, const Clock& clock, Wanted wanted, OnSeen on_seen);

@@ -125,8 +125,9 @@ class ShardCore final : private EdgeFeed::Logs {
                    MonoTime now);
   // The leader has said that the partition goes up to before `end` (the last stable one).
   void OnEndSeen(SlotId id, int64_t end, MonoTime now);
-  // The leader could not be reached since then, from here, although Kafka could.
-  void OnLeaderAway(SlotId id, MonoTime since);
+  // The leader could not be reached since then, from here, although Kafka could. `lately`: when the
+  // first of the questions was put that are enough to tell.
+  void OnLeaderAway(SlotId id, MonoTime since, MonoTime lately);
   void OnScanRecord(SlotId id, const NormalisedRecord& record, MonoTime now);
   void OnScanEnd(SlotId id, int64_t next_offset, MonoTime now);
   void OnScanError(SlotId id, std::string_view error, MonoTime now);

@@ -59,12 +59,13 @@ void ShardCore::OnEndSeen(SlotId id, int64_t end, MonoTime now) {
   if (!slot->stalled()) slot->state_since = now;
 }
 
-void ShardCore::OnLeaderAway(SlotId id, MonoTime since) {
+void ShardCore::OnLeaderAway(SlotId id, MonoTime since, MonoTime lately) {
   Slot* slot = FindSlot(id);
   if (slot == nullptr || slot->phase != Slot::Phase::kReading) return;
-  // Not news while all of Kafka is away, nor when the reader has got something meanwhile.
-  if (!kafka_up_ || since < kafka_up_since_ || since <= slot->heard_at) return;
-  slot->leader_away.Begin(since);
+  // Not news while all of Kafka is away, nor when the reader has got something meanwhile: it takes
+  // questions that were put since.
+  if (!kafka_up_ || lately < kafka_up_since_ || lately <= slot->heard_at) return;
+  slot->leader_away.Begin(std::max({since, kafka_up_since_, slot->heard_at}));
 }
 
 void ShardCore::SetKafkaUp(bool up, MonoTime now) {

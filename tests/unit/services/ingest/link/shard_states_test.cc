@@ -197,10 +197,10 @@ TEST_F(ShardStalls, ALeaderThatCannotBeReached) {
   core_->OnLiveEnd(1, 100, now_);
   const MonoTime asked = now_ + milliseconds(1'000);
   Pass(milliseconds(3'900));
-  core_->OnLeaderAway(1, asked);
+  core_->OnLeaderAway(1, asked, asked);
   EXPECT_EQ(Told(), "stalled leader_unreachable for 3000");
   Pass(milliseconds(900));
-  core_->OnLeaderAway(1, asked);
+  core_->OnLeaderAway(1, asked, asked);
   EXPECT_EQ(Told(), "stalled leader_unreachable for 4000");
   EXPECT_THAT(source_.Take(), IsEmpty()) << "beginning anew would not help";
   core_->OnEndSeen(1, 100, now_);
@@ -213,12 +213,15 @@ TEST_F(ShardStalls, ALeaderThatSendsIsThere) {
   const MonoTime asked = now_;
   Pass(milliseconds(1'000));
   Live(100);
-  core_->OnLeaderAway(1, asked);
+  core_->OnLeaderAway(1, asked, asked);
   EXPECT_EQ(Told(), "flowing");
-  core_->OnLeaderAway(1, now_);
+  core_->OnLeaderAway(1, now_, now_);
   EXPECT_EQ(Told(), "stalled leader_unreachable for 100");
   Live(101);
   EXPECT_EQ(Told(), "flowing");
+  // It fell silent under a question, and sent its last while that waited for an answer.
+  core_->OnLeaderAway(1, asked, now_ + milliseconds(1));
+  EXPECT_EQ(Told(), "stalled leader_unreachable for 200");
 }
 
 // When Kafka is away for all nobody moves: its leaders are not told one by one, neither while it is
@@ -228,14 +231,20 @@ TEST_F(ShardStalls, LeadersAreNotNewsWhileKafkaIsAway) {
   core_->OnLiveEnd(1, 100, now_);
   Pass(milliseconds(900));
   const MonoTime asked = now_;
-  core_->OnLeaderAway(1, asked);
+  core_->OnLeaderAway(1, asked, asked);
   Pass(milliseconds(900));
   core_->SetKafkaUp(false, now_);
   EXPECT_EQ(Told(), "stalled kafka_unreachable for 1000");
-  core_->SetKafkaUp(true, now_);
+  const MonoTime back = now_;
+  core_->SetKafkaUp(true, back);
   EXPECT_EQ(Told(), "idle");
-  core_->OnLeaderAway(1, asked);
+  core_->OnLeaderAway(1, asked, asked);
   EXPECT_EQ(Told(), "idle");
+  // One that goes on being silent is, though it fell silent before the others came back.
+  core_->OnLeaderAway(1, asked, back - milliseconds(1));
+  EXPECT_EQ(Told(), "idle");
+  core_->OnLeaderAway(1, asked, now_);
+  EXPECT_EQ(Told(), "stalled leader_unreachable for 400") << "since the others are back";
 }
 
 TEST_F(ShardStalls, ATakeUpThatFailsIsNamedWhileSomebodyWaits) {
