@@ -1,6 +1,5 @@
 """What a chaos run breaks: brokers, ingests, edges, and the links between the last two."""
 
-import ctypes
 import json
 import os
 import pathlib
@@ -25,10 +24,6 @@ class ChaosError(Exception):
     """The run could not be made; the message says why."""
 
 
-def _die_with_parent():
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-
-
 class Node:
     """An ingest or an edge, at addresses that stay the same when it is started again."""
 
@@ -42,7 +37,7 @@ class Node:
     def start(self):
         with open(self.log, "ab") as stream:
             self.popen = subprocess.Popen(self.command, env={**os.environ, **self.env}, stdin=subprocess.DEVNULL,
-                                          stdout=stream, stderr=stream, preexec_fn=_die_with_parent)
+                                          stdout=stream, stderr=stream, preexec_fn=kafka.die_with_parent)
 
     @property
     def running(self):
@@ -122,7 +117,7 @@ class World:
                 self.links[f"edge-{edge}", ingest.name] = port
                 addresses.setdefault(edge, []).append(f"127.0.0.1:{port}")
         self.proxy = subprocess.Popen([sys.executable, ROOT / "tools" / "chaos" / "proxy.py", *pairs], text=True,
-                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=_die_with_parent)
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=kafka.die_with_parent)
         if self.proxy.stdout.readline().strip() != "listening":
             raise ChaosError("the proxy between edges and ingests does not listen")
         self.edges = [self._edge(f"edge-{n}", next(ports), next(ports), addresses[n]) for n in range(options.edges)]
@@ -172,7 +167,7 @@ class World:
             f"--stream=channel=chaos:{{n}},channels={options.channels},per_client={options.per_client},via=kafka,"
             f"topic={TOPIC},partitions={options.partitions},rate={options.rate}")],
             env={**os.environ, **self.env}, stdout=subprocess.PIPE,
-            stderr=open(self.folder / "load.log", "wb"), text=True, preexec_fn=_die_with_parent)
+            stderr=open(self.folder / "load.log", "wb"), text=True, preexec_fn=kafka.die_with_parent)
 
     def stop(self):
         for node in self.nodes:

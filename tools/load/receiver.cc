@@ -225,13 +225,14 @@ void Receiver::TakeEvent(const ClientState& client, const Stamp& stamp, std::str
 
 void Receiver::TakeOther(ClientState* client, std::string_view text, int64_t now_ns,
                          std::string* out) {
-  switch (dialect_.Classify(text)) {
+  const Dialect::Kind kind = dialect_.Classify(text);
+  switch (kind) {
     case Dialect::Kind::kPosition:
-      TakePosition(*client, text);
+      TakePosition(*client, kind, text);
       break;
     case Dialect::Kind::kSubscribed:
       counters_.subscribed.Add(1);
-      TakePosition(*client, text);
+      TakePosition(*client, kind, text);
       if (client->waiting_for > 0 && --client->waiting_for == 0) BecomeReady(client, now_ns);
       break;
     case Dialect::Kind::kConnected:
@@ -239,7 +240,7 @@ void Receiver::TakeOther(ClientState* client, std::string_view text, int64_t now
       break;
     case Dialect::Kind::kGap:
       counters_.told_gaps.Add(1);
-      TakePosition(*client, text);
+      TakePosition(*client, kind, text);
       break;
     case Dialect::Kind::kPing:
       AppendText(dialect_.pong(), out);
@@ -264,8 +265,8 @@ void Receiver::BecomeReady(ClientState* client, int64_t now_ns) {
   if (back.again) BeginToRecover(*client, now_ns);
 }
 
-void Receiver::TakePosition(const ClientState& client, std::string_view text) {
-  if (returns_.empty() && dialect_.Classify(text) != Dialect::Kind::kGap) return;
+void Receiver::TakePosition(const ClientState& client, Dialect::Kind kind, std::string_view text) {
+  if (returns_.empty() && kind != Dialect::Kind::kGap) return;
   const PositionTable::Spoken spoken = PositionTable::WhatIsSpokenOf(text);
   const std::vector<std::string> channels = ChannelsOf(client.number);
   for (size_t i = 0; i < channels.size(); ++i) {

@@ -62,7 +62,7 @@ class Receiver {
   void TakeMessage(ClientState* client, std::string_view text, int64_t now_ns, std::string* out);
   void TakeEvent(const ClientState& client, const Stamp& stamp, std::string_view text,
                  int64_t now_ns);
-  void TakePosition(const ClientState& client, std::string_view text);
+  void TakePosition(const ClientState& client, Dialect::Kind kind, std::string_view text);
   void TakeOther(ClientState* client, std::string_view text, int64_t now_ns, std::string* out);
   void BecomeReady(ClientState* client, int64_t now_ns);
   void BeginToRecover(const ClientState& client, int64_t now_ns);

@@ -80,6 +80,14 @@ struct Join {
   bool snapshot_failed = false;        // for one of its slots: then for all of them
   RingQueue<Ref<EdgeEvent>> replay;    // history, read and not yet sent
   uint64_t ring_next = 0;              // entries before this one were looked at
+
+  // Null: the slot is none of its.
+  JoinSlot* FindPlace(SlotNumber slot) {
+    for (JoinSlot& place : slots) {
+      if (place.slot == slot) return &place;
+    }
+    return nullptr;
+  }
 };
 
 constexpr Place PlaceOf(Frequency frequency) {

@@ -120,9 +120,8 @@ void HubShard::TakeVerdict(JoinSlot& place, Verdict verdict) {
 void HubShard::TakeVerdicts(ChannelState& channel, Join& join, const EdgeReadResult& result) {
   for (size_t i = 0; i < result.as_of.size(); ++i) {
     const SlotNumber number = result.as_of[i].slot;
-    const auto place = std::find_if(join.slots.begin(), join.slots.end(),
-                                    [&](const JoinSlot& one) { return one.slot == number; });
-    if (place == join.slots.end() || place->phase != JoinSlot::Phase::kJudging) continue;
+    JoinSlot* const place = join.FindPlace(number);
+    if (place == nullptr || place->phase != JoinSlot::Phase::kJudging) continue;
     place->phase = JoinSlot::Phase::kPending;
     if (!result.failed) {
       if (result.verdicts[i] == Verdict::kProven) {

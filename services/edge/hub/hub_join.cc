@@ -15,13 +15,6 @@ size_t IndexOf(const EdgeEvent& event, std::string_view channel) {
   return event.channel_count();
 }
 
-JoinSlot* FindPlace(Join& join, SlotNumber slot) {
-  for (JoinSlot& place : join.slots) {
-    if (place.slot == slot) return &place;
-  }
-  return nullptr;
-}
-
 // Whether this worker knows from where on it has the channel in every slot that a snapshot is of.
 bool SnapshotSlotsKnown(const ChannelState& channel) {
   return std::all_of(channel.slots.begin(), channel.slots.end(),
@@ -52,7 +45,7 @@ bool HubShard::AdvanceOne(ChannelState& channel, size_t index, MonoTime now) {
 bool HubShard::Advance(ChannelState& channel, Join& join, MonoTime now) {
   // Slots that appeared since the subscription began are new to it.
   for (const ChannelSlot& slot : channel.slots) {
-    if (FindPlace(join, slot.slot) == nullptr) join.slots.push_back(PlaceFor(slot, join));
+    if (join.FindPlace(slot.slot) == nullptr) join.slots.push_back(PlaceFor(slot, join));
   }
   std::erase_if(join.slots, [&](const JoinSlot& place) {
     return channel.FindSlot(place.slot) == nullptr && place.phase != JoinSlot::Phase::kReading;
@@ -179,7 +172,7 @@ void HubShard::OnRead(uint64_t read_id, const EdgeReadResult& result, MonoTime n
 
 void HubShard::TakeSnapshot(ChannelState& channel, Join& join, const EdgeReadResult& result) {
   for (const EdgeBatch::Progress& as_of : result.as_of) {
-    JoinSlot* place = FindPlace(join, as_of.slot);
+    JoinSlot* place = join.FindPlace(as_of.slot);
     if (place == nullptr || place->phase != JoinSlot::Phase::kReading) continue;
     place->phase = JoinSlot::Phase::kCursor;
     place->at = as_of.upto;
@@ -255,7 +248,7 @@ bool HubShard::SendSnapshot(Join& join) {
 void HubShard::TakeHistory(ChannelState& channel, Join& join, const EdgeReadResult& result) {
   const Subscription& subscription = join.subscription;
   for (const EdgeReadResult::Gap& gap : result.gaps) {
-    JoinSlot* place = FindPlace(join, gap.slot);
+    JoinSlot* place = join.FindPlace(gap.slot);
     if (place == nullptr || gap.to <= place->at) continue;
     if (MayStartOver(channel, join, gap.slot)) {
       StartOver(channel, join, gap.reason);
@@ -266,11 +259,11 @@ void HubShard::TakeHistory(ChannelState& channel, Join& join, const EdgeReadResu
     place->at = gap.to;
   }
   for (const Ref<EdgeEvent>& event : result.events) {
-    const JoinSlot* place = FindPlace(join, event->slot());
+    const JoinSlot* place = join.FindPlace(event->slot());
     if (place != nullptr && event->offset() > place->at) join.replay.push_back(event);
   }
   for (const EdgeBatch::Progress& as_of : result.as_of) {
-    JoinSlot* place = FindPlace(join, as_of.slot);
+    JoinSlot* place = join.FindPlace(as_of.slot);
     if (place == nullptr || place->phase != JoinSlot::Phase::kReading) continue;
     place->phase = JoinSlot::Phase::kCursor;
     join.ring_next = 0;
@@ -327,7 +320,7 @@ bool HubShard::CatchUp(ChannelState& channel, Join& join) {
   for (size_t i = first; i < channel.ring.size(); ++i) {
     const RingEntry& entry = channel.ring[i];
     join.ring_next = channel.ring_first + i;
-    JoinSlot* place = FindPlace(join, entry.slot());
+    JoinSlot* place = join.FindPlace(entry.slot());
     if (place == nullptr || place->phase != JoinSlot::Phase::kCursor ||
         entry.last_offset() <= place->at) {
       continue;

@@ -4,17 +4,22 @@
 
 namespace spillway::edge {
 
+bool KeptHistories::BeginsNoLater(const Offsets& asked, const Offsets& after) {
+  return std::equal(
+      asked.begin(), asked.end(), after.begin(), after.end(),
+      [](const auto& a, const auto& b) { return a.first == b.first && a.second <= b.second; });
+}
+
 bool KeptHistories::Serves(const Offsets& asked, const EdgeReadResult& result,
                            const Offsets& after) {
   // A gap is told to those who asked for it.
-  if (result.failed || !result.gaps.empty() || asked.size() != after.size()) return false;
+  if (result.failed || !result.gaps.empty() || !BeginsNoLater(asked, after)) return false;
   bool brings_on = false;
-  for (size_t i = 0; i < after.size(); ++i) {
-    if (asked[i].first != after[i].first || asked[i].second > after[i].second) return false;
+  for (const auto& [slot, offset] : after) {
     const auto as_of = std::find_if(result.as_of.begin(), result.as_of.end(),
-                                    [&](const auto& one) { return one.slot == after[i].first; });
-    if (as_of == result.as_of.end() || as_of->upto < after[i].second) return false;
-    brings_on = brings_on || as_of->upto > after[i].second;
+                                    [slot = slot](const auto& one) { return one.slot == slot; });
+    if (as_of == result.as_of.end() || as_of->upto < offset) return false;
+    brings_on = brings_on || as_of->upto > offset;
   }
   return brings_on;
 }

@@ -33,6 +33,9 @@ class KeptHistories {
 
   explicit KeptHistories(const Options& options) : options_(options) {}
 
+  // Whether who asks for what comes after `asked` gets, in the same slots, no less than he who asks
+  // for what comes after `after`.
+  static bool BeginsNoLater(const Offsets& asked, const Offsets& after);
   // Whether an answer to who asked for what comes after `asked` serves another as well: it begins
   // no later in any slot, and brings him on. Who takes it passes over what he has.
   static bool Serves(const Offsets& asked, const EdgeReadResult& result, const Offsets& after);

@@ -194,7 +194,7 @@ class LinkCore {
   void StartReads(MonoTime now);
   void StartRead(PendingRead read, MonoTime now);
   // The call under way whose answer may serve this read, too; null if there is none.
-  PendingCall* SharedCall(const LinkState& link, const PendingRead& read);
+  PendingCall* SharedCall(LinkState& link, const PendingRead& read);
   // The channels' calls under way of this read's kind.
   static StringMap<uint64_t>& CallsLike(LinkState& link, const PendingRead& read);
   void BeginCall(LinkState& link, PendingRead read);

@@ -120,19 +120,16 @@ void LinkCore::StartRead(PendingRead read, MonoTime now) {
   AskLater(std::move(read), now);
 }
 
-PendingCall* LinkCore::SharedCall(const LinkState& link, const PendingRead& read) {
+PendingCall* LinkCore::SharedCall(LinkState& link, const PendingRead& read) {
   if (!read.claims.empty() || read.alone) return nullptr;
-  const StringMap<uint64_t>& under_way = read.history ? link.histories : link.snapshots;
+  const StringMap<uint64_t>& under_way = CallsLike(link, read);
   const auto found = under_way.find(read.channel);
   if (found == under_way.end()) return nullptr;
   PendingCall& call = *calls_.at(found->second);
-  if (!OfTheSameSlots(call.read.from, read.from)) return nullptr;
-  // History that begins later does not serve; whether it goes on far enough, the answer shows.
-  const bool begins_later =
-      read.history &&
-      !std::equal(call.read.from.begin(), call.read.from.end(), read.from.begin(),
-                  [](const auto& a, const auto& b) { return a.second <= b.second; });
-  return begins_later ? nullptr : &call;
+  // Whether it goes on far enough, the answer shows.
+  const bool may_serve = read.history ? KeptHistories::BeginsNoLater(call.read.from, read.from)
+                                      : OfTheSameSlots(call.read.from, read.from);
+  return may_serve ? &call : nullptr;
 }
 
 StringMap<uint64_t>& LinkCore::CallsLike(LinkState& link, const PendingRead& read) {

@@ -38,9 +38,9 @@ SlotNumber LinkCore::AddSlot(SlotEntry entry, std::string told_as, bool from_beg
   auto state = std::make_unique<SlotState>();
   state->entry = std::make_shared<SlotEntry>(std::move(entry));
   state->from_begin = from_begin;
-  state->told_as = told_as;
+  state->told_as = std::move(told_as);
   const SlotNumber number = state->number();
-  slot_numbers_[std::move(told_as)] = number;
+  slot_numbers_[state->told_as] = number;
   slots_.push_back(std::move(state));
   for (const auto& channel : interests_) AwaitCoverage(*channel, *slots_.back());
   return number;

@@ -8,6 +8,7 @@
 #include "common/base/mutex.h"
 #include "common/channel/channel_name.h"
 #include "services/ingest/control/publish_stream.h"
+#include "services/ingest/kafka/idempotency_key.h"
 
 namespace spillway::ingest {
 namespace {
@@ -57,9 +58,6 @@ PublishService::PublishService(Options options, const Clock& clock, LinkHub& hub
     : options_(options), clock_(clock), hub_(hub), producer_(producer), recent_({}, clock) {}
 
 namespace {
-
-constexpr size_t kMaxIdempotencyKeyBytes = 256;
-constexpr char kIdempotencyHeader[] = "idempotency_key";
 
 v1::PublishResult PublishedAt(const std::string& topic, const ProducedAt& at) {
   v1::PublishResult result;

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "absl/container/flat_hash_map.h"
+#include "services/ingest/kafka/idempotency_key.h"
 
 namespace spillway::ingest {
 
@@ -19,7 +20,7 @@ namespace spillway::ingest {
 // reader's, on its shard's thread.
 class RepeatFilter {
  public:
-  static constexpr size_t kMaxKeyBytes = 256;
+  static constexpr size_t kMaxKeyBytes = kMaxIdempotencyKeyBytes;
 
   explicit RepeatFilter(int64_t window) : window_(window) {}
 

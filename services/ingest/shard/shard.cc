@@ -8,14 +8,13 @@
 #include <utility>
 
 #include "common/log/log.h"
+#include "services/ingest/kafka/idempotency_key.h"
 
 namespace spillway::ingest {
 namespace {
 
 constexpr std::chrono::milliseconds kTick{100};
 constexpr std::chrono::milliseconds kReport{1'000};
-// As the publish API writes it.
-constexpr char kIdempotencyHeader[] = "idempotency_key";
 
 }  // namespace
 
