@@ -97,7 +97,7 @@ int KafkaSink::Produce(const Topic& topic, const Publication& publication) {
   // librdkafka copies the value, and takes it as not const.
   const int result = rd_kafka_produce(
       topic.handle,
-      static_cast<int32_t>(publication.channel % static_cast<uint32_t>(topic.partitions)),
+      static_cast<int32_t>(publication.partition % static_cast<uint32_t>(topic.partitions)),
       RD_KAFKA_MSG_F_COPY, const_cast<char*>(publication.payload.data()),
       publication.payload.size(), publication.record_key.data(), publication.record_key.size(),
       ToOpaque(publication.due_ns));
@@ -108,7 +108,7 @@ int KafkaSink::ProduceWithHeader(const Topic& topic, const Publication& publicat
   return rd_kafka_producev(
       client_, RD_KAFKA_V_RKT(topic.handle),
       RD_KAFKA_V_PARTITION(
-          static_cast<int32_t>(publication.channel % static_cast<uint32_t>(topic.partitions))),
+          static_cast<int32_t>(publication.partition % static_cast<uint32_t>(topic.partitions))),
       RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
       RD_KAFKA_V_VALUE(const_cast<char*>(publication.payload.data()), publication.payload.size()),
       RD_KAFKA_V_KEY(publication.record_key.data(), publication.record_key.size()),

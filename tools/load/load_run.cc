@@ -1,5 +1,6 @@
 #include "tools/load/load_run.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -142,7 +143,7 @@ absl::Status LoadRun::Measure() {
   held.Release();
 
   // Streams with counts end when these have arrived, others by the clock.
-  const int64_t window_to = window_from + static_cast<int64_t>(options_.seconds * 1e9);
+  int64_t window_to = window_from + static_cast<int64_t>(options_.seconds * 1e9);
   const bool counted = std::any_of(options_.clients.streams.begin(), options_.clients.streams.end(),
                                    [](const StreamOptions& stream) { return stream.count > 0; });
   const uint64_t expected_of_backlog = options_.hold != 0 ? Expected() : 0;
@@ -150,6 +151,11 @@ absl::Status LoadRun::Measure() {
     if (options_.hold != 0) {
       return run_.Sum(&WorkerState::events) >= expected_of_backlog ||
              SecondsSince(std::max(window_from, run_.LastEventNs())) > options_.silence;
+    }
+    if (options_.attended && Asked() > 0) {
+      publisher.Enough();
+      window_to = std::min(window_to, NowNs());
+      return true;
     }
     if (!counted) return NowNs() >= window_to;
     return publisher.done() &&
@@ -176,11 +182,18 @@ absl::Status LoadRun::DrainAndCheck(Publisher& publisher) {
   run_.published_to_ns().store(published, std::memory_order_relaxed);
   status = WaitUntil([&] {
     // Who came later, or lost its connection, does not get everything: only silence tells then.
-    return (run_.Sum(&WorkerState::events) >= expected && options_.clients.churn <= 0 &&
+    const bool all = options_.clients.churn <= 0 || options_.clients.resume;
+    return (run_.Sum(&WorkerState::events) >= expected && all &&
             run_.Sum(&WorkerState::ready) >= options_.clients.clients) ||
            SecondsSince(std::max(published, run_.LastEventNs())) > options_.silence;
   });
   if (!status.ok()) return status;
+  if (options_.attended) {
+    std::printf("drained\n");
+    std::fflush(stdout);
+    status = WaitUntil([&] { return Asked() == 2; });
+    if (!status.ok()) return status;
+  }
   run_.phase().store(RunState::Phase::kCheck, std::memory_order_release);
   return WaitUntil([&] {
     for (size_t i = 0; i < run_.workers(); ++i) {
@@ -219,6 +232,15 @@ absl::Status LoadRun::WaitUntil(const std::function<bool()>& ready) {
 absl::Status LoadRun::Wait(double seconds) {
   const int64_t start = NowNs();
   return WaitUntil([&] { return SecondsSince(start) >= seconds; });
+}
+
+int LoadRun::Asked() {
+  pollfd input{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+  while (asked_ < 2 && poll(&input, 1, 0) > 0) {
+    char byte = 0;
+    asked_ = read(STDIN_FILENO, &byte, 1) == 1 ? 1 : 2;
+  }
+  return asked_;
 }
 
 void LoadRun::ShowProgress() {

@@ -33,6 +33,8 @@ struct RunOptions {
   double seconds = 10;  // of that window
   double silence = 2;   // after publishing: seconds without an event that end the wait
   bool progress = false;
+  // Publishing ends with the first byte on standard input, and the run with the input's end.
+  bool attended = false;
 };
 
 // One measurement: clients connect and subscribe, wait, events are published and received.
@@ -75,6 +77,8 @@ class LoadRun {
   absl::Status WaitUntil(const std::function<bool()>& ready);
   absl::Status Wait(double seconds);
   void ShowProgress();
+  // What came on standard input so far: 0: nothing, 1: enough was published, 2: it has ended.
+  int Asked();
   Usage ReadUsage() const;
   Counts ReadCounts(const Publisher* publisher) const;
   JsonReport Cpu(const Usage& from, const Usage& to) const;
@@ -86,6 +90,7 @@ class LoadRun {
   JsonReport report_;
   std::vector<std::string> warnings_;
   bool flawless_ = false;
+  int asked_ = 0;
   double latest_p99_late_ms_ = 0;  // of the publisher
 
   int64_t shown_ns_ = 0;

@@ -61,6 +61,11 @@ ABSL_FLAG(double, reconnect, 0,
           "a lost connection is opened again within so many seconds; 0: never");
 ABSL_FLAG(bool, resume, false,
           "what is opened again shows its positions, to the next of --url in turn");
+ABSL_FLAG(
+    std::string, journal, "",
+    "with --resume: files FILE.0, ... get what every client was told; the manual has the form");
+ABSL_FLAG(bool, attended, false,
+          "publishing ends with the first line on standard input, the run with the input's end");
 ABSL_FLAG(double, cut_at, 0, "seconds of publishing after which all connections are closed, once");
 ABSL_FLAG(double, cut_for, 0,
           "seconds after which they come back, within --reconnect; 0: they are not closed");
@@ -182,6 +187,8 @@ absl::Status ReadClients(ClientOptions* clients) {
   clients->churn = absl::GetFlag(FLAGS_churn);
   clients->reconnect = absl::GetFlag(FLAGS_reconnect);
   clients->resume = absl::GetFlag(FLAGS_resume);
+  clients->journal = absl::GetFlag(FLAGS_journal);
+  if (!clients->journal.empty() && !clients->resume) return Bad("--journal needs --resume");
   clients->cut_at = absl::GetFlag(FLAGS_cut_at);
   clients->cut_for = absl::GetFlag(FLAGS_cut_for);
   absl::StatusOr<std::vector<StreamOptions>> streams = ParseStreams(absl::GetFlag(FLAGS_stream));
@@ -221,6 +228,7 @@ absl::Status ReadRun(RunOptions* options) {
   options->idle = absl::GetFlag(FLAGS_idle);
   options->warmup = absl::GetFlag(FLAGS_warmup);
   options->seconds = absl::GetFlag(FLAGS_seconds);
+  options->attended = absl::GetFlag(FLAGS_attended);
   options->silence = absl::GetFlag(FLAGS_silence);
   const std::string progress = absl::GetFlag(FLAGS_progress);
   options->progress = progress == "on" || (progress == "auto" && isatty(STDERR_FILENO) == 1);

@@ -28,7 +28,7 @@ bool NumberBehind(std::string_view text, std::string_view name, int64_t* value) 
 
 void PositionTable::Disconnect() {
   for (std::vector<Entry>& entries : channels_) {
-    for (Entry& entry : entries) entry.slot = kNoSlot;
+    for (Entry& entry : entries) entry.slot = UINT32_MAX;
   }
 }
 
@@ -38,18 +38,35 @@ PositionTable::Entry* PositionTable::BySlot(std::vector<Entry>* entries, uint32_
   return found == entries->end() ? nullptr : &*found;
 }
 
-void PositionTable::TakeEvent(size_t channel, std::string_view message) {
+// The number behind the @ is the node's.
+PositionTable::Entry* PositionTable::ByPartition(std::vector<Entry>* entries,
+                                                 std::string_view source) {
+  const std::string_view partition = source.substr(0, source.rfind('@'));
+  const auto found = std::find_if(entries->begin(), entries->end(), [&](const Entry& entry) {
+    return std::string_view(entry.source).substr(0, entry.source.rfind('@')) == partition;
+  });
+  return found == entries->end() ? nullptr : &*found;
+}
+
+void PositionTable::Name(Entry* entry, std::string_view source) {
+  if (entry->source == source) return;
+  entry->source = source;
+  if (journal_ != nullptr) entry->number = journal_->SourceNumber(source);
+}
+
+PositionTable::Place PositionTable::TakeEvent(size_t channel, std::string_view message) {
   // Behind the channel and the type, before the payload; in strings, quotes have a backslash.
   int64_t slot = 0;
   int64_t offset = 0;
   if (!NumberBehind(message, R"(","slot":)", &slot) ||
       !NumberBehind(message, R"(,"offset":)", &offset)) {
-    return;  // ephemeral
+    return {};  // ephemeral
   }
   Entry* const entry = BySlot(&channels_[channel], static_cast<uint32_t>(slot));
-  if (entry == nullptr) return;
+  if (entry == nullptr) return {.offset = offset};
   entry->offset = entry->pending ? offset : std::max(entry->offset, offset);
   entry->pending = false;
+  return {.source = entry->number, .offset = offset};
 }
 
 PositionTable::Spoken PositionTable::WhatIsSpokenOf(std::string_view message) {
@@ -85,13 +102,9 @@ void PositionTable::TakePositions(size_t channel, std::string_view message) {
   for (const simdjson::dom::element one : told) {
     std::string_view source;
     if (one["source"].get(source) != simdjson::SUCCESS) continue;
-    auto entry = std::find_if(entries.begin(), entries.end(),
-                              [&](const Entry& known) { return known.source == source; });
-    const bool fresh = entry == entries.end();
-    if (fresh) {
-      entries.push_back({.source = std::string(source), .slot = kNoSlot, .pending = true});
-      entry = entries.end() - 1;
-    }
+    Entry* entry = ByPartition(&entries, source);
+    if (entry == nullptr) entry = &entries.emplace_back();
+    Name(entry, source);
     if (one["slot"].get(number) == simdjson::SUCCESS) entry->slot = static_cast<uint32_t>(number);
     int64_t offset = 0;
     if (one["offset"].get(offset) != simdjson::SUCCESS) continue;  // pending

@@ -144,7 +144,10 @@ void Publisher::Run(int64_t begin_ns) {
     const auto& sink = sinks_[stream.via == Via::kDurable ? Via::kEphemeral : stream.via];
     sources.emplace_back(stream, i, options_.seconds, sink.get());
   }
-  while (!stop_.load(std::memory_order_relaxed)) {
+  const auto over = [this] {
+    return stop_.load(std::memory_order_relaxed) || enough_.load(std::memory_order_relaxed);
+  };
+  while (!over()) {
     Source* const source = Next(sources);
     if (source == nullptr) break;
     int64_t now = NowNs();
@@ -152,10 +155,11 @@ void Publisher::Run(int64_t begin_ns) {
         source->options.rate > 0 ? begin_ns + *source->next_due : std::max(now, begin_ns);
     if (now < due) {
       for (Source& other : sources) other.sink->Flush();
-      while (now < due && !stop_.load(std::memory_order_relaxed)) {
+      while (now < due && !over()) {
         SleepUntil(std::min(due, now + kLongestSleepNs));
         now = NowNs();
       }
+      if (now < due) break;
     }
     const int64_t late = std::max<int64_t>(0, now - due);
     Stream& stream = *streams_[source->index];
@@ -200,6 +204,8 @@ void Publisher::Send(Source& source, int64_t due_ns, bool more) {
   Publication publication;
   publication.stream = source.index;
   publication.channel = stamp.channel;
+  // By key: `keys` is a multiple of `spread`.
+  publication.partition = stamp.channel + stamp.sequence % source.options.spread;
   publication.channel_name = source.name;
   publication.record_key = source.key;
   publication.key = key;

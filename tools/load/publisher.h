@@ -44,6 +44,8 @@ class Publisher {
 
   // `begin_ns`: when the first publications are due.
   void Start(int64_t begin_ns);
+  // Nothing more is published; what was is confirmed or given up.
+  void Enough() { enough_.store(true, std::memory_order_relaxed); }
   // Everything was published, and confirmed or given up.
   bool done() const { return done_.load(std::memory_order_acquire); }
   // Lateness and confirmations of what is due from then on are kept.
@@ -72,6 +74,7 @@ class Publisher {
   std::vector<std::unique_ptr<Stream>> streams_;
   std::map<Via, std::unique_ptr<Sink>> sinks_;
   std::atomic<int64_t> count_from_ns_{INT64_MAX};
+  std::atomic<bool> enough_{false};
   std::atomic<bool> stop_{false};
   std::atomic<bool> done_{false};
   std::thread thread_;

@@ -8,16 +8,17 @@
 namespace spillway::load {
 
 Receiver::Receiver(const ClientOptions& options, const Dialect& dialect, RunState& run,
-                   WorkerState& counters, size_t clients)
+                   WorkerState& counters, size_t clients, Journal* journal)
     : options_(options),
       dialect_(dialect),
       event_prefix_(dialect.event_prefix()),
       lines_(dialect.lines()),
       run_(run),
-      counters_(counters) {
+      counters_(counters),
+      journal_(journal) {
   for (const StreamOptions& stream : options.streams) {
-    shapes_.push_back(
-        {stream.channels, stream.per_client, checks_per_client_, stream.via != Via::kNone});
+    shapes_.push_back({stream.channels, stream.per_client, checks_per_client_,
+                       stream.via != Via::kNone, stream.spread > 1});
     checks_per_client_ += stream.per_client;
   }
   checks_.resize(clients * checks_per_client_);
@@ -41,7 +42,7 @@ void Receiver::Begin(ClientState* client, uint64_t number, uint32_t index, bool 
       back->positions.Disconnect();
       return;
     }
-    back = std::make_unique<Return>(checks_per_client_);
+    back = std::make_unique<Return>(checks_per_client_, journal_);
     back->from_start = from_start;
   }
   for (size_t s = 0; s < shapes_.size(); ++s) {
@@ -117,6 +118,7 @@ bool Receiver::TakeAnswer(ClientState* client, std::string_view bytes, int64_t n
   counters_.upgraded.Add(1);
   const std::vector<std::string> channels = ChannelsOf(client->number);
   const bool again = !returns_.empty() && returns_[client->index]->again;
+  if (journal_ != nullptr) NoteConnection(*client);
   for (const std::string& message :
        again ? dialect_.Hello(channels, returns_[client->index]->positions)
              : dialect_.Hello(channels)) {
@@ -183,6 +185,8 @@ void Receiver::TakeMessage(ClientState* client, std::string_view text, int64_t n
   Stamp stamp;
   if (text.starts_with(event_prefix_) && finder_.Find(text, &stamp)) [[likely]] {
     TakeEvent(*client, stamp, text, now_ns);
+  } else if (!returns_.empty() && text.starts_with(event_prefix_)) {
+    TakeUnstamped(*client, text);
   } else {
     TakeOther(client, text, now_ns, out);
   }
@@ -204,11 +208,15 @@ void Receiver::TakeEvent(const ClientState& client, const Stamp& stamp, std::str
     return;
   }
   const size_t at = client.index * checks_per_client_ + shape.offset + place;
-  checks_[at].Take(stamp.sequence, told_[at] != 0, &counters_.sequence);
+  if (shape.spread) {
+    checks_[at].Count(stamp.sequence, &counters_.sequence);
+  } else {
+    checks_[at].Take(stamp.sequence, told_[at] != 0, &counters_.sequence);
+  }
   told_[at] = 0;
   if (!returns_.empty()) {
     Return& back = *returns_[client.index];
-    back.positions.TakeEvent(shape.offset + place, text);
+    NoteEvent(client, shape.offset + place, stamp, text);
     if (back.behind > 0) {
       uint32_t& target = back.targets[shape.offset + place];
       if (target != 0 && stamp.sequence >= target) {
@@ -268,12 +276,12 @@ void Receiver::BecomeReady(ClientState* client, int64_t now_ns) {
 void Receiver::TakePosition(const ClientState& client, Dialect::Kind kind, std::string_view text) {
   if (returns_.empty() && kind != Dialect::Kind::kGap) return;
   const PositionTable::Spoken spoken = PositionTable::WhatIsSpokenOf(text);
-  const std::vector<std::string> channels = ChannelsOf(client.number);
-  for (size_t i = 0; i < channels.size(); ++i) {
-    if (channels[i] != spoken.channel) continue;
-    if (spoken.gap) told_[client.index * checks_per_client_ + i] = 1;
-    if (!returns_.empty()) returns_[client.index]->positions.TakePositions(i, text);
-  }
+  const size_t place = PlaceOf(client, spoken.channel);
+  if (place == checks_per_client_) return;
+  if (spoken.gap) told_[client.index * checks_per_client_ + place] = 1;
+  if (returns_.empty()) return;
+  returns_[client.index]->positions.TakePositions(place, text);
+  if (journal_ != nullptr) NotePositions(EntryOf(client, place), text);
 }
 
 void Receiver::BeginToRecover(const ClientState& client, int64_t now_ns) {
@@ -304,6 +312,11 @@ void Receiver::EndOfRecovery(const ClientState& client, int64_t now_ns) {
 }
 
 void Receiver::Check(const ClientState& client) {
+  if (journal_ != nullptr) {
+    journal_->Add({.kind = Journal::Kind::kEnd,
+                   .detail = client.ready,
+                   .client = static_cast<uint32_t>(client.number)});
+  }
   if (!client.ready) return;
   for (size_t s = 0; s < shapes_.size(); ++s) {
     if (!shapes_[s].published) continue;

@@ -9,6 +9,7 @@
 #include "tools/load/client_codec.h"
 #include "tools/load/dialect.h"
 #include "tools/load/inflate_cache.h"
+#include "tools/load/journal.h"
 #include "tools/load/run_state.h"
 #include "tools/load/stamp.h"
 
@@ -31,9 +32,10 @@ struct ClientState {
 // check of their sequence and the latency. Nothing is allocated for an event. One thread.
 class Receiver {
  public:
-  // All must outlive it. `clients`: how many the worker has.
+  // All must outlive it. `clients`: how many the worker has. `journal`, which may be null, is kept
+  // for clients that resume.
   Receiver(const ClientOptions& options, const Dialect& dialect, RunState& run,
-           WorkerState& counters, size_t clients);
+           WorkerState& counters, size_t clients, Journal* journal = nullptr);
 
   // Makes a client a new connection's. One that was ready and resumes keeps what was checked.
   void Begin(ClientState* client, uint64_t number, uint32_t index, bool from_start);
@@ -53,6 +55,7 @@ class Receiver {
     uint32_t per_client;
     size_t offset;  // of its checks among those of a client
     bool published;
+    bool spread;  // its channels have no order of their own
   };
 
   bool TakeAnswer(ClientState* client, std::string_view bytes, int64_t now_ns, size_t* used,
@@ -62,11 +65,19 @@ class Receiver {
   void TakeMessage(ClientState* client, std::string_view text, int64_t now_ns, std::string* out);
   void TakeEvent(const ClientState& client, const Stamp& stamp, std::string_view text,
                  int64_t now_ns);
+  void TakeUnstamped(const ClientState& client, std::string_view text);
   void TakePosition(const ClientState& client, Dialect::Kind kind, std::string_view text);
   void TakeOther(ClientState* client, std::string_view text, int64_t now_ns, std::string* out);
   void BecomeReady(ClientState* client, int64_t now_ns);
   void BeginToRecover(const ClientState& client, int64_t now_ns);
   void EndOfRecovery(const ClientState& client, int64_t now_ns);
+  // The place of a channel among the client's, or as many as it has.
+  size_t PlaceOf(const ClientState& client, std::string_view channel) const;
+  void NoteEvent(const ClientState& client, size_t place, const Stamp& stamp,
+                 std::string_view text);
+  void NotePositions(Journal::Entry entry, std::string_view text);
+  void NoteConnection(const ClientState& client);
+  Journal::Entry EntryOf(const ClientState& client, size_t place) const;
   void AppendText(std::string_view text, std::string* out);
 
   const ClientOptions& options_;
@@ -75,14 +86,16 @@ class Receiver {
   const bool lines_;
   RunState& run_;
   WorkerState& counters_;
+  Journal* const journal_;
   std::vector<Shape> shapes_;
   size_t checks_per_client_ = 0;
   std::vector<SequenceCheck> checks_;  // by client, stream, and place among the client's channels
   std::vector<uint8_t> told_;          // the same order: a gap was told since the last event
   // Of clients that may come back, by index; none where they do not resume.
   struct Return {
-    explicit Return(size_t channels) : positions(channels) {}
+    Return(size_t channels, Journal* journal) : positions(channels, journal) {}
     PositionTable positions;
+    int64_t connections = 0;
     bool from_start = false;        // of the first connection
     bool ready = false;             // has been subscribed to everything
     bool again = false;             // the connection goes on where another was

@@ -73,6 +73,7 @@ bool Set(StreamOptions* stream, std::string_view key, std::string_view value, bo
       {"burst_for", [](StreamOptions* s, std::string_view v) { return Read(v, &s->burst_for); }},
       {"bytes", [](StreamOptions* s, std::string_view v) { return Read(v, &s->bytes); }},
       {"fill", [](StreamOptions* s, std::string_view v) { return ReadFill(v, &s->text); }},
+      {"spread", [](StreamOptions* s, std::string_view v) { return Read(v, &s->spread); }},
       {"keys", [](StreamOptions* s, std::string_view v) { return Read(v, &s->keys); }},
       {"pick", [](StreamOptions* s, std::string_view v) { return Read(v, &s->pick); }}};
   const auto found = kSetters.find(key);
@@ -92,6 +93,12 @@ absl::Status Check(const StreamOptions& stream) {
     return bad("channel needs {n} where there are several");
   }
   if (stream.partitions < 1) return bad("partitions is at least 1");
+  if (stream.spread == 0 || stream.spread > static_cast<uint32_t>(stream.partitions)) {
+    return bad("spread is 1 to partitions");
+  }
+  if (stream.spread > 1 && (stream.keys == 0 || stream.keys % stream.spread != 0)) {
+    return bad("spread needs keys, a multiple of it: a key is in one partition");
+  }
   if (!(stream.burst > 0)) return bad("burst is above 0");
   if (stream.rate == 0 && stream.via != Via::kNone && stream.count == 0) {
     return bad("rate or count has to be above 0");

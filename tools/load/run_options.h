@@ -49,7 +49,7 @@ struct StreamOptions {
   uint32_t per_client = 1;  // client i has channels (i * per_client + 0, 1, ...) modulo `channels`
   Via via = Via::kNone;
   std::string topic;
-  int32_t partitions = 1;  // of the topic; a channel's records are all in one of them
+  int32_t partitions = 1;  // of the topic
   std::string header;      // name of a record header with the channel's name; empty: none
   double rate = 0;         // publications a second, all channels together; 0: as fast as can be
   uint64_t count = 0;      // publications; 0: as long as the run lasts
@@ -58,6 +58,7 @@ struct StreamOptions {
   double burst_for = 0;    // for so many seconds
   size_t bytes = 128;      // of a payload; at least what its members need
   bool text = false;       // fill payloads with something like prices, not with one letter
+  uint32_t spread = 1;     // partitions that a channel's records are divided among, by key
   uint32_t keys = 0;       // keys of each channel, as member "k" and in the record key; 0: none
   Pick pick = Pick::kTurn;
 
@@ -104,6 +105,7 @@ struct ClientOptions {
   double churn = 0;       // connections a second that are closed and opened again
   double reconnect = 0;   // a lost connection is opened again within so many seconds; 0: never
   bool resume = false;    // what is opened again shows where it was, to the next target in turn
+  std::string journal;    // file name, but for the worker's number; empty: none is kept
   double cut_at = 0;      // seconds of publishing after which all connections are closed, once
   double cut_for = 0;     // seconds until they begin to come back; 0: no cut
 

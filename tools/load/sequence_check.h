@@ -46,6 +46,13 @@ class SequenceCheck {
     --(counts->skipped > 0 ? counts->skipped : counts->told);
   }
 
+  // Of a channel without an order of its own: only the highest counts.
+  void Count(uint32_t number, SequenceCounts* counts) {
+    if (!started()) Expect(number);
+    ++counts->in_order;
+    last_ = std::max(last_, number);
+  }
+
   bool started() const { return last_ != kNever; }
   uint32_t last() const { return last_; }
 

@@ -12,7 +12,8 @@ namespace spillway::load {
 // One publication, as a sink gets it. Refers to the publisher's memory.
 struct Publication {
   size_t stream = 0;
-  uint32_t channel = 0;  // its number
+  uint32_t channel = 0;    // its number
+  uint32_t partition = 0;  // modulo those of the topic
   std::string_view channel_name;
   std::string_view record_key;
   std::string_view key;  // for conflation; empty: none

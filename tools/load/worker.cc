@@ -21,6 +21,7 @@ constexpr size_t kReadBuffer = 256 * 1024;
 constexpr size_t kEvents = 512;
 constexpr int kLongestWaitMs = 20;
 constexpr double kNsPerSecond = 1e9;
+constexpr int64_t kJournalEveryNs = 500'000'000;
 
 }  // namespace
 
@@ -30,7 +31,8 @@ Worker::Worker(const ClientOptions& options, const Dialect& dialect, RunState& r
       counters_(run.worker(number)),
       number_(number),
       clients_((options.clients + run.workers() - 1 - number) / run.workers()),
-      receiver_(options, dialect, run, counters_, clients_),
+      journal_(MakeJournal(options, number, &journal_status_)),
+      receiver_(options, dialect, run, counters_, clients_, journal_.get()),
       buffer_(kReadBuffer),
       events_(kEvents),
       random_(static_cast<uint32_t>(number) * 2654435761u + 1) {}
@@ -39,7 +41,26 @@ Worker::~Worker() {
   if (epoll_ >= 0) close(epoll_);
 }
 
+std::unique_ptr<Journal> Worker::MakeJournal(const ClientOptions& options, size_t number,
+                                             absl::Status* status) {
+  if (options.journal.empty()) return nullptr;
+  absl::StatusOr<std::unique_ptr<Journal>> made =
+      Journal::Create(absl::StrCat(options.journal, ".", number), static_cast<uint32_t>(number),
+                      static_cast<uint32_t>(options.workers));
+  *status = made.status();
+  return made.ok() ? *std::move(made) : nullptr;
+}
+
+void Worker::WriteJournal(int64_t now_ns) {
+  if (journal_ == nullptr || now_ns < journal_due_ns_) return;
+  journal_due_ns_ = now_ns + kJournalEveryNs;
+  if (journal_->Flush()) return;
+  counters_.errors.Add(1);
+  counters_.Problem("the journal could not be written");
+}
+
 absl::Status Worker::Init() {
+  if (!journal_status_.ok()) return journal_status_;
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
   if (epoll_ < 0) {
     return absl::InternalError(absl::StrCat("epoll: ", std::generic_category().message(errno)));
@@ -90,6 +111,7 @@ void Worker::Turn() {
   ChurnDue(now);
   WakeSlow(now);
   CutDue(now);
+  WriteJournal(now);
   const int count =
       epoll_wait(epoll_, events_.data(), static_cast<int>(events_.size()), WaitMs(now));
   for (int i = 0; i < count; ++i) {
@@ -339,6 +361,7 @@ void Worker::OpenAgain(Connection& connection, int64_t from_ns) {
 
 void Worker::CheckAll() {
   for (const Connection& connection : connections_) receiver_.Check(connection.client);
+  WriteJournal(INT64_MAX - kJournalEveryNs);
 }
 
 }  // namespace spillway::load

@@ -46,6 +46,9 @@ class Worker {
   };
 
   absl::Status Init();
+  static std::unique_ptr<Journal> MakeJournal(const ClientOptions& options, size_t number,
+                                              absl::Status* status);
+  void WriteJournal(int64_t now_ns);
   void Turn();
   void OpenDue(int64_t now_ns);
   void ChurnDue(int64_t now_ns);
@@ -73,7 +76,10 @@ class Worker {
   WorkerState& counters_;
   const size_t number_;
   const size_t clients_;  // of this worker
+  absl::Status journal_status_;
+  std::unique_ptr<Journal> journal_;  // none if it could not be made, as journal_status_ says
   Receiver receiver_;
+  int64_t journal_due_ns_ = 0;  // when to write what it holds
   std::unique_ptr<TlsClient> tls_;
   std::string token_;  // signed once, where it is the same for all
   int epoll_ = -1;

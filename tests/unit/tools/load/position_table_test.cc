@@ -95,5 +95,20 @@ TEST(PositionTableTest, WhatIsNotUnderstoodMovesNothing) {
   EXPECT_EQ(Shown(table).substr(0, 36), R"([{"source":"t/0@0","offset":10,"fp":)");
 }
 
+TEST(PositionTableTest, APartitionHasOneEntryWhateverANodeCallsIt) {
+  PositionTable table(1);
+  table.TakePositions(0, kSubscribed);
+  table.TakePositions(
+      0, R"({"type":"joined","channel":"a","position":[{"slot":5,"source":"t/0@1","offset":-1}]})");
+  EXPECT_EQ(Shown(table), R"([{"source":"t/0@1","offset":-1},{"source":"t/1@0","pending":true}])");
+  table.TakeEvent(0, Event(5, 2));
+  table.Disconnect();
+  table.TakePositions(
+      0,
+      R"({"type":"subscribed","channel":"a","position":[{"slot":1,"source":"t/0@0","offset":2}]})");
+  table.TakeEvent(0, Event(1, 4));
+  EXPECT_EQ(Shown(table), R"([{"source":"t/0@0","offset":4},{"source":"t/1@0","pending":true}])");
+}
+
 }  // namespace
 }  // namespace spillway::load
