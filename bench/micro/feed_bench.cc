@@ -126,7 +126,7 @@ void BM_ShardWithEdges(benchmark::State& state) {
   NoSource source;
   CountingSink sink;
   ShardCore::Options options;
-  options.log.max_bytes = 4 << 20;
+  options.history.log.max_bytes = 4 << 20;
   ShardCore core(options, source, sink);
   core.AddSlot({.id = kSlot, .topic = "t"});
   const MonoTime now;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "services/ingest/app/history_config.h"
 
 namespace spillway::ingest {
 namespace {
@@ -26,6 +27,7 @@ SlotInfo InfoOf(const CompiledRoute& route, SlotId id, int32_t partition) {
   info.id = id;
   info.topic = route.topic;
   info.partition = partition;
+  info.history = BoundsOf(route.history);
   bool whole = false;
   for (const Feed& feed : route.feeds) {
     if (feed.snapshot == SnapshotMode::kNone) continue;

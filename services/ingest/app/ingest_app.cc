@@ -149,11 +149,6 @@ absl::Status IngestApp::StartShards(const v1::IngestConfig& config) {
   const size_t count = ShardCount(config);
   Shard::Options options;
   options.core.max_batch_bytes = static_cast<size_t>(config.limits().batch_bytes());
-  options.core.log.max_bytes = static_cast<size_t>(config.history().bytes_per_partition());
-  options.core.log.max_age_us = config.history().age() * 1000;
-  options.core.latest_bytes = static_cast<size_t>(config.history().snapshot_bytes());
-  options.core.reread_records = config.history().reread_records();
-  options.core.reread_window_bytes = static_cast<size_t>(config.history().reread_bytes());
   options.core.linger = milliseconds(config.linger());
   options.log_interval = milliseconds(config.log().repeat_interval());
   for (size_t i = 0; i < count; ++i) {

@@ -41,6 +41,7 @@ void ShardCore::AddSlot(const SlotInfo& info) {
   if (slot != nullptr) return;
   slot = std::make_unique<Slot>();
   slot->info = info;
+  slot->bounds = info.history.value_or(options_.history);
 }
 
 void ShardCore::RemoveSlot(SlotId id, std::string_view reason) {

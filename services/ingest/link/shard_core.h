@@ -11,6 +11,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "common/base/clock.h"
+#include "services/ingest/history/history_bounds.h"
 #include "services/ingest/history/latest_table.h"
 #include "services/ingest/history/partition_log.h"
 #include "services/ingest/link/edge_feed.h"
@@ -25,6 +26,7 @@ struct SlotInfo {
   int32_t partition = 0;
   bool keeps_latest = false;  // a snapshot route feeds from it
   int64_t horizon_ms = 0;     // how far snapshots reach back; 0: the whole topic (compacted)
+  std::optional<HistoryBounds> history = std::nullopt;  // else the shard's
 };
 
 // Ingest's half of the delivery rules (docs/architecture.md, "Attaching, joining, resuming") for
@@ -39,8 +41,7 @@ class ShardCore final : private EdgeFeed::Logs {
   struct Options {
     size_t shard = 0;
     size_t max_batch_bytes = 1 << 20;
-    PartitionLog::Bounds log;
-    size_t latest_bytes = 64 << 20;      // latest-table of one partition
+    HistoryBounds history;               // of partitions that have none of their own
     size_t scan_window_bytes = 8 << 20;  // a scan waits while so much of it was not taken
     std::chrono::milliseconds linger{60'000};
     std::chrono::milliseconds resolve_retry{500};
@@ -62,10 +63,6 @@ class ShardCore final : private EdgeFeed::Logs {
     // comes at least one record further.
     size_t history_bytes = 512 << 10;
     size_t history_records = 64 << 10;
-    // Kafka is read again for history that the log has given up, if it goes no further back than so
-    // many offsets before the log; 0: never.
-    int64_t reread_records = 1'000'000;
-    size_t reread_window_bytes = 16 << 20;         // of it that is kept, for each partition
     size_t rereads = 8;                            // partitions of the shard read again at a time
     std::chrono::milliseconds reread_idle{2'000};  // it stops when nobody asked for so long
     std::chrono::milliseconds reread_linger{30'000};  // and what was read goes

@@ -86,7 +86,7 @@ ShardCore::HistoryPlace ShardCore::PlaceHistory(Slot& slot, uint64_t channel, in
     tell_gap(slot.begin - 1, "retention");
     if (log.Covers(channel, after)) return {&log, after};
   }
-  if (log.floor() - after > options_.reread_records) {
+  if (log.floor() - after > slot.bounds.reread_records) {
     tell_gap(log.floor(), "limit");
     return {&log, after};
   }
@@ -124,7 +124,7 @@ bool ShardCore::DriveReread(Slot& slot, size_t* running, MonoTime now) {
       --*running;
     }
     reread.window = std::make_unique<PartitionLog>(
-        PartitionLog::Bounds{.max_bytes = options_.reread_window_bytes,
+        PartitionLog::Bounds{.max_bytes = slot.bounds.reread_window_bytes,
                              .max_age_us = std::numeric_limits<int64_t>::max() / 2},
         reread.wanted);
     reread.begun = now;
@@ -137,7 +137,7 @@ bool ShardCore::DriveReread(Slot& slot, size_t* running, MonoTime now) {
     const PartitionLog& window = *reread.window;
     const uint64_t ahead = window.end_sequence() - window.SequenceAfter(reread.demand);
     const bool far = window.size() > 0 &&
-                     window.bytes() / window.size() * ahead >= options_.reread_window_bytes / 4;
+                     window.bytes() / window.size() * ahead >= slot.bounds.reread_window_bytes / 4;
     if (!far && window.head() < slot.log->floor() && now - reread.used < options_.reread_idle) {
       return true;
     }

@@ -192,7 +192,7 @@ void ShardCore::OnResolveFailed(SlotId id, std::string_view code, MonoTime now) 
 
 void ShardCore::StartReader(Slot& slot, int64_t after, MonoTime now) {
   slot.phase = Slot::Phase::kReading;
-  slot.log = std::make_unique<PartitionLog>(options_.log, after);
+  slot.log = std::make_unique<PartitionLog>(slot.bounds.log, after);
   slot.live_from = after + 1;
   slot.reader_begun = now;
   slot.backfilled = !slot.info.keeps_latest;
@@ -200,7 +200,7 @@ void ShardCore::StartReader(Slot& slot, int64_t after, MonoTime now) {
   slot.backfill_next = -1;
   if (slot.info.keeps_latest) {
     slot.latest =
-        std::make_unique<LatestTable>(options_.latest_bytes, slot.info.horizon_ms * 1'000);
+        std::make_unique<LatestTable>(slot.bounds.latest_bytes, slot.info.horizon_ms * 1'000);
     slot.latest->StartsAt(wall_us_);
     if (slot.live_from <= slot.begin) {  // the live reader itself reads everything there is
       slot.latest->BackfillJoined(slot.info.horizon_ms == 0, wall_us_);

@@ -90,6 +90,7 @@ struct ShardCore::Slot {
   };
 
   SlotInfo info;
+  HistoryBounds bounds;
   Phase phase = Phase::kIdle;
   std::unique_ptr<PartitionLog> log;    // kReading
   std::unique_ptr<LatestTable> latest;  // kReading, if it keeps one

@@ -39,6 +39,15 @@ std::shared_ptr<const ProtobufDecoder> CompileProtobuf(const v1::DecodeConfig& c
   return nullptr;
 }
 
+v1::HistoryConfig Override(v1::HistoryConfig of_all, const v1::RouteHistoryConfig& own) {
+  if (own.has_bytes_per_partition()) of_all.set_bytes_per_partition(own.bytes_per_partition());
+  if (own.has_age()) of_all.set_age(own.age());
+  if (own.has_snapshot_bytes()) of_all.set_snapshot_bytes(own.snapshot_bytes());
+  if (own.has_reread_records()) of_all.set_reread_records(own.reread_records());
+  if (own.has_reread_bytes()) of_all.set_reread_bytes(own.reread_bytes());
+  return of_all;
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const RouteTable>> RouteTable::Compile(
@@ -53,7 +62,7 @@ absl::StatusOr<std::shared_ptr<const RouteTable>> RouteTable::Compile(
       errors.AddLine(absl::StrCat(
           locations.Describe(key.empty() ? path : absl::StrCat(path, ".", key)), ": ", Abs(what)));
     };
-    table->AddRoute(config.routes(i), report, environment);
+    table->AddRoute(config.routes(i), config.history(), report, environment);
   }
   if (!errors.empty()) return errors.ToStatus();
   std::sort(table->named_topics_.begin(), table->named_topics_.end());
@@ -61,8 +70,8 @@ absl::StatusOr<std::shared_ptr<const RouteTable>> RouteTable::Compile(
   return std::shared_ptr<const RouteTable>(std::move(table));
 }
 
-void RouteTable::AddRoute(const v1::RouteConfig& config, const ReportError& report,
-                          const config::Environment& environment) {
+void RouteTable::AddRoute(const v1::RouteConfig& config, const v1::HistoryConfig& history,
+                          const ReportError& report, const config::Environment& environment) {
   Route route;
   route.name = config.name();
   Source::Limits limits;
@@ -93,6 +102,7 @@ void RouteTable::AddRoute(const v1::RouteConfig& config, const ReportError& repo
   unbound.name = config.name();
   unbound.max_event_bytes = max_event_bytes_;
   unbound.idempotency_window = config.idempotency_window();
+  unbound.history = Override(history, config.history());
   unbound.confluent = config.decode().framing() == v1::VALUE_FRAMING_CONFLUENT;
   if (config.decode().format() == v1::VALUE_FORMAT_RAW) {
     unbound.format = CompiledRoute::Format::kRaw;

@@ -33,6 +33,7 @@ struct CompiledRoute {
   std::vector<Feed> feeds;  // what channels the topic can feed; no two alike
   bool needs_headers = false;
   int64_t idempotency_window = 0;  // offsets; 0: repeats are not looked for
+  v1::HistoryConfig history;       // what is kept of its partitions
   size_t max_event_bytes = 0;
 };
 
@@ -63,8 +64,9 @@ class RouteTable {
     CompiledRoute unbound;  // templates still with topic parts
   };
 
-  void AddRoute(const v1::RouteConfig& config, const ReportError& report,
-                const config::Environment& environment);
+  // `history`: what is kept of partitions where their route says nothing else.
+  void AddRoute(const v1::RouteConfig& config, const v1::HistoryConfig& history,
+                const ReportError& report, const config::Environment& environment);
   static CompiledRoute Bind(const Route& route, const TopicParts& topic);
 
   std::vector<Route> routes_;

@@ -54,13 +54,13 @@ ingest::ShardCore::Options World::IngestOptions() const {
   ingest::ShardCore::Options options;
   options.linger = milliseconds(2'000);
   if (options_.tiny) {
-    options.log.max_bytes = 800;
+    options.history.log.max_bytes = 800;
     options.max_batch_bytes = 120;
     options.scan_window_bytes = 600;
     options.history_bytes = 100;
     options.history_records = 3;
   }
-  if (options_.aging) options.log.max_age_us = 400'000;
+  if (options_.aging) options.history.log.max_age_us = 400'000;
   return options;
 }
 

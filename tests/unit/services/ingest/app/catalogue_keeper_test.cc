@@ -82,6 +82,22 @@ TEST_F(CatalogueKeeperTest, NumbersEveryPartitionOnceAndCallsNewOnesYoung) {
 }
 
 // It may hold a million old records, which nobody wants as news.
+TEST_F(CatalogueKeeperTest, TellsWhatARouteKeeps) {
+  CatalogueKeeper keeper(*Compile(
+      "- {name: a, topics: [a], emit: [{channels: [x]}]}\n"
+      "- {name: b, topics: [b], history: {age: 2m, snapshot_bytes: 1MiB}, emit: [{channels: [x]}]}",
+      "  history: {bytes_per_partition: 2MiB, reread_records: 7, reread_bytes: 3MiB}\n"));
+  const auto change = Listings(keeper).After(1s, Listed({Topic("a", 1), Topic("b", 1)}));
+  ASSERT_EQ(change.added.size(), 2u);
+  EXPECT_EQ(change.added[0].info.history.value().latest_bytes, 64u << 20);
+  const HistoryBounds own = change.added[1].info.history.value();
+  EXPECT_EQ(own.log.max_bytes, 2u << 20);
+  EXPECT_EQ(own.log.max_age_us, 120'000'000);
+  EXPECT_EQ(own.latest_bytes, 1u << 20);
+  EXPECT_EQ(own.reread_records, 7);
+  EXPECT_EQ(own.reread_window_bytes, 3u << 20);
+}
+
 TEST_F(CatalogueKeeperTest, ATopicThatWasDeniedIsNeverYoung) {
   CatalogueKeeper keeper(Routes());
   Listings listings(keeper);

@@ -148,7 +148,7 @@ class ShardTest : public ::testing::Test {
   // A log that holds `records` small records.
   static ShardCore::Options SmallLog(size_t records) {
     ShardCore::Options options;
-    options.log.max_bytes = records * EventRecord(100, "c", "{}", 1).cost();
+    options.history.log.max_bytes = records * EventRecord(100, "c", "{}", 1).cost();
     return options;
   }
 

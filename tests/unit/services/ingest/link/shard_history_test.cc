@@ -48,7 +48,7 @@ class PastTheLog : public ReadTest {
   // What is read again has a window of so many records.
   void StartWithWindow(size_t records) {
     ShardCore::Options options = Options();
-    options.reread_window_bytes = records * EventRecord(100, "c", "{}", 1).cost();
+    options.history.reread_window_bytes = records * EventRecord(100, "c", "{}", 1).cost();
     Start(options);
   }
 };
@@ -156,17 +156,32 @@ TEST_F(PastTheLog, TheWindowIsBounded) {
 
 TEST_F(PastTheLog, WhatIsTooFarBackIsAGap) {
   ShardCore::Options options = Options();
-  options.reread_records = 3;
+  options.history.reread_records = 3;
   Start(options);
   History(1, 98, 0);
   Pump();
   EXPECT_EQ(Answer(1), "none yet");
   History(2, 97, 0);
   EXPECT_EQ(Answer(2), "1:102 1:103 as of 103 gap 98..101 limit complete");
-  options.reread_records = 0;
+  options.history.reread_records = 0;
   Start(options);
   History(3, 100, 0);
   EXPECT_EQ(Answer(3), "1:102 1:103 as of 103 gap 101..101 limit complete");
+}
+
+TEST_F(PastTheLog, ARoutesOwnBoundsGoBeforeTheShards) {
+  core_->AddSlot(
+      {.id = 2, .topic = "own", .history = HistoryBounds{.log = {}, .reread_records = 0}});
+  v1::Attach attach = Request(22, 2);
+  attach.set_end(true);
+  core_->OnAttach(1, attach, now_);
+  core_->OnResolved(2, 0, 100, now_);
+  for (int64_t offset = 100; offset < 110; ++offset) {
+    core_->OnLiveRecord(2, KeyedRecord(offset, "c", "k", "{}", 1), now_);
+    Pump();
+  }
+  const auto sizes = core_->log_bytes();
+  EXPECT_GT(sizes, 10 * EventRecord(100, "c", "{}", 1).cost()) << "a log of two holds less";
 }
 
 TEST_F(PastTheLog, WhatKafkaNoLongerHasIsAGap) {

@@ -141,7 +141,7 @@ TEST_F(ShardReads, ASnapshotWithAHorizonGivesUpWhatIsOlder) {
 
 TEST_F(ShardReads, CountsWhatTheTableGaveUpAtItsBound) {
   ShardCore::Options options;
-  options.latest_bytes = 1'000;
+  options.history.latest_bytes = 1'000;
   Build(options, /*keeps_latest=*/true);
   TakeUpAtEnd(0, 0);
   for (int64_t offset = 0; offset < 20; ++offset) {
