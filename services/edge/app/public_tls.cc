@@ -34,8 +34,8 @@ absl::StatusOr<ws::TlsCredentials> PublicTls::Read() const {
 
 PublicTls::Stamps PublicTls::Look() const {
   Stamps stamps;
-  const std::string* const paths[] = {&files_.cert, &files_.key, &files_.ca};
-  for (size_t i = 0; i < stamps.size(); ++i) {
+  const std::array<const std::string*, kFiles> paths = {&files_.cert, &files_.key, &files_.ca};
+  for (size_t i = 0; i < kFiles; ++i) {
     struct stat found {};
     if (paths[i]->empty() || ::stat(paths[i]->c_str(), &found) != 0) continue;
     stamps[i] = {.device = found.st_dev,

@@ -45,7 +45,8 @@ class PublicTls {
     int64_t changed_ns = 0;
     bool operator==(const Stamp&) const = default;
   };
-  using Stamps = std::array<Stamp, 3>;
+  static constexpr size_t kFiles = 3;  // certificate, key, CA
+  using Stamps = std::array<Stamp, kFiles>;
 
   PublicTls(const rpc::TlsFiles& files, const Clock& clock) : files_(files), clock_(clock) {}
   Stamps Look() const;
