@@ -16,8 +16,12 @@ sys.path.insert(0, str(ROOT / "tools" / "kafka"))
 
 import kafka  # noqa: E402
 
+from companion import Companion  # noqa: E402
+from load import Load  # noqa: E402
+
 SECRET = "JWT_SECRET"
 TOPIC = "chaos"
+SPREAD = 3  # partitions of a channel of the second kind
 
 
 class ChaosError(Exception):
@@ -90,7 +94,7 @@ class World:
         if why:
             raise ChaosError(f"no Kafka: {why}")
         self.env = {SECRET: secrets.token_hex(32)}
-        self.nodes, self.proxy = [], None
+        self.nodes, self.proxy, self.load, self.companion = [], None, None, None
         self.cluster = kafka.Cluster(folder / "kafka")
         try:
             self._start()
@@ -102,9 +106,8 @@ class World:
         options = self.options
         self.cluster.stop(wipe=True)
         self.cluster.start(brokers=options.brokers, owned=True)
-        copies = min(3, options.brokers)
-        self.cluster.create_topic(TOPIC, options.partitions, replicas=copies,
-                                  config={"min.insync.replicas": str(max(1, copies - 1))})
+        self.partitions = options.partitions
+        self.create_topic()
         links = options.edges * options.ingests
         ports = iter(kafka.free_ports(2 * options.ingests + 2 * options.edges + links))
         self.ingests = [self._ingest(f"ingest-{n}", next(ports), next(ports)) for n in range(options.ingests)]
@@ -136,14 +139,19 @@ class World:
         node = self._node("ingest", name, {
             "node_id": name, "listen": f"127.0.0.1:{grpc}", "ops_listen": f"127.0.0.1:{ops}", "advertised_address": "",
             "log": {"level": "info"}, "kafka": {"brokers": self.cluster.bootstrap}, "shutdown_grace": "2s",
-            "routes": [{"name": "chaos", "topics": [TOPIC], "emit": [{"channels": ["chaos:{/c}"], "type": "chaos"}]}]}, ops)
+            # New partitions and topics are found soon.
+            "catalogue_refresh": "1s", "history": self.options.history,
+            "routes": [{"name": "chaos", "topics": [TOPIC],
+                        "emit": [{"channels": ["{header.channel}"], "type": "chaos"}]}]}, ops)
         node.grpc = grpc
         return node
 
     def _edge(self, name, port, ops, addresses):
         node = self._node("edge", name, {
             "node_id": name, "listen": f"127.0.0.1:{port}", "ops_listen": f"127.0.0.1:{ops}", "threads": 2,
-            "ingests": {"addresses": addresses}, "admin": {"listen": ""}, "log": {"level": "info"}, "shutdown_grace": "2s",
+            # It bounds the reading of what was missed, too, which has to outlast a fault.
+            "snapshot_timeout": "120s", "ingests": {"addresses": addresses}, "admin": {"listen": ""}, "log": {"level": "info"}, "shutdown_grace": "2s",
+            "limits": self.options.edge_limits, "channels": self.options.edge_channels,
             "endpoints": [{"path": "/ws", "auth": {"secret": "${" + SECRET + "}"}}]}, ops)
         node.port = port
         return node
@@ -153,23 +161,69 @@ class World:
         self.proxy.stdin.write(f"{what} {self.links[edge.name, ingest.name]}\n")
         self.proxy.stdin.flush()
 
-    def load(self, seconds):
-        """The clients and the publisher, which check what comes; a Popen whose output is the report."""
+    def create_topic(self):
+        copies = min(3, self.options.brokers)
+        self.cluster.create_topic(TOPIC, self.partitions, replicas=copies,
+                                  config={"min.insync.replicas": str(max(1, copies - 1))})
+
+    def add_partitions(self, count):
+        """The second producer writes to them, to channels that have several."""
+        from confluent_kafka.admin import NewPartitions
+        admin = self.cluster.admin()  # has to outlive the call
+        try:
+            admin.create_partitions([NewPartitions(TOPIC, self.partitions + count)], operation_timeout=20)[TOPIC].result(30)
+        except Exception as error:  # a broker is away: said, and not a failure
+            raise ChaosError(f"no partitions could be added: {error}") from error
+        added = list(range(self.partitions, self.partitions + count))
+        self.partitions += count
+        for name in self.many:
+            self.places[name] = self.places[name] + added
+
+    # Channels of the first kind are in one partition each, those of the second in SPREAD.
+
+    @property
+    def spread(self):
+        return min(SPREAD, self.options.partitions)
+
+    @property
+    def half(self):
+        return self.options.channels // 2
+
+    def channels(self):
+        """Names by code, as journals have them."""
+        return {stream << 24 | n: f"{kind}:{n}" for stream, kind in enumerate(("one", "many")) for n in range(self.half)}
+
+    def start_companion(self):
+        self.many = [f"many:{n}" for n in range(self.half)]
+        self.places = {f"one:{n}": [n % self.options.partitions] for n in range(self.half)}
+        self.places.update({f"many:{n}": [(n + k) % self.options.partitions for k in range(self.spread)]
+                            for n in range(self.half)})
+        self.companion = Companion(self.cluster.bootstrap, TOPIC, self.places, self.options.seed)
+        self.companion.start()
+
+    def start_load(self, seconds, publishes=True):
+        """The clients and the publisher, who write down what comes."""
         options = self.options
+        via = f"via=kafka,topic={TOPIC}" if publishes else "via=none"
+        common = (f"channels={self.half},per_client={max(1, options.per_client // 2)},{via},partitions={options.partitions},"
+                  f"header=channel,rate={options.rate / 2:g}")
+        keys = 2 * self.spread
+        streams = (f"name=one,channel=one:{{n}},{common},keys=4;"
+                   f"name=many,channel=many:{{n}},{common},keys={keys},spread={self.spread}")
         urls = ",".join(f"ws://127.0.0.1:{edge.port}/ws?token={{token}}" for edge in self.edges)
-        return subprocess.Popen([str(part) for part in (
+        self.load = Load([
             options.build_dir / "tools" / "load" / "spillway-load", f"--url={urls}", f"--jwt_secret_env={SECRET}",
-            f"--clients={options.clients}", "--resume", "--reconnect=0.5", "--connect_rate=500",
+            f"--clients={options.clients}", "--resume", "--reconnect=0.5", "--connect_rate=500", f"--churn={options.churn}",
             f"--brokers={self.cluster.bootstrap}",
             # Only an idempotent producer keeps order and writes nothing twice when brokers end.
             "--kafka=enable.idempotence=true,linger.ms=5,message.timeout.ms=120000", "--warmup=0", f"--seconds={seconds:.0f}",
-            f"--silence={options.silence}", "--progress=off",
-            f"--stream=channel=chaos:{{n}},channels={options.channels},per_client={options.per_client},via=kafka,"
-            f"topic={TOPIC},partitions={options.partitions},rate={options.rate}")],
-            env={**os.environ, **self.env}, stdout=subprocess.PIPE,
-            stderr=open(self.folder / "load.log", "wb"), text=True, preexec_fn=kafka.die_with_parent)
+            f"--silence={options.silence}", "--progress=off", "--attended", f"--stream={streams}"],
+            self.folder / "journal", {**os.environ, **self.env}, self.folder / "load.log", kafka.die_with_parent)
+        return self.load
 
     def stop(self):
+        if self.load:
+            self.load.kill()
         for node in self.nodes:
             if node.running:
                 node.signal(signal.SIGCONT)
