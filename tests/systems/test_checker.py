@@ -351,3 +351,13 @@ class TestATopicMadeAnew:
                 client.add(EVENT, ONE, first=offset, to=number, source=2)
         result = verdict(client.end(), topics=topics, gaps_expected=True)
         assert result.ok and result.told == 5, result.words
+
+    @pytest.mark.parametrize("upto", [39, 20])
+    def test_a_place_that_is_not_taken_may_be_told_by_where_it_begins(self, topics, verdict, upto):
+        """Nothing of the new topic has been left out, so there is no gap; but something of the old one may have been."""
+        client = Client().connect().subscribe((ONE, 0, -1)).take(topics[0], upto).connect(again=True)
+        client.add(SUBSCRIBED, ONE, first=-1, source=2)
+        for offset, number in zip(*(values.tolist() for values in topics[1].of(ONE, 0))):
+            client.add(EVENT, ONE, first=offset, to=number, source=2)
+        result = verdict(client.end(), topics=topics, gaps_expected=True)
+        assert kinds(result) == ({} if upto == 39 else {"lost": 10})

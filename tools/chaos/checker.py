@@ -56,6 +56,7 @@ class Partition:
         self.began = None
         self.begun = False  # on this connection
         self.over = False  # this topic has ended, the next one is to be joined
+        self.untold = 0  # events of a topic that has ended, of which nobody has spoken yet
         self.missing, self.told = set(), []  # offsets passed over; ranges told
 
     @property
@@ -96,7 +97,10 @@ class Partition:
             self.cursor = self.began = offset
             self.verdict.before += len(self.between(-1, offset))
             return None
-        if offset > self.cursor:
+        if offset == -1 < self.cursor and self.generation != len(self.held) - 1:
+            # Where it was is not taken for a place in the topic as it is now.
+            self.next_topic()
+        elif offset > self.cursor:
             self.pass_over(offset, f"where it was {'joined' if kind == JOINED else 'subscribed'}")
         return None
 
@@ -127,10 +131,21 @@ class Partition:
             self.over = True
             return
         if self.generation != len(self.held) - 1:
-            self.generation = len(self.held) - 1
-            self.missing, self.told = set(), []
-            self.cursor = self.began = first - 1
+            self.next_topic()
+        self.untold = 0
         self.tell(first, last)
+
+    def next_topic(self):
+        self.untold = len(self.between(self.cursor, RESET_END))
+        self.generation = len(self.held) - 1
+        self.missing, self.told = set(), []
+        self.cursor = self.began = -1
+
+    def complain(self):
+        """No gap has come where one was due."""
+        if self.untold:
+            self.problem("lost", f"the last {self.untold} of the old topic, without a gap", self.untold)
+            self.untold = 0
 
     def tell(self, first, last):
         self.verdict.told += len(self.between(max(first - 1, self.cursor), last))
@@ -141,6 +156,7 @@ class Partition:
         """A run of them with nothing else in between."""
         if not len(offsets):
             return
+        self.complain()
         self.verdict.delivered += len(offsets)
         if not self.begun or self.cursor is None:
             return self.problem("before the beginning", f"{len(offsets)} events from {offsets[0]} on", len(offsets))
@@ -178,6 +194,7 @@ class Partition:
     # -- the end
 
     def end(self, ready):
+        self.complain()
         if not ready:
             return
         if self.cursor is None:

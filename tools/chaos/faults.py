@@ -1,13 +1,13 @@
 """What goes wrong, how long, and when not."""
 
 import signal
-import time
 
 PARTITIONS_ADDED = 2
 
 
 class Fault:
-    """Something that is done to one target and undone later. `weight`: its share of all, after one of each kind."""
+    """Something that is done to one target and undone later. `weight`: its share of all, after one of each kind. What undoes
+    it may answer False: not all of it is undone yet, ask again."""
 
     def __init__(self, name, weight, seconds, targets, do, undo=lambda target: None):
         self.name, self.weight, self.seconds = name, weight, seconds
@@ -42,21 +42,24 @@ def kinds(world):
         node.kill()
 
     def stop(node):
-        code = node.terminate()
-        if code != 0:
-            raise AssertionError(f"{node.name} ended with {code} on SIGTERM")
+        node.ask_to_end()
 
     def again(node):
         node.start()
 
+    def after_stop(node):
+        return node.start_again()
+
     def scale_in(nodes):
         for node in nodes:
-            stop(node)
+            node.ask_to_end()
 
     def scale_out(nodes):
-        for node in nodes:
-            node.start()
-            time.sleep(0.2)  # one after the other, as a deployment does
+        """One after the other, as a deployment does."""
+        if not nodes[0].start_again():
+            return False
+        del nodes[0]
+        return not nodes
 
     def pause(node):
         node.signal(signal.SIGSTOP)
@@ -69,12 +72,12 @@ def kinds(world):
 
     faults = [
         Fault("kill -9 of an ingest", 4, (0.2, 5), ingests, kill, again),
-        Fault("an ingest stops in order", 1, (0.2, 5), ingests, stop, again),
+        Fault("an ingest stops in order", 1, (0.2, 5), ingests, stop, after_stop),
         Fault("an ingest freezes (SIGSTOP)", 2, (0.5, 8), ingests, pause, go_on),
-        Fault("one ingest less for long", 1, (8, 15), ingests, stop, again),
+        Fault("one ingest less for long", 1, (8, 15), ingests, stop, after_stop),
         Fault("one ingest alone, then all again", 1, (3, 6), all_but_one, scale_in, scale_out),
         Fault("kill -9 of an edge", 4, (0.2, 3), edges, kill, again),
-        Fault("an edge stops in order", 1, (0.2, 3), edges, stop, again),
+        Fault("an edge stops in order", 1, (0.2, 3), edges, stop, after_stop),
         Fault("an edge freezes (SIGSTOP)", 1, (0.5, 5), edges, pause, go_on),
         Fault("a link is cut", 2, (0.2, 5), links, link("cut"), link("mend")),
         Fault("a link carries nothing", 2, (0.5, 8), links, link("stall"), link("mend")),

@@ -26,6 +26,17 @@ class Topic:
 
     _NOTHING = (np.empty(0, np.int64), np.empty(0, np.int64))
 
+    @classmethod
+    def merged(cls, topics):
+        """One topic, read several times: what retention has removed since is in the older ones."""
+        whole = cls([])
+        for key in {key for topic in topics for key in topic._arrays}:
+            parts = [topic.of(*key) for topic in topics]
+            offsets, first = np.unique(np.concatenate([part[0] for part in parts]), return_index=True)
+            whole._arrays[key] = (offsets, np.concatenate([part[1] for part in parts])[first])
+        whole.count = sum(len(offsets) for offsets, _ in whole._arrays.values())
+        return whole
+
     def of(self, channel, partition):
         return self._arrays.get((channel, partition), self._NOTHING)
 

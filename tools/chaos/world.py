@@ -21,6 +21,8 @@ from load import Load  # noqa: E402
 
 SECRET = "JWT_SECRET"
 TOPIC = "chaos"
+ORDERLY = 60  # seconds that an orderly stop may take
+FRESH = 5  # seconds in which a process may not have handlers of signals yet
 SPREAD = 3  # partitions of a channel of the second kind
 
 
@@ -37,8 +39,30 @@ class Node:
         file.write_text(json.dumps(config, indent=1), encoding="utf-8")  # JSON is YAML
         self.command, self.log = [str(binary), "--config", str(file)], folder / f"{name}.log"
         self.popen = None
+        self.started = 0.0
+        self.asked = None  # when it was asked to end
+        self.slowest = 0.0  # seconds that it took, at most
+
+    def ask_to_end(self):
+        self.asked = time.monotonic()
+        self.signal(signal.SIGCONT)
+        self.signal(signal.SIGTERM)
+
+    def start_again(self):
+        """After ask_to_end(). False: it has not ended yet."""
+        if self.popen.poll() is None:
+            if time.monotonic() - self.asked > ORDERLY:
+                raise ChaosError(f"{self.name} has not ended {ORDERLY} s after SIGTERM; see {self.log}")
+            return False
+        self.slowest = max(self.slowest, time.monotonic() - self.asked)
+        # One that has just begun may not have its handler yet.
+        if self.popen.returncode != 0 and (self.popen.returncode != -signal.SIGTERM or self.asked > self.started + FRESH):
+            raise ChaosError(f"{self.name} ended with {self.popen.returncode} after SIGTERM; see {self.log}")
+        self.start()
+        return True
 
     def start(self):
+        self.started = time.monotonic()
         with open(self.log, "ab") as stream:
             self.popen = subprocess.Popen(self.command, env={**os.environ, **self.env}, stdin=subprocess.DEVNULL,
                                           stdout=stream, stderr=stream, preexec_fn=kafka.die_with_parent)
@@ -74,7 +98,7 @@ class Node:
         except (urllib.error.URLError, OSError):
             return False
 
-    def wait_ready(self, seconds=60):
+    def wait_ready(self, seconds=300):
         deadline = time.monotonic() + seconds
         while not self.ready():
             if self.popen.poll() is not None:
@@ -150,7 +174,8 @@ class World:
         node = self._node("edge", name, {
             "node_id": name, "listen": f"127.0.0.1:{port}", "ops_listen": f"127.0.0.1:{ops}", "threads": 2,
             # It bounds the reading of what was missed, too, which has to outlast a fault.
-            "snapshot_timeout": "120s", "ingests": {"addresses": addresses}, "admin": {"listen": ""}, "log": {"level": "info"}, "shutdown_grace": "2s",
+            "snapshot_timeout": "120s", "shutdown_grace": "2s",
+            "ingests": {"addresses": addresses}, "admin": {"listen": ""}, "log": {"level": "info"},
             "limits": self.options.edge_limits, "channels": self.options.edge_channels,
             "endpoints": [{"path": "/ws", "auth": {"secret": "${" + SECRET + "}"}}]}, ops)
         node.port = port
@@ -168,12 +193,15 @@ class World:
 
     def add_partitions(self, count):
         """The second producer writes to them, to channels that have several."""
+        from confluent_kafka import KafkaException
         from confluent_kafka.admin import NewPartitions
         admin = self.cluster.admin()  # has to outlive the call
+        futures = admin.create_partitions([NewPartitions(TOPIC, self.partitions + count)], operation_timeout=20)
         try:
-            admin.create_partitions([NewPartitions(TOPIC, self.partitions + count)], operation_timeout=20)[TOPIC].result(30)
-        except Exception as error:  # a broker is away: said, and not a failure
-            raise ChaosError(f"no partitions could be added: {error}") from error
+            futures[TOPIC].result(60)
+        except KafkaException as error:  # the brokers may be busy with what happened to them before
+            print(f"           no partitions added: {error}", flush=True)
+        count = len(admin.list_topics(TOPIC, timeout=60).topics[TOPIC].partitions) - self.partitions
         added = list(range(self.partitions, self.partitions + count))
         self.partitions += count
         for name in self.many:
@@ -193,16 +221,35 @@ class World:
         """Names by code, as journals have them."""
         return {stream << 24 | n: f"{kind}:{n}" for stream, kind in enumerate(("one", "many")) for n in range(self.half)}
 
+    def places_of(self, n):
+        """The partitions of the n-th channel of the second kind, in the order in which its numbers go to them."""
+        return [(n + k) % self.options.partitions for k in range(self.spread)]
+
     def start_companion(self):
         self.many = [f"many:{n}" for n in range(self.half)]
         self.places = {f"one:{n}": [n % self.options.partitions] for n in range(self.half)}
-        self.places.update({f"many:{n}": [(n + k) % self.options.partitions for k in range(self.spread)]
-                            for n in range(self.half)})
+        self.places.update({f"many:{n}": self.places_of(n) for n in range(self.half)})
         self.companion = Companion(self.cluster.bootstrap, TOPIC, self.places, self.options.seed)
         self.companion.start()
 
-    def start_load(self, seconds, publishes=True):
-        """The clients and the publisher, who write down what comes."""
+    def ends(self):
+        """Offsets behind the last record, by partition."""
+        from confluent_kafka import Consumer, TopicPartition
+        consumer = Consumer({"bootstrap.servers": self.cluster.bootstrap, "group.id": "checker"})
+        try:
+            return {p: consumer.get_watermark_offsets(TopicPartition(TOPIC, p), timeout=60)[1] for p in range(self.partitions)}
+        finally:
+            consumer.close()
+
+    def delete_records(self, upto):
+        """As retention does: what stands before these offsets, by partition, is gone."""
+        from confluent_kafka import TopicPartition
+        admin = self.cluster.admin()
+        for future in admin.delete_records([TopicPartition(TOPIC, p, offset) for p, offset in upto.items()]).values():
+            future.result(60)
+
+    def start_load(self, seconds, publishes=True, flags=()):
+        """The clients and the publisher, who write down what comes. `publishes`: else somebody else does."""
         options = self.options
         via = f"via=kafka,topic={TOPIC}" if publishes else "via=none"
         common = (f"channels={self.half},per_client={max(1, options.per_client // 2)},{via},partitions={options.partitions},"
@@ -217,7 +264,7 @@ class World:
             f"--brokers={self.cluster.bootstrap}",
             # Only an idempotent producer keeps order and writes nothing twice when brokers end.
             "--kafka=enable.idempotence=true,linger.ms=5,message.timeout.ms=120000", "--warmup=0", f"--seconds={seconds:.0f}",
-            f"--silence={options.silence}", "--progress=off", "--attended", f"--stream={streams}"],
+            f"--silence={options.silence}", "--progress=off", "--attended", f"--stream={streams}", *flags],
             self.folder / "journal", {**os.environ, **self.env}, self.folder / "load.log", kafka.die_with_parent)
         return self.load
 
