@@ -113,6 +113,9 @@ def reset(options):
         world.cluster.delete_topic(TOPIC)
         wait_until(lambda: _made(world), "the topic's name is free")
         filler.fill(300)
+        if not options.early:
+            fresh = truth.read(world.cluster.bootstrap, TOPIC, codes(world))
+            wait_until(lambda: delivered(old, fresh), "everything of the new topic")
         world.edges[0].kill()  # its clients take what they know to another edge
         filler.fill(100)
         world.edges[0].start()
