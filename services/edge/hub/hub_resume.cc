@@ -65,6 +65,8 @@ void HubShard::EndSlot(ChannelState& channel, const GapInfo& gap) {
     }
     place->lost_from = JoinSlot::kNow;
     place->at = gap.to;
+    // Who would answer may know nothing of it any more: what was asked for is not waited for.
+    if (!snapshot) place->phase = JoinSlot::Phase::kCursor;
     SendGap(join->subscription, *channel.traits,
             {gap.slot, gap.source, unsent, gap.to, gap.reason});
   }

@@ -146,6 +146,27 @@ TEST_F(HubResume, ASlotThatEndsIsToldToThoseOnTheirWay) {
   EXPECT_THAT(full.Take(), IsEmpty());
 }
 
+// What was asked for of it may never be answered.
+TEST_F(HubResume, ASlotThatEndsHoldsNobodyUp) {
+  Slots(2);
+  KeepOpen(9);
+  Interest(9, 1);
+  Events({10, 11});
+  Progress(1, 9);
+  ResumeAt({{"t0/0@0", false, 5}, {"t1/0@0", false, 9}});
+  EXPECT_THAT(client_.Take(), ElementsAre("subscribed c 0:5 1:9"));
+  EXPECT_THAT(upstream_.Take(), ElementsAre("history 1 c 0:5"));
+  hub_->OnGap(0, 12, kNoEnd, kReset, now_);
+  EXPECT_THAT(client_.Take(), ElementsAre("gap 0:6..9007199254740991 reset"));
+  auto without = std::make_shared<SlotTable>(*table_);
+  without->slots[0] = nullptr;
+  hub_->OnSlots(without, now_);
+  Events({10}, 1);
+  EXPECT_THAT(client_.Take(), ElementsAre("1:10"));
+  Answer(1, 0, {6, 9}, 9);
+  EXPECT_THAT(client_.Take(), IsEmpty());
+}
+
 TEST_F(HubResume, WhatCannotBeHadIsAGapWithItsReason) {
   Slots(1);
   KeepOpen(9);
