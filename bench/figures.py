@@ -11,6 +11,7 @@ FIGURES = {
     "p50": ("ms", 2), "p90": ("ms", 2), "p99": ("ms", 2), "p999": ("ms", 2), "max": ("ms", 1),
     "quotes_p50": ("ms", 2), "quotes_p99": ("ms", 2), "fills_p50": ("ms", 2), "fills_p99": ("ms", 2),
     "recovery_p50": ("s", 2), "recovery_p99": ("s", 2), "recovery_max": ("s", 2), "recovery_seconds": ("s", 2),
+    "resumes_per_second": ("/s", 0), "reads": ("", 0), "reread_ratio": ("", 2),
     "quotes_max": ("ms", 1), "fills_max": ("ms", 1), "slow_p50": ("ms", 0),
     "kafka_p50": ("ms", 2), "kafka_p99": ("ms", 2),
     "edge_cpu_per_delivery": ("us", 2), "edge_user_per_delivery": ("us", 2), "edge_system_per_delivery": ("us", 2),
