@@ -7,7 +7,7 @@ import checker
 import journal
 import scenarios
 import truth
-from scenarios import PATIENCE, add_report, codes, judge, tell, wait_until, write_report
+from scenarios import PATIENCE, add_report, judge, tell, wait_until, write_report
 from world import TOPIC, ChaosError, World
 
 FOREVER = 7200  # seconds that bound a load tool which nobody ends
@@ -29,7 +29,7 @@ def gaps(options):
             for step in chance.sample([_restart_edges, _restart_ingests], 2):
                 step(world, topics)
         world.load.drain(PATIENCE)
-        topic = truth.Topic.merged([*topics, truth.read(world.cluster.bootstrap, TOPIC, codes(world))])
+        topic = truth.Topic.merged([*topics, world.truth()])
         verdict, report = judge(world, [topic], gaps_expected=True)
     add_report(verdict, report, gaps_expected=True)
     for reason in ("limit", "retention", "slow"):
@@ -66,7 +66,7 @@ def _restart_ingests(world, topics):
     def remove():
         _wait_for_records(world, 300)
         ends = world.ends()
-        topics.append(truth.read(world.cluster.bootstrap, TOPIC, codes(world)))
+        topics.append(world.truth())
         world.delete_records(ends)
 
     _restart(world.ingests, remove)
@@ -108,20 +108,20 @@ def reset(options):
         wait_until(lambda: world.load.written() > 0, "the first client")
         world.load.drain(PATIENCE)  # everybody is there
         filler.fill(200)
-        old = truth.read(world.cluster.bootstrap, TOPIC, codes(world))
+        old = world.truth()
         wait_until(lambda: delivered(old), "everything of the old topic")
-        world.cluster.delete_topic(TOPIC)
+        wait_until(lambda: _gone(world), "the topic's end")
         wait_until(lambda: _made(world), "the topic's name is free")
         filler.fill(300)
         if not options.early:
-            fresh = truth.read(world.cluster.bootstrap, TOPIC, codes(world))
+            fresh = world.truth()
             wait_until(lambda: delivered(old, fresh), "everything of the new topic")
         world.edges[0].kill()  # its clients take what they know to another edge
         filler.fill(100)
         world.edges[0].start()
         world.edges[0].wait_ready(PATIENCE)
         filler.fill(100)
-        new = truth.read(world.cluster.bootstrap, TOPIC, codes(world))
+        new = world.truth()
         verdict, report = judge(world, [old, new], gaps_expected=True)
     add_report(verdict, report, gaps_expected=True)
     if verdict.reasons["reset"] != verdict.gaps:
@@ -137,5 +137,14 @@ def _made(world):
     try:
         world.create_topic()
         return True
-    except scenarios.KafkaError:  # Kafka says that one is deleted a little before its name is free
-        return False
+    except scenarios.KafkaError:
+        # Kafka says that one is deleted a little before its name is free; and it may have made this one and not said so.
+        return not any(world.ends().values())
+
+
+def _gone(world):
+    try:
+        world.cluster.delete_topic(TOPIC)
+        return True
+    except scenarios.KafkaError:
+        return TOPIC not in world.cluster.admin().list_topics(timeout=60).topics

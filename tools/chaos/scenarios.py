@@ -10,8 +10,7 @@ import checker
 import faults as fault_kinds
 import journal
 import schedule
-import truth
-from world import TOPIC, ChaosError, World, kafka
+from world import ChaosError, World, kafka
 
 KafkaError = kafka.KafkaError
 PATIENCE = 300  # seconds for what is certain to come, however slow the machine is
@@ -125,10 +124,6 @@ def write_report(options, verdict, report, records, **more):
         **more}, indent=1) + "\n", encoding="utf-8")
 
 
-def codes(world):
-    return {name: code for code, name in world.channels().items()}
-
-
 def tell(verdict, report, kafka_count):
     checks, recovery, latency = report["checks"], report["recovery_us"], report["latency_us"]["all"]
     print(f"{kafka_count:,} records in Kafka; {verdict.clients} clients with {verdict.subscriptions} channels, "
@@ -162,7 +157,7 @@ def faults(options):
             node.wait_ready(PATIENCE)
         world.companion.stop()
         world.load.drain(PATIENCE)
-        topic = truth.read(world.cluster.bootstrap, TOPIC, codes(world))
+        topic = world.truth()
         verdict, report = judge(world, [topic])
         companion = world.companion
     add_report(verdict, report)

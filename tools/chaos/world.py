@@ -18,6 +18,8 @@ import kafka  # noqa: E402
 
 from companion import Companion  # noqa: E402
 from load import Load  # noqa: E402
+import truth  # noqa: E402
+from truth import TruthError  # noqa: E402
 
 SECRET = "JWT_SECRET"
 TOPIC = "chaos"
@@ -28,6 +30,19 @@ SPREAD = 3  # partitions of a channel of the second kind
 
 class ChaosError(Exception):
     """The run could not be made; the message says why."""
+
+
+def patiently(ask):
+    """What `ask` returns once Kafka answers: a broker that gets no time on a busy machine is no leader for a while."""
+    from confluent_kafka import KafkaException
+    deadline = time.monotonic() + 300
+    while True:
+        try:
+            return ask()
+        except (KafkaException, TruthError, kafka.KafkaError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
 
 
 class Node:
@@ -237,16 +252,22 @@ class World:
         from confluent_kafka import Consumer, TopicPartition
         consumer = Consumer({"bootstrap.servers": self.cluster.bootstrap, "group.id": "checker"})
         try:
-            return {p: consumer.get_watermark_offsets(TopicPartition(TOPIC, p), timeout=60)[1] for p in range(self.partitions)}
+            return {p: patiently(lambda p=p: consumer.get_watermark_offsets(TopicPartition(TOPIC, p), timeout=60)[1])
+                    for p in range(self.partitions)}
         finally:
             consumer.close()
+
+    def truth(self):
+        """All that Kafka has of the topic."""
+        names = {name: code for code, name in self.channels().items()}
+        return patiently(lambda: truth.read(self.cluster.bootstrap, TOPIC, names))
 
     def delete_records(self, upto):
         """As retention does: what stands before these offsets, by partition, is gone."""
         from confluent_kafka import TopicPartition
         admin = self.cluster.admin()
-        for future in admin.delete_records([TopicPartition(TOPIC, p, offset) for p, offset in upto.items()]).values():
-            future.result(60)
+        for p, offset in upto.items():
+            patiently(lambda place=TopicPartition(TOPIC, p, offset): admin.delete_records([place])[place].result(60))
 
     def start_load(self, seconds, publishes=True, flags=()):
         """The clients and the publisher, who write down what comes. `publishes`: else somebody else does."""
