@@ -247,13 +247,15 @@ class World:
         self.companion = Companion(self.cluster.bootstrap, TOPIC, self.places, self.options.seed)
         self.companion.start()
 
-    def ends(self):
-        """Offsets behind the last record, by partition."""
+    def ends(self, patient=True):
+        """Offsets behind the last record, by partition. Not `patient`: an error of Kafka's is one."""
         from confluent_kafka import Consumer, TopicPartition
         consumer = Consumer({"bootstrap.servers": self.cluster.bootstrap, "group.id": "checker"})
         try:
-            return {p: patiently(lambda p=p: consumer.get_watermark_offsets(TopicPartition(TOPIC, p), timeout=60)[1])
-                    for p in range(self.partitions)}
+            def end(p):
+                return consumer.get_watermark_offsets(TopicPartition(TOPIC, p), timeout=60)[1]
+
+            return {p: patiently(lambda p=p: end(p)) if patient else end(p) for p in range(self.partitions)}
         finally:
             consumer.close()
 
