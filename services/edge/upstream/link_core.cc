@@ -19,7 +19,8 @@ LinkCore::LinkCore(Options options, VariantTable& variants, LinkCoreSink& sink, 
       variants_(variants),
       sink_(sink),
       random_(seed),
-      kept_histories_(options_.kept_histories) {}
+      kept_histories_(options_.kept_histories),
+      next_attach_id_(options_.first_attach_id) {}
 
 LinkCore::~LinkCore() = default;
 

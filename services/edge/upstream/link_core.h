@@ -63,6 +63,9 @@ class LinkCore {
     // How long the first placement waits, from the first catalogue on, for the ingests that have
     // not told theirs.
     std::chrono::milliseconds first_placement_wait{1'000};
+    // Ingests are asked by attach ids: those of two edges are to differ, so each begins somewhere
+    // else. Small ones are short on the wire.
+    uint64_t first_attach_id = 1;
     // How long a slot is kept that only ingests knew whose links are lost.
     std::chrono::milliseconds slot_linger{60'000};
   };
@@ -228,7 +231,7 @@ class LinkCore {
   std::vector<PendingRead> later_reads_;   // until their not_before
   absl::flat_hash_map<uint64_t, std::unique_ptr<PendingCall>> calls_;
   KeptHistories kept_histories_;
-  uint64_t next_attach_id_ = 1;
+  uint64_t next_attach_id_;
   uint64_t next_call_ = 1;
   wire::EventView scratch_;
   LinkCounters counters_;

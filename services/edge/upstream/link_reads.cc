@@ -89,9 +89,12 @@ void LinkCore::StartReads(MonoTime now) {
 void LinkCore::StartRead(PendingRead read, MonoTime now) {
   std::map<LinkId, Offsets> by_link;
   Offsets unattached;
+  Offsets gone;
   for (const auto& [number, offset] : read.from) {
     const SlotState* slot = number < slots_.size() ? slots_[number].get() : nullptr;
-    if (slot != nullptr && slot->phase == SlotState::Phase::kAttached) {
+    if (slot == nullptr && number < slots_.size()) {
+      gone.emplace_back(number, offset);
+    } else if (slot != nullptr && slot->phase == SlotState::Phase::kAttached) {
       by_link[slot->link].emplace_back(number, offset);
     } else {
       unattached.emplace_back(number, offset);
@@ -114,6 +117,11 @@ void LinkCore::StartRead(PendingRead read, MonoTime now) {
     } else {
       BeginCall(link, std::move(part));
     }
+  }
+  if (!gone.empty()) {  // numbers are never used again: nobody will answer
+    PendingRead part = read;
+    part.from = std::move(gone);
+    FailRead(part);
   }
   if (unattached.empty()) return;
   read.from = std::move(unattached);
@@ -150,11 +158,15 @@ void LinkCore::BeginCall(LinkState& link, PendingRead read) {
       entry->set_offset(offset);
       entry->set_fingerprint(claim->fingerprint);
       entry->set_fingerprint_at(claim->fingerprint_at);
+      entry->set_attach_id(slots_[slot]->attach_id);
       continue;
     }
     v1::SlotOffset* entry = read.history ? history.add_after() : snapshot.add_not_before();
     entry->set_slot(link.numbers.at(slot));
     entry->set_offset(offset);
+    // What is asked is about the topic that the attachment is of; by the time of the answer there
+    // may be another one by its name.
+    entry->set_attach_id(slots_[slot]->attach_id);
     if (read.history) *history.add_not_before() = *entry;
   }
   auto& call = calls_[number];

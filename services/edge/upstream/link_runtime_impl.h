@@ -44,6 +44,7 @@ class LinkRuntime::Impl final : public LinkCoreSink,
   void Start(v1::NodeAddresses addresses) {
     LinkCore::Options core = options_.core;
     core.addresses = std::move(addresses);
+    core.first_attach_id = 1 + random_() % (1 << 20);
     core_ = std::make_unique<LinkCore>(std::move(core), variants_, *this, seed_);
     if (!options_.dns_name.empty()) {
       resolver_ = std::make_unique<NameResolver>(

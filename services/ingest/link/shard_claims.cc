@@ -22,11 +22,13 @@ bool ShardCore::TryClaims(PendingRead& read, MonoTime now) {
   bool wait = false;
   for (PendingClaim& claim : read.claims) {
     Slot* slot = FindSlot(claim.claim.slot());
-    if (slot == nullptr || slot->phase == Slot::Phase::kIdle) {
+    const Standing standing = StandingOf(claim.claim.slot(), claim.claim.attach_id());
+    if (slot == nullptr || slot->phase == Slot::Phase::kIdle || standing == Standing::kNone) {
       result.error = "not_served";
       break;
     }
-    if (!claim.verdict.has_value() && slot->phase == Slot::Phase::kReading) {
+    if (!claim.verdict.has_value() && standing == Standing::kProven &&
+        slot->phase == Slot::Phase::kReading) {
       claim.verdict = JudgeClaim(*slot, claim, now);
     }
     wait = wait || !claim.verdict.has_value();

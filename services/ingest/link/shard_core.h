@@ -196,6 +196,9 @@ class ShardCore final : private EdgeFeed::Logs {
   void ApplyLatest(Slot& slot, const NormalisedRecord& record);
   void AnswerPrepares(Slot& slot);
   void TryReads(MonoTime now);
+  // Whether something may be read of a slot on behalf of an attachment.
+  enum class Standing { kNone, kUnproven, kProven };
+  Standing StandingOf(SlotId slot, uint64_t attach_id);
   bool TryRead(PendingRead& read, MonoTime now);
   void FillSnapshot(const PendingRead& read, ReadResult* result);
   // False if no slot of it came any further: it waits.

@@ -42,15 +42,27 @@ void ShardCore::TryReads(MonoTime now) {
   if (!rereads_.empty()) DriveRereads(now);
 }
 
+ShardCore::Standing ShardCore::StandingOf(SlotId slot, uint64_t attach_id) {
+  if (attach_id == 0) return Standing::kProven;
+  Standing standing = Standing::kNone;
+  ForEachAttachment(slot, [&](EdgeFeed&, const Attachment& attachment) {
+    if (attachment.attach_id != attach_id) return;
+    standing = attachment.proven ? Standing::kProven : Standing::kUnproven;
+  });
+  return standing;
+}
+
 bool ShardCore::TryRead(PendingRead& read, MonoTime now) {
   if (!read.claims.empty()) return TryClaims(read, now);
   ReadResult result;
   bool wait = false;
   const auto check = [&](const v1::SlotOffset& wanted) {
     const Slot* slot = FindSlot(wanted.slot());
-    if (slot == nullptr || slot->phase == Slot::Phase::kIdle) {
+    const Standing standing = StandingOf(wanted.slot(), wanted.attach_id());
+    if (slot == nullptr || slot->phase == Slot::Phase::kIdle || standing == Standing::kNone) {
       result.error = "not_served";
-    } else if (slot->phase != Slot::Phase::kReading || slot->log->head() < wanted.offset() ||
+    } else if (standing == Standing::kUnproven || slot->phase != Slot::Phase::kReading ||
+               slot->log->head() < wanted.offset() ||
                // Whoever asks just before the backfill joins would get nearly nothing, for ever.
                (!read.history && !slot->backfilled && now - read.begun < options_.snapshot_wait)) {
       wait = true;

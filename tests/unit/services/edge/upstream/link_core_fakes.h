@@ -25,6 +25,7 @@ class FakeLinkSink final : public LinkCoreSink {
   std::map<LinkId, std::string> closed;
   std::vector<std::string> posted;  // to the workers
   std::vector<std::string> reads;   // "1:snapshot 5 c 10:7": link, kind, call, channel, slots
+  std::vector<uint64_t> asked_for;  // attach ids that reads named
   std::vector<std::string> reports;
   std::shared_ptr<const SlotTable> table;
   bool keep_texts = true;  // of what is sent; else only the figures below
@@ -84,10 +85,13 @@ class FakeLinkSink final : public LinkCoreSink {
   }
   void CloseLink(LinkId link, LinkEnd why) override { closed[link] = CodeOf(why); }
   void StartRead(LinkId link, uint64_t call, v1::SnapshotRequest request) override {
+    for (const auto& place : request.not_before()) asked_for.push_back(place.attach_id());
     reads.push_back(absl::StrCat(link, ":snapshot ", call, " ", request.channel(),
                                  Slots(request.not_before())));
   }
   void StartRead(LinkId link, uint64_t call, v1::HistoryRequest request) override {
+    for (const auto& place : request.after()) asked_for.push_back(place.attach_id());
+    for (const auto& claim : request.claims()) asked_for.push_back(claim.attach_id());
     if (request.claims().empty()) {
       reads.push_back(
           absl::StrCat(link, ":history ", call, " ", request.channel(), Slots(request.after())));

@@ -152,6 +152,24 @@ TEST_F(LinkReads, AReadOfASlotNobodyServesFails) {
   EXPECT_THAT(sink_.TakePosted(), testing::Contains("read 0 7 failed as of 5:9"));
 }
 
+// Its topic was made anew: nobody will ever answer.
+TEST_F(LinkReads, AReadOfASlotThatIsOverFailsAtOnce) {
+  OneAttached();
+  Refused(1, 10, 1, "reset");
+  sink_.TakePosted();
+  core_->Read(0, 7, "c", false, {{0, 9}, {1, 3}}, now_);
+  EXPECT_THAT(sink_.TakePosted(), ElementsAre("read 0 7 failed as of 0:9"));
+  EXPECT_THAT(sink_.TakeReads(), IsEmpty());
+}
+
+TEST_F(LinkReads, AReadSaysOnWhoseBehalfItIs) {
+  OneAttached();
+  core_->Read(0, 7, "c", true, {{0, 9}}, now_);
+  core_->Read(0, 8, "c", false, {{0, 9}}, now_);
+  core_->Judge(0, 9, {{.slot = 0, .offset = 9, .fingerprint = 0, .fingerprint_at = -1}}, now_);
+  EXPECT_THAT(sink_.asked_for, ElementsAre(1, 1, 1));
+}
+
 TEST_F(LinkReads, AnAnswerForASlotThatIsGoneIsAskedOfAnother) {
   OneAttached();
   Open(2, {0});

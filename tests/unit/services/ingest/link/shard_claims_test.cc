@@ -220,6 +220,44 @@ TEST_F(ShardProof, AnotherRecordInItsPlaceIsAReset) {
   EXPECT_THAT(Pump(), ElementsAre("attached 1#12 after 9 interest 1"));
 }
 
+// What is read for an edge is of the topic that its attachment is of.
+TEST_F(ShardProof, NothingIsReadForAnAttachmentBeforeItIsProven) {
+  Build({});
+  Open(1);
+  Attach(1, 11, 52, 51, 50);
+  core_->OnResolved(1, 10, 53, now_);
+  Pump();
+  v1::SlotOffset place = At(1, 40);
+  place.set_attach_id(11);
+  core_->ReadSnapshot(1, "c", {place}, now_);
+  v1::Claim claim;
+  claim.set_slot(1);
+  claim.set_offset(40);
+  claim.set_attach_id(11);
+  core_->Judge(2, {claim}, now_);
+  Pump();
+  EXPECT_FALSE(sink_.reads.contains(1));
+  EXPECT_FALSE(sink_.reads.contains(2));
+  Live(50);
+  Pump();
+  EXPECT_EQ(sink_.reads[1].error, "");
+  EXPECT_EQ(sink_.reads[2].error, "");
+}
+
+TEST_F(ShardProof, NothingIsReadForAnAttachmentThatHasEnded) {
+  Build({});
+  Open(1);
+  Attach(1, 11, 52, 99, 50);
+  core_->OnResolved(1, 10, 53, now_);
+  Pump();
+  v1::SlotOffset place = At(1, 40);
+  place.set_attach_id(11);
+  core_->ReadSnapshot(1, "c", {place}, now_);
+  Live(50);
+  EXPECT_THAT(Pump(), ElementsAre("refused 1#11 reset"));
+  EXPECT_EQ(sink_.reads[1].error, "not_served");
+}
+
 TEST_F(ShardProof, NothingInItsPlaceProvesNothing) {
   Build({});
   Open(1);
