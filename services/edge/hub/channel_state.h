@@ -40,6 +40,8 @@ struct JoinSlot {
   const ResumeEntry* shown = nullptr;  // of Join::resume: what its client says of this slot
   bool judged = true;
   bool proven = false;
+  bool in_snapshot = false;  // kReading: a snapshot, not history
+  bool untold = false;  // where it begins is told with the snapshot, which was not sent whole yet
   // Its position does not hold: what it may have missed is told with this reason. Static.
   std::string_view lost_for;
   // What it missed and does not get, up to the snapshot that is being read in its place, begins
@@ -68,6 +70,9 @@ struct Join {
   Subscription subscription;
   std::unique_ptr<const Resume> resume;  // null: it begins now
   bool snapshot_if_lost = false;         // where not all can be resumed, a snapshot is to follow
+  // Sources of which it was told that nothing more comes: what is in their place is new to it,
+  // whatever it had shown.
+  std::vector<std::string> over;
   std::string lost_reason;
   bool wants_snapshot = false;  // and its reads were not begun yet
   bool announced = false;       // OnSubscribed was called
@@ -78,9 +83,14 @@ struct Join {
   SnapshotPiece summary;               // of the last piece
   size_t reading = 0;                  // slots that a snapshot read still owes
   bool snapshot_failed = false;        // for one of its slots: then for all of them
+  bool snapshot_again = false;         // a slot of it had gone while it was read
   RingQueue<Ref<EdgeEvent>> replay;    // history, read and not yet sent
   uint64_t ring_next = 0;              // entries before this one were looked at
 
+  // A snapshot was sent, or is not to be had: all that was read for it has told where it begins.
+  void SnapshotTold() {
+    for (JoinSlot& place : slots) place.untold = false;
+  }
   // Null: the slot is none of its.
   JoinSlot* FindPlace(SlotNumber slot) {
     for (JoinSlot& place : slots) {

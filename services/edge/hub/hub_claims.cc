@@ -31,6 +31,12 @@ JoinSlot HubShard::PlaceFor(const ChannelSlot& slot, const Join& join) const {
   if (join.resume == nullptr) return place;
   const SlotEntry* known = slots_->Find(slot.slot);
   if (known == nullptr) return place;
+  if (std::any_of(join.over.begin(), join.over.end(), [&](const std::string& source) {
+        return PartitionOf(source) == PartitionOf(known->source);
+      })) {
+    place.from = -1;
+    return place;
+  }
   // An incarnation is a number of the edge that the client comes from, and means nothing on
   // another: the newest of them is where the client was, and its fingerprint says whether that is
   // this topic.

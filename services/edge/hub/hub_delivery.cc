@@ -193,7 +193,11 @@ void HubShard::OnGap(SlotNumber number, int64_t from, int64_t to, std::string_vi
     counters_.gaps += Tell(*channel, [&](const EventEncoder& encoder) {
       return encoder.EncodeGap(channel->name(), gap);
     });
-    if (reason == kReset) EndSlot(*channel, gap);
+    if (reason == kReset) {
+      EndSlot(*channel, gap);
+      // Until the table without it comes, nobody begins at the end of it.
+      channel->FindSlot(number)->known = false;
+    }
     channel->ring.push_back({{}, 0, note});
     ring_bytes_ += channel->ring.back().cost();
     AdvanceAll(*channel, now);

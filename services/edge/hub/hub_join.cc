@@ -47,9 +47,7 @@ bool HubShard::Advance(ChannelState& channel, Join& join, MonoTime now) {
   for (const ChannelSlot& slot : channel.slots) {
     if (join.FindPlace(slot.slot) == nullptr) join.slots.push_back(PlaceFor(slot, join));
   }
-  std::erase_if(join.slots, [&](const JoinSlot& place) {
-    return channel.FindSlot(place.slot) == nullptr && place.phase != JoinSlot::Phase::kReading;
-  });
+  DropGone(channel, join, now);
 
   if (join.resume != nullptr) JudgeClaims(channel, join);
   if (!join.announced && !AwaitCoverage(channel, join, now)) return false;
@@ -65,6 +63,32 @@ bool HubShard::Advance(ChannelState& channel, Join& join, MonoTime now) {
   return std::all_of(join.slots.begin(), join.slots.end(), [this](const JoinSlot& place) {
     return place.phase == JoinSlot::Phase::kCursor && place.at <= worker_at(place.slot);
   });
+}
+
+void HubShard::DropGone(ChannelState& channel, Join& join, MonoTime now) {
+  bool again = false;
+  std::erase_if(join.slots, [&](const JoinSlot& place) {
+    if (channel.FindSlot(place.slot) != nullptr) return false;
+    again = again || (place.untold && join.reading > 0);
+    // A snapshot in place of what was lost ends with the answer about this one: it fails.
+    return place.untold || !place.in_snapshot;
+  });
+  if (!again) return;
+  // Nothing of the snapshot was sent yet: it is read anew, of what there is now.
+  absl::erase_if(reads_, [&](const auto& read) {
+    return read.second.kind == ReadTarget::Kind::kSnapshot && read.second.subscription == join.id;
+  });
+  for (JoinSlot& place : join.slots) {
+    if (!std::exchange(place.untold, false)) continue;
+    place.phase = JoinSlot::Phase::kPending;
+    place.in_snapshot = false;
+  }
+  join.snapshot.clear();
+  join.summary = SnapshotPiece();
+  join.snapshot_open = join.snapshot_failed = false;
+  join.reading = 0;
+  join.wants_snapshot = join.snapshot_again = true;
+  join.begun = now;
 }
 
 bool HubShard::AwaitCoverage(ChannelState& channel, Join& join, MonoTime now) {
@@ -112,6 +136,7 @@ bool HubShard::PlacePending(ChannelState& channel, Join& join, MonoTime now) {
       // As fresh as this worker: then the ring need not reach far back.
       to_read.emplace_back(place.slot, std::max(held_after, worker_at(place.slot)));
       place.phase = JoinSlot::Phase::kReading;
+      place.in_snapshot = place.untold = true;
       continue;
     }
     place.Begin(held_after);
@@ -122,12 +147,12 @@ bool HubShard::PlacePending(ChannelState& channel, Join& join, MonoTime now) {
     subscription.subscriber->Keep(frame);
     subscription.subscriber->SendFrame(*frame, channel.traits.get());
   }
+  if (snapshot && (!whole || (to_read.empty() && join.snapshot_again))) {
+    subscription.subscriber->OnSnapshotFailed(channel.name(), PositionOf(join));
+  }
   if (!to_read.empty()) {
     join.reading += to_read.size();
     RequestRead(channel, join, /*history=*/false, std::move(to_read));
-  }
-  if (snapshot && !whole) {
-    subscription.subscriber->OnSnapshotFailed(channel.name(), PositionOf(join));
   }
   return true;
 }
@@ -175,6 +200,7 @@ void HubShard::TakeSnapshot(ChannelState& channel, Join& join, const EdgeReadRes
     JoinSlot* place = join.FindPlace(as_of.slot);
     if (place == nullptr || place->phase != JoinSlot::Phase::kReading) continue;
     place->phase = JoinSlot::Phase::kCursor;
+    place->in_snapshot = false;
     place->at = as_of.upto;
     join.ring_next = 0;
     join.reading -= std::min<size_t>(join.reading, 1);
@@ -210,6 +236,7 @@ void HubShard::TakeSnapshot(ChannelState& channel, Join& join, const EdgeReadRes
   join.snapshot.clear();
   join.summary = SnapshotPiece();
   join.snapshot_open = false;
+  join.SnapshotTold();
   join.subscription.subscriber->OnSnapshotFailed(channel.name(), PositionOf(join));
 }
 
@@ -242,6 +269,7 @@ bool HubShard::SendSnapshot(Join& join) {
   join.snapshot.clear();
   join.summary = SnapshotPiece();
   join.snapshot_open = false;
+  join.SnapshotTold();
   return true;
 }
 

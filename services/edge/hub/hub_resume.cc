@@ -30,6 +30,7 @@ void HubShard::StartOver(ChannelState& channel, Join& join, std::string_view rea
       place.lost_from = unsent;
       place.lost_for = {};
       place.phase = JoinSlot::Phase::kReading;
+      place.in_snapshot = true;
       // Not from before what the client has, either.
       to_read.emplace_back(place.slot,
                            std::max({slot->held_after(), worker_at(place.slot), unsent - 1}));
@@ -49,10 +50,13 @@ void HubShard::EndSlot(ChannelState& channel, const GapInfo& gap) {
   for (const auto& join : channel.joining) {
     const auto place = std::find_if(join->slots.begin(), join->slots.end(),
                                     [&](const JoinSlot& one) { return one.slot == gap.slot; });
-    if (!join->announced || place == join->slots.end()) continue;
-    const bool snapshot = place->phase == JoinSlot::Phase::kReading && join->reading > 0;
+    if (place == join->slots.end()) continue;
+    if (!join->announced) {  // and is not to hear of it: it has no place in it
+      place->phase = JoinSlot::Phase::kPending;
+      continue;
+    }
     const bool in_place = place->lost_from != JoinSlot::kNow;  // of what it lost: it had begun
-    if (snapshot ? !in_place : place->phase < JoinSlot::Phase::kReading) continue;
+    if (place->in_snapshot ? !in_place : place->phase < JoinSlot::Phase::kReading) continue;
     int64_t unsent = in_place ? place->lost_from : place->at + 1;
     for (size_t n = join->replay.size(); n > 0; --n) {
       Ref<EdgeEvent> event = std::move(join->replay.front());
@@ -66,7 +70,17 @@ void HubShard::EndSlot(ChannelState& channel, const GapInfo& gap) {
     place->lost_from = JoinSlot::kNow;
     place->at = gap.to;
     // Who would answer may know nothing of it any more: what was asked for is not waited for.
-    if (!snapshot) place->phase = JoinSlot::Phase::kCursor;
+    if (!place->in_snapshot) place->phase = JoinSlot::Phase::kCursor;
+    // What was read of it for a snapshot tells no place in a slot that is over.
+    std::erase_if(join->summary.position,
+                  [&](const PositionEntry& entry) { return entry.slot == gap.slot; });
+    for (size_t n = join->snapshot.size(); n > 0; --n) {
+      Ref<EdgeEvent> event = std::move(join->snapshot.front());
+      join->snapshot.pop_front();
+      if (event->slot() != gap.slot) join->snapshot.push_back(std::move(event));
+    }
+    if (place->untold) continue;
+    if (join->resume != nullptr) join->over.emplace_back(gap.source);
     SendGap(join->subscription, *channel.traits,
             {gap.slot, gap.source, unsent, gap.to, gap.reason});
   }

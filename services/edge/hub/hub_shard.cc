@@ -277,6 +277,8 @@ std::vector<PositionEntry> HubShard::PositionOf(const Join& join) const {
   std::vector<PositionEntry> position;
   position.reserve(join.slots.size());
   for (const JoinSlot& slot : join.slots) {
+    // One that has gone stays until what was read of it is answered.
+    if (slots_ != nullptr && slots_->Find(slot.slot) == nullptr) continue;
     position.push_back(EntryOf(slot));
   }
   return position;

@@ -190,6 +190,8 @@ class HubShard {
   // Only that of channel.joining; true if it is live now, and another one is in its place.
   bool AdvanceOne(ChannelState& channel, size_t index, MonoTime now);
   bool Advance(ChannelState& channel, Join& join, MonoTime now);
+  // Takes out slots that are no more.
+  void DropGone(ChannelState& channel, Join& join, MonoTime now);
   bool AwaitCoverage(ChannelState& channel, Join& join, MonoTime now);
   bool AwaitSnapshot(const ChannelState& channel, const Join& join, MonoTime now) const;
   bool PlacePending(ChannelState& channel, Join& join, MonoTime now);

@@ -167,6 +167,47 @@ TEST_F(HubResume, ASlotThatEndsHoldsNobodyUp) {
   EXPECT_THAT(client_.Take(), IsEmpty());
 }
 
+// Between the gap and the table without the slot.
+TEST_F(HubResume, NobodyBeginsInASlotThatIsOver) {
+  Slots(1);
+  KeepOpen(9);
+  hub_->OnGap(0, 10, kNoEnd, kReset, now_);
+  Subscribe(client_);
+  EXPECT_THAT(client_.Take(), IsEmpty());
+  Pass(milliseconds(1'000));
+  EXPECT_THAT(client_.Take(), ElementsAre("subscribed c 0:pending"));
+  EXPECT_THAT(keeper_.Take(), ElementsAre("gap 0:10..9007199254740991 reset"));
+}
+
+// It is all for a client that was told the end of the old one, whatever it had shown.
+TEST_F(HubResume, WhatComesInPlaceOfASlotThatEndedIsNewToIt) {
+  Slots(2);
+  KeepOpen(9);
+  Interest(9, 1);
+  client_.can_pull = false;
+  Events({10});
+  ResumeAt({{"t0/0@0", false, 9}, {"t1/0@0", false, 9}});
+  hub_->OnGap(0, 11, kNoEnd, kReset, now_);
+  EXPECT_THAT(client_.Take(),
+              ElementsAre("subscribed c 0:9 1:9", "gap 0:10..9007199254740991 reset"));
+  upstream_.Take();
+  auto table = std::make_shared<SlotTable>(*table_);
+  auto fresh = std::make_shared<SlotEntry>(*table->slots[0]);
+  fresh->number = 2;
+  fresh->incarnation = 1;
+  fresh->source = "t0/0@1";
+  table->slots[0] = nullptr;
+  table->slots.push_back(fresh);
+  hub_->OnSlots(table, now_);
+  Interest(-1, 2);
+  Events({0, 5}, 2);
+  EXPECT_THAT(client_.Take(), ElementsAre("joined 2:-1"));
+  EXPECT_THAT(upstream_.Take(), IsEmpty()) << "nothing to be judged";
+  client_.can_pull = true;
+  hub_->OnWritable(&client_, now_);
+  EXPECT_THAT(client_.Take(), ElementsAre("2:0", "2:5"));
+}
+
 TEST_F(HubResume, WhatCannotBeHadIsAGapWithItsReason) {
   Slots(1);
   KeepOpen(9);

@@ -40,6 +40,45 @@ TEST_F(HubSnapshot, ASnapshotGoesFirst) {
   EXPECT_THAT(client_.Take(), ElementsAre("0:13"));
 }
 
+// Its topic was made anew: the client was never told where it begins in the old one.
+TEST_F(HubSnapshot, ASlotThatEndsWhileItIsReadHasTheSnapshotReadAnew) {
+  Slots(2, {0, 1});
+  Progress(0, 9);
+  Progress(1, 5);
+  Subscribe(client_, /*snapshot=*/true);
+  Interest(9);
+  Interest(5, 1);
+  EXPECT_THAT(upstream_.Take(), ElementsAre("add c", "snapshot 1 c 0:9 1:5"));
+  Answer(1, 0, {4}, 9);
+  client_.Take();
+  hub_->OnGap(0, 10, kNoEnd, kReset, now_);
+  auto table = std::make_shared<SlotTable>(*table_);
+  table->slots[0] = nullptr;
+  hub_->OnSlots(table, now_);
+  EXPECT_THAT(upstream_.Take(), ElementsAre("snapshot 2 c 1:5"));
+  Answer(1, 1, {2}, 5);
+  EXPECT_THAT(client_.Take(), IsEmpty());
+  Answer(2, 1, {3}, 6);
+  EXPECT_THAT(client_.Take(), ElementsAre("snapshot 1:3 as of 1:6 complete"));
+}
+
+TEST_F(HubSnapshot, ASlotThatEndsWhileItsSnapshotIsSentIsNotInIt) {
+  Slots(2, {0, 1});
+  Progress(0, 9);
+  Progress(1, 5);
+  client_.can_pull = false;
+  Subscribe(client_, /*snapshot=*/true);
+  Interest(9);
+  Interest(5, 1);
+  client_.Take();
+  Answer(1, 0, {4}, 9);
+  Answer(1, 1, {2}, 5);
+  hub_->OnGap(0, 10, kNoEnd, kReset, now_);
+  client_.can_pull = true;
+  hub_->OnWritable(&client_, now_);
+  EXPECT_THAT(client_.Take(), ElementsAre("snapshot 1:2 as of 1:5 complete"));
+}
+
 TEST_F(HubSnapshot, ASnapshotAheadOfTheWorkerHoldsBackWhatItHas) {
   Slots(1, {0});
   Progress(0, 9);
