@@ -14,7 +14,7 @@ namespace {
 
 uint64_t Seeds() {
   const char* text = std::getenv("SPILLWAY_MODEL_SEEDS");
-  return text == nullptr ? 100 : std::strtoull(text, nullptr, 10);
+  return text == nullptr ? 30 : std::strtoull(text, nullptr, 10);
 }
 
 uint64_t FirstSeed() {
@@ -29,6 +29,7 @@ void RunSeeds(WorldOptions options) {
   size_t resumed = 0;
   size_t grown = 0;
   size_t foreign = 0;
+  size_t resets = 0;
   edge::LinkCounters counters;
   for (uint64_t seed = FirstSeed(); seed < FirstSeed() + Seeds(); ++seed) {
     options.seed = seed;
@@ -41,6 +42,7 @@ void RunSeeds(WorldOptions options) {
     resumed += world.resumed();
     grown += world.grown();
     foreign += world.foreign();
+    resets += world.resets();
     counters.failovers += world.counters().failovers;
     counters.moves += world.counters().moves;
     for (const std::string& line : world.Check()) ADD_FAILURE() << "seed " << seed << ": " << line;
@@ -59,6 +61,9 @@ void RunSeeds(WorldOptions options) {
   }
   if (options.forge) {
     EXPECT_GT(foreign, Seeds() / 2);
+  }
+  if (options.reset) {
+    EXPECT_GT(resets, Seeds());
   }
   if (options.kill) {
     EXPECT_GT(counters.failovers, 0u);
@@ -174,6 +179,36 @@ TEST(DeliveryModel, ForgedPositionsAndFaults) {
             .restart = true,
             .resumes = true,
             .forge = true});
+}
+TEST(DeliveryModel, TopicsMadeAnew) { RunSeeds({.ingests = 1, .reset = true}); }
+TEST(DeliveryModel, TopicsMadeAnewAndResumes) {
+  RunSeeds({.ingests = 2, .cut = true, .restart = true, .resumes = true, .reset = true});
+}
+TEST(DeliveryModel, TopicsMadeAnewUnderFaults) {
+  RunSeeds({.ingests = 3,
+            .kill = true,
+            .stop = true,
+            .stall = true,
+            .cut = true,
+            .lanes = true,
+            .shaky = true,
+            .wide = true,
+            .reset = true,
+            .shards = 2});
+}
+TEST(DeliveryModel, TopicsMadeAnewAndTinyBounds) {
+  RunSeeds({.ingests = 2,
+            .kill = true,
+            .cut = true,
+            .truncate = true,
+            .tiny = true,
+            .slow = true,
+            .apart = true,
+            .aging = true,
+            .grow = true,
+            .restart = true,
+            .resumes = true,
+            .reset = true});
 }
 TEST(DeliveryModel, NewRoutes) {
   RunSeeds({.ingests = 3, .kill = true, .cut = true, .routes = true});

@@ -15,9 +15,9 @@ bool Within(const std::vector<std::pair<int64_t, int64_t>>& gaps, int64_t offset
   });
 }
 
-std::map<int64_t, std::string> KeysOf(const ModelKafka::Partition& partition) {
+std::map<int64_t, std::string> KeysOf(const std::vector<ModelRecord>& history) {
   std::map<int64_t, std::string> keys;
-  for (const ModelRecord& record : partition.history) keys[record.offset] = record.key;
+  for (const ModelRecord& record : history) keys[record.offset] = record.key;
   return keys;
 }
 
@@ -41,7 +41,8 @@ size_t World::foreign() const {
   size_t total = 0;
   for (const Subscribed& subscribed : clients_) {
     for (const auto& [number, slot] : subscribed.client->slots) {
-      total += static_cast<size_t>(std::count(slot.reasons.begin(), slot.reasons.end(), "reset"));
+      total +=
+          static_cast<size_t>(std::count(slot.reasons.begin(), slot.reasons.end(), edge::kReset));
     }
   }
   return total;
@@ -56,7 +57,10 @@ size_t World::slow_gaps() const {
 }
 
 std::vector<std::string> World::Check() const {
-  std::vector<std::string> broken;
+  std::vector<std::string> broken = broken_;
+  for (const auto& edge : edges_) {
+    broken.insert(broken.end(), edge->broken.begin(), edge->broken.end());
+  }
   for (const Subscribed& subscribed : clients_) {
     const ModelClient& client = *subscribed.client;
     if (client.sent == nullptr) {
@@ -73,17 +77,25 @@ size_t World::PartitionOf(const ModelEdge& edge, SlotNumber slot) const {
   const auto source = edge.sources.find(slot);
   const auto& partitions = kafka_.partitions();
   const auto found = std::find_if(partitions.begin(), partitions.end(), [&](const auto& partition) {
-    return source != edge.sources.end() && partition.source() == source->second;
+    return source != edge.sources.end() &&
+           partition.source() == Claims::PartitionOf(source->second);
   });
   return static_cast<size_t>(found - partitions.begin());
 }
 
-void World::CheckConflated(const ModelClient& client, SlotNumber number, size_t partition,
-                           bool ended, const std::string& who, std::vector<int64_t>* expected,
+const std::vector<ModelRecord>& World::HistoryOf(const ModelEdge& edge, SlotNumber slot) const {
+  const auto known = edge.generations.find(slot);
+  const int generation = known == edge.generations.end() ? 0 : known->second.number;
+  return kafka_.partitions()[PartitionOf(edge, slot)].histories[static_cast<size_t>(generation)];
+}
+
+void World::CheckConflated(const ModelClient& client, SlotNumber number,
+                           const std::vector<ModelRecord>& history, bool ended,
+                           const std::string& who, std::vector<int64_t>* expected,
                            std::vector<std::string>* broken) const {
   const ModelClient::Slot& slot = client.slots.at(number);
   const std::set<int64_t> received(slot.offsets.begin(), slot.offsets.end());
-  const std::map<int64_t, std::string> keys = KeysOf(kafka_.partitions()[partition]);
+  const std::map<int64_t, std::string> keys = KeysOf(history);
   // Whether a newer event of its key, not beyond `last`, was among the first `count` received.
   const auto replaced = [&](int64_t missing, int64_t last, size_t count) {
     for (size_t i = 0; i < count && i < slot.offsets.size(); ++i) {
@@ -143,19 +155,36 @@ void World::CheckClient(const Subscribed& subscribed, const ModelClient& client,
   for (const auto& [number, slot] : client.slots) {
     if (!slot.begun) continue;
     const size_t partition = PartitionOf(edge, number);
-    const bool ended = subscribed.ended || edge.table->Find(number) == nullptr;
+    const bool ended =
+        subscribed.ended || (edge.table->Find(number) == nullptr && !slot.ended_by_reset());
+    const auto known = edge.generations.find(number);
+    if (known != edge.generations.end() && known->second.unknown()) continue;
+    const int generation = known == edge.generations.end() ? 0 : known->second.number;
+    const std::vector<ModelRecord>& history = HistoryOf(edge, number);
     std::vector<int64_t> expected;
-    for (const ModelRecord& record : kafka_.partitions()[partition].history) {
+    for (const ModelRecord& record : history) {
       if (record.Feeds(client.channel) && record.offset > slot.start &&
           !Within(slot.gaps, record.offset)) {
         expected.push_back(record.offset);
       }
     }
     for (const std::string& reason : slot.reasons) {
-      const bool may_be_lost = options_.truncate || options_.tiny || options_.aging;
-      if (reason == "reset" ? client.forged : may_be_lost) continue;
+      // What is away cannot be read in time.
+      const bool away = options_.reset && client.resumed && reason == edge::kLimit;
+      const bool may_be_lost = options_.truncate || options_.tiny || options_.aging || away;
+      if (reason == edge::kReset ? client.forged || options_.reset : may_be_lost) continue;
       broken->push_back(
           absl::StrCat(who, "a gap ", reason, " in slot ", number, " that nothing explains"));
+    }
+    for (const int of : slot.generations) {
+      if (of == generation) continue;
+      broken->push_back(absl::StrCat(who, "slot ", number, " of topic ", generation,
+                                     " has events of topic ", of));
+    }
+    if (!MayBegin(slot, partition, generation)) {
+      broken->push_back(absl::StrCat(who, "slot ", number, " was to go on at ",
+                                     slot.shown.has_value() ? slot.shown->at : -1, ", not at ",
+                                     slot.start));
     }
     // An ingest that is started again does not know what is young.
     if (subscribed.from_begin.contains(partition) && slot.start >= 0 && !options_.kill &&
@@ -164,7 +193,7 @@ void World::CheckClient(const Subscribed& subscribed, const ModelClient& client,
           absl::StrCat(who, "slot ", number, " came while it was live, and began at ", slot.start));
     }
     if (!slot.windows.empty()) {
-      CheckConflated(client, number, partition, ended, who, &expected, broken);
+      CheckConflated(client, number, history, ended, who, &expected, broken);
     }
     // One who left got a beginning of it.
     if (ended && expected.size() > slot.offsets.size()) expected.resize(slot.offsets.size());
@@ -177,6 +206,15 @@ void World::CheckClient(const Subscribed& subscribed, const ModelClient& client,
                                    n < expected.size() ? expected[n] : -1, ", got ",
                                    n < slot.offsets.size() ? slot.offsets[n] : -1));
   }
+  for (const auto& [number, at, fingerprint] : client.told) {
+    const auto known = edge.generations.find(number);
+    if (known == edge.generations.end() || known->second.unknown()) continue;
+    if (fingerprint != ModelKafka::Fingerprint(known->second.number, at)) {
+      broken->push_back(absl::StrCat(who, "slot ", number, " of topic ", known->second.number,
+                                     " was told with the fingerprint of another one at ", at));
+    }
+  }
+  if (options_.reset) CheckResets(subscribed, client, who, broken);
   // A state that retention took away cannot be in a snapshot.
   if (!options_.truncate) CheckSnapshots(subscribed, client, who, broken);
 }
@@ -188,22 +226,38 @@ void World::CheckSnapshots(const Subscribed& subscribed, const ModelClient& clie
     for (const SlotNumber slot : snapshot.fed_by) {
       if (snapshot.as_of.contains(slot)) continue;
       const size_t partition = PartitionOf(*subscribed.edge, slot);
-      if (!kafka_.partitions()[partition].keeps_latest()) continue;
+      const bool over = subscribed.edge->table->Find(slot) == nullptr;  // perhaps by then already
+      if (over || !kafka_.partitions()[partition].keeps_latest()) continue;
       broken->push_back(absl::StrCat(who, "a complete snapshot is not of slot ", slot));
     }
     std::set<std::string> expected;
+    const auto& generations = subscribed.edge->generations;
+    const bool crossed =
+        std::any_of(snapshot.as_of.begin(), snapshot.as_of.end(), [&](const auto& entry) {
+          const auto known = generations.find(entry.first);
+          return known == generations.end() || known->second.unknown();
+        });
+    if (crossed) continue;
     for (const auto& [slot, as_of] : snapshot.as_of) {
       std::map<std::string, const ModelRecord*> latest;
-      const size_t partition = PartitionOf(*subscribed.edge, slot);
-      for (const ModelRecord& record : kafka_.partitions()[partition].history) {
+      for (const ModelRecord& record : HistoryOf(*subscribed.edge, slot)) {
         if (record.Feeds(client.channel) && record.offset <= as_of) latest[record.key] = &record;
       }
       for (const auto& [key, record] : latest) {
-        if (!record->tombstone) expected.insert(absl::StrCat(slot, ":", record->offset));
+        if (!record->tombstone) {
+          expected.insert(
+              absl::StrCat(slot, ":", record->offset, ":", generations.at(slot).number));
+        }
       }
     }
-    if (snapshot.events != expected) {
-      broken->push_back(absl::StrCat(who, "a complete snapshot holds ", snapshot.events.size(),
+    // Of what ended while it was sent a beginning may have been.
+    std::set<std::string> events = snapshot.events;
+    std::erase_if(events, [&](const std::string& event) {
+      const auto slot = static_cast<SlotNumber>(std::stoul(event));
+      return !snapshot.as_of.contains(slot) && subscribed.edge->table->Find(slot) == nullptr;
+    });
+    if (events != expected) {
+      broken->push_back(absl::StrCat(who, "a complete snapshot holds ", events.size(),
                                      " events instead of ", expected.size()));
     }
   }
@@ -222,8 +276,7 @@ void World::CheckQueue(const Subscribed& subscribed, std::vector<std::string>* b
       continue;
     }
     const ModelClient::Slot& slot = found->second;
-    const std::map<int64_t, std::string> keys =
-        KeysOf(kafka_.partitions()[PartitionOf(*subscribed.edge, number)]);
+    const std::map<int64_t, std::string> keys = KeysOf(HistoryOf(*subscribed.edge, number));
     const auto say = [&](int64_t offset, const char* what) {
       broken->push_back(absl::StrCat(who, "slot ", number, ": ", offset, what));
     };

@@ -1,19 +1,23 @@
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "services/edge/hub/known_marks.h"
+#include "services/edge/hub/edge_batch.h"
 #include "services/edge/hub/resume.h"
 #include "services/edge/hub/subscriber.h"
+#include "tests/unit/delivery/model_claim.h"
 #include "tests/unit/delivery/model_queue.h"
 
 namespace spillway::model {
@@ -45,9 +49,19 @@ class ModelClient final : public edge::Subscriber {
       size_t received;
     };
     std::vector<Fence> fences;
+    std::set<int> generations;  // of its events: of which of the topics of one name they are
+    // It began with a position that the client showed: this one, if it showed any of the partition.
+    bool resumed = false;
+    std::optional<Claim> shown;
+
+    // It was told a gap that has no end.
+    bool ended_by_reset() const {
+      return std::any_of(gaps.begin(), gaps.end(),
+                         [](const auto& gap) { return gap.second == edge::kNoEnd; });
+    }
   };
   struct Snapshot {
-    std::set<std::string> events;  // "slot:offset"
+    std::set<std::string> events;  // "slot:offset:generation"
     std::map<SlotNumber, int64_t> as_of;
     std::set<SlotNumber> fed_by;  // as `subscribed` told it
     bool complete = false;
@@ -56,23 +70,9 @@ class ModelClient final : public edge::Subscriber {
   ModelClient(std::string channel_name, bool snapshot, edge::Frequency at)
       : channel(std::move(channel_name)), wants_snapshot(snapshot), frequency(at) {}
 
-  // What a client shows of one partition.
-  struct Claim {
-    int64_t at = -1;
-    edge::Mark mark;
-    bool pending = false;
-    bool forged = false;
-    bool may_pass = false;  // it cannot be told from a true one
-
-    bool HoldsAt(int64_t offset) const {
-      if (pending) return true;
-      if (!forged) return offset == at;
-      return offset == -1 || (may_pass && offset == at);
-    }
-  };
-
-  // Takes up where another client was, who is gone.
-  void ResumeAfter(const ModelClient& gone) {
+  // Takes up where another client was, who is gone. `generation_of`: of which of the topics of one
+  // name a slot of it was; -1: that is not known.
+  void ResumeAfter(const ModelClient& gone, const std::function<int(SlotNumber)>& generation_of) {
     resumed = true;
     for (const auto& [slot, source] : gone.sources_) {
       const auto found = gone.slots.find(slot);
@@ -81,36 +81,14 @@ class ModelClient final : public edge::Subscriber {
       claim.pending = !begun;
       if (!begun) continue;
       claim.at = found->second.at;
+      claim.generation = generation_of(slot);
       if (const auto mark = gone.marks_.find(source); mark != gone.marks_.end()) {
         claim.mark = mark->second;
       }
     }
   }
-  // Shows what was never told to it: other fingerprints, places far ahead, or no proof at all.
-  void Forge(std::mt19937_64& random, bool whole) {
-    for (auto& [source, claim] : claims_) {
-      if (claim.pending || claim.at < 0) continue;
-      switch (random() % 4) {
-        case 0:
-          claim.mark = {};
-          break;
-        case 1:
-          if (claim.mark.fingerprint == 0) break;
-          claim.forged = forged = true;
-          // What is not to be had any more proves nothing, in either direction.
-          claim.may_pass = !whole;
-          claim.mark.fingerprint = static_cast<uint16_t>(claim.mark.fingerprint + 1);
-          break;
-        case 2:
-          claim.forged = forged = true;
-          claim.at += 1'000'000;
-          break;
-        default:
-          break;
-      }
-    }
-  }
-  std::unique_ptr<const edge::Resume> Claims() const {
+  void Forge(std::mt19937_64& random, bool whole) { forged = claims_.Forge(random, whole); }
+  std::unique_ptr<const edge::Resume> Shown() const {
     if (!resumed) return nullptr;
     auto resume = std::make_unique<edge::Resume>();
     for (const auto& [source, claim] : claims_) {
@@ -128,6 +106,8 @@ class ModelClient final : public edge::Subscriber {
   bool resumed = false;
   bool forged = false;  // some of what it showed
   std::map<SlotNumber, Slot> slots;
+  // Fingerprints that were told, as (slot, offset, fingerprint).
+  std::set<std::tuple<SlotNumber, int64_t, uint16_t>> told;
   std::vector<Snapshot> snapshots;
   std::vector<std::string> broken;
   bool subscribed = false;
@@ -206,25 +186,26 @@ class ModelClient final : public edge::Subscriber {
   }
 
  private:
-  void Remember(const std::string& source, int64_t offset, uint16_t fingerprint, uint64_t back) {
+  void Remember(SlotNumber slot, int64_t offset, uint16_t fingerprint, uint64_t back) {
     if (fingerprint == 0) return;
-    marks_[source] = {offset - static_cast<int64_t>(back), fingerprint};
-    if (marks_[source].at < 0) broken.push_back("a fingerprint of nothing");
+    const edge::Mark mark{offset - static_cast<int64_t>(back), fingerprint};
+    marks_[sources_[slot]] = mark;
+    told.insert({slot, mark.at, mark.fingerprint});
+    if (mark.at < 0) broken.push_back("a fingerprint of nothing");
   }
 
   // "offset|fingerprint|back" from field `i` on.
   void RememberText(SlotNumber slot, const std::vector<std::string>& f, size_t i) {
-    Remember(sources_[slot], std::stoll(f[i]), static_cast<uint16_t>(std::stoul(f[i + 1])),
+    Remember(slot, std::stoll(f[i]), static_cast<uint16_t>(std::stoul(f[i + 1])),
              std::stoull(f[i + 2]));
   }
-  // Where it began in a slot, with a position that it showed.
-  void CheckClaim(SlotNumber slot, int64_t offset) {
+  // It began in a slot, with the position that it showed.
+  void BeginShown(SlotNumber slot, int64_t offset) {
+    Begin(slot, offset);
     if (!resumed) return;
-    const auto claim = claims_.find(sources_[slot]);
-    if (claim == claims_.end() ? offset == -1 : claim->second.HoldsAt(offset)) return;
-    broken.push_back(absl::StrCat("slot ", slot, " was to go on at ",
-                                  claim == claims_.end() ? -1 : claim->second.at, ", not at ",
-                                  offset));
+    slots[slot].resumed = true;
+    const Claim* claim = claims_.For(Claims::PartitionOf(sources_[slot]));
+    if (claim != nullptr) slots[slot].shown = *claim;
   }
 
   void InPlace(std::function<void()> call) {
@@ -238,9 +219,8 @@ class ModelClient final : public edge::Subscriber {
       fed_by_.insert(entry.slot);
       sources_[entry.slot] = entry.source;
       if (entry.pending) continue;
-      Remember(sources_[entry.slot], entry.offset, entry.fingerprint, entry.fingerprint_back);
-      CheckClaim(entry.slot, entry.offset);
-      Begin(entry.slot, entry.offset);
+      Remember(entry.slot, entry.offset, entry.fingerprint, entry.fingerprint_back);
+      BeginShown(entry.slot, entry.offset);
     }
   }
   void ReadSnapshot(const edge::SnapshotPiece& piece) {
@@ -250,7 +230,9 @@ class ModelClient final : public edge::Subscriber {
     }
     for (const auto& event : piece.events) {
       if (!snapshots.back()
-               .events.insert(absl::StrCat(event->slot(), ":", event->offset()))
+               .events
+               .insert(absl::StrCat(event->slot(), ":", event->offset(), ":",
+                                    std::string(event->view().payload)))
                .second) {
         broken.push_back("an event twice in a snapshot");
       }
@@ -261,7 +243,7 @@ class ModelClient final : public edge::Subscriber {
     snapshots.back().fed_by = fed_by_;
     for (const auto& entry : piece.position) {
       snapshots.back().as_of[entry.slot] = entry.offset;
-      Remember(sources_[entry.slot], entry.offset, entry.fingerprint, entry.fingerprint_back);
+      Remember(entry.slot, entry.offset, entry.fingerprint, entry.fingerprint_back);
       Slot& slot = slots[entry.slot];
       if (resumed && slot.begun) {
         // In place of what could not be had. Its events up to there were told as a gap; that none
@@ -298,9 +280,13 @@ class ModelClient final : public edge::Subscriber {
     const auto number = static_cast<SlotNumber>(std::stoul(f[2]));
     const int64_t offset = std::stoll(f[3]);
     if (f[0] == "joined") {
-      if (sources_.contains(number)) CheckClaim(number, offset);
+      sources_[number] = f[6];
       RememberText(number, f, 3);
-      Begin(number, offset);
+      if (fed_by_.contains(number)) {
+        BeginShown(number, offset);
+      } else {
+        Begin(number, offset);
+      }
       return;
     }
     Slot& slot = slots[number];
@@ -318,11 +304,12 @@ class ModelClient final : public edge::Subscriber {
     }
     slot.at = offset;
     slot.offsets.push_back(offset);
+    slot.generations.insert(std::stoi(f[4]));
   }
 
   std::set<SlotNumber> fed_by_;
-  std::map<SlotNumber, std::string> sources_;  // as `subscribed` told them
-  std::map<std::string, Claim> claims_;
+  std::map<SlotNumber, std::string> sources_;  // as it was told them
+  Claims claims_;
   std::map<std::string, edge::Mark> marks_;  // by source: the last that was told
   bool open_ = false;
 };

@@ -20,7 +20,11 @@ void World::Succeed(ModelClient& client) {
       continue;
     }
     gone.succeeded = true;
-    client.ResumeAfter(*gone.client);
+    client.ResumeAfter(*gone.client, [&gone](SlotNumber slot) {
+      const auto found = gone.edge->generations.find(slot);
+      const bool known = found != gone.edge->generations.end() && !found->second.unknown();
+      return known ? found->second.number : -1;
+    });
     if (options_.forge) {
       client.Forge(random_, !options_.truncate && !options_.stall && !options_.shaky);
     }
@@ -47,7 +51,7 @@ void World::ChangeSubscriptions() {
     }
     subscribed.hub().Subscribe(subscribed.client.get(), subscribed.client->channel,
                                subscribed.client->wants_snapshot, now_,
-                               subscribed.client->frequency, subscribed.client->Claims());
+                               subscribed.client->frequency, subscribed.client->Shown());
     return;
   }
   if (here == 0) return;

@@ -6,6 +6,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -16,7 +17,7 @@
 
 namespace spillway::model {
 
-// Frames of the model: "kind|channel|partition|from|to".
+// Frames of the model: "kind|channel|slot|from|to"; of events "kind|channel|slot|offset|payload".
 class ModelEncoder final : public edge::EventEncoder {
  public:
   static Ref<edge::Frame> Text(const std::string& text) {
@@ -24,7 +25,7 @@ class ModelEncoder final : public edge::EventEncoder {
   }
   Ref<edge::Frame> EncodeEvent(const edge::EdgeEvent& event, size_t channel) const override {
     return Text(absl::StrCat("event|", std::string(event.channel(channel)), "|", event.slot(), "|",
-                             event.offset(), "|0"));
+                             event.offset(), "|", std::string(event.view().payload)));
   }
   Ref<edge::Frame> EncodeCheckpoint(
       std::string_view channel, const std::vector<edge::PositionEntry>& position) const override {
@@ -38,7 +39,8 @@ class ModelEncoder final : public edge::EventEncoder {
   Ref<edge::Frame> EncodeJoined(std::string_view channel,
                                 const edge::PositionEntry& entry) const override {
     return Text(absl::StrCat("joined|", std::string(channel), "|", entry.slot, "|", entry.offset,
-                             "|", entry.fingerprint, "|", entry.fingerprint_back));
+                             "|", entry.fingerprint, "|", entry.fingerprint_back, "|",
+                             std::string(entry.source)));
   }
   Ref<edge::Frame> EncodeGap(std::string_view channel, const edge::GapInfo& gap) const override {
     return Text(absl::StrCat("gap|", std::string(channel), "|", gap.slot, "|", gap.from, "|",
@@ -76,7 +78,28 @@ class ModelEdge final : public edge::LinkCoreSink, public edge::Upstream {
   };
   std::vector<Call> calls;
   std::vector<std::string> reports;
+  std::vector<std::string> broken;
   std::map<SlotNumber, std::string> sources;  // of every slot there ever was
+  // What it asked for, and what it knew then.
+  struct Asked {
+    v1::Attach attach;
+    std::shared_ptr<const edge::SlotTable> table;
+  };
+  std::map<uint64_t, Asked> asked;  // by attach id
+  // Of which of the topics of one name a slot is.
+  struct Generation {
+    int number = -1;
+    bool crossed = false;  // it went on in another one, as nobody could know
+    // Of another one is what an ingest answered last: nothing of it may come, but where nothing
+    // tells the two apart.
+    int next = -1;
+    bool may_cross = false;
+    uint64_t attach_id = 0;  // that was answered last
+
+    // Nothing is known of what clients of it may see.
+    bool unknown() const { return crossed || (next >= 0 && may_cross); }
+  };
+  std::map<SlotNumber, Generation> generations;  // of what was attached
   std::shared_ptr<const edge::SlotTable> table = std::make_shared<edge::SlotTable>();  // as of now
   std::vector<std::unique_ptr<edge::HubShard>> hubs;
   edge::LinkCore core;
@@ -84,7 +107,10 @@ class ModelEdge final : public edge::LinkCoreSink, public edge::Upstream {
   size_t workers() const { return mail.size(); }
 
   // LinkCoreSink
-  void Send(uint64_t link, v1::LinkRequest request) override { out[link].push_back(request); }
+  void Send(uint64_t link, v1::LinkRequest request) override {
+    if (request.has_attach()) asked[request.attach().attach_id()] = {request.attach(), table};
+    out[link].push_back(std::move(request));
+  }
   void CloseLink(uint64_t link, edge::LinkEnd) override { closed.push_back(link); }
   void StartRead(uint64_t link, uint64_t call, v1::SnapshotRequest request) override {
     calls.push_back({link, call, false, std::move(request), {}});
@@ -94,6 +120,7 @@ class ModelEdge final : public edge::LinkCoreSink, public edge::Upstream {
   }
   void PostBatch(std::shared_ptr<const edge::EdgeBatch> batch, uint64_t link,
                  size_t bytes) override {
+    for (const auto& progress : batch->progress) Took(progress.slot);
     auto left = std::make_shared<size_t>(workers());
     ToAll([this, batch, link, bytes, left](size_t w, MonoTime now) {
       hubs[w]->OnBatch(*batch, now);
@@ -146,6 +173,16 @@ class ModelEdge final : public edge::LinkCoreSink, public edge::Upstream {
   }
 
  private:
+  void Took(SlotNumber slot) {
+    Generation& generation = generations[slot];
+    if (generation.next < 0) return;
+    generation.number = std::exchange(generation.next, -1);
+    generation.crossed = true;
+    if (!generation.may_cross) {
+      broken.push_back(absl::StrCat("slot ", slot, " went on in another topic"));
+    }
+  }
+
   template <typename F>
   void ToAll(F task) {
     for (size_t w = 0; w < workers(); ++w) {

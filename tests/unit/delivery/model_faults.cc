@@ -75,12 +75,16 @@ void World::StartIngest(size_t i) {
   setup.shards = options_.shards;
   setup.topic_u = i != 0 || options_.ingests == 1;
   setup.options = IngestOptions();
+  setup.accepted = [this](uint64_t link, uint64_t attach_id, int generation) {
+    Accepted(link, attach_id, generation);
+  };
   ingests_[i] = std::make_unique<ModelIngest>(setup, kafka_);
 }
 
 void World::Connect(size_t ingest) {
   const uint64_t id = next_link_++;
-  links_[id] = {.ingest = ingest, .edge_gone = false, .ingest_gone = false, .trailing = {}};
+  links_[id] = {
+      .ingest = ingest, .edge = edge_, .edge_gone = false, .ingest_gone = false, .trailing = {}};
   edge_->core.OnLinkUp(id, now_);
 }
 
@@ -130,7 +134,9 @@ void World::Grow() {
   if (kafka_.partitions().size() >= options_.partitions + 4) return;
   // Who is live by now is to have all of it, where nobody who finds it has begun later than it.
   const size_t partition = kafka_.partitions().size();
-  kafka_.Add(random_() % 2 == 0 ? "t" : "u");
+  const std::string topic = random_() % 2 == 0 ? "t" : "u";
+  if (kafka_.IsGone(topic)) return;
+  kafka_.Add(topic);
   for (Subscribed& subscribed : clients_) {
     const ModelClient& client =
         subscribed.client->sent != nullptr ? *subscribed.client->sent : *subscribed.client;
@@ -154,6 +160,7 @@ void World::Fault() {
   add(options_.apart, &World::LinkAnyTwice);
   add(options_.truncate, &World::TruncateAny);
   add(options_.grow, &World::Grow);
+  add(options_.reset, &World::DeleteAny);
   add(options_.restart && random_() % 4 == 0, &World::RestartEdge);
   if (!kinds.empty()) (this->*kinds[random_() % kinds.size()])();
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <random>
@@ -35,6 +36,8 @@ class ModelIngest final : public ingest::RecordSource, public ingest::LinkSink {
     size_t shards = 1;
     bool topic_u = true;  // whether its routes match topic "u"
     ingest::ShardCore::Options options;
+    // An attachment was answered; `generation`: of which of the topics of one name it is.
+    std::function<void(uint64_t link, uint64_t attach_id, int generation)> accepted;
   };
 
   ModelIngest(const Setup& setup, ModelKafka& kafka) : setup_(setup), kafka_(kafka) {
@@ -43,8 +46,7 @@ class ModelIngest final : public ingest::RecordSource, public ingest::LinkSink {
       options.shard = shard;
       cores_.push_back(std::make_unique<ingest::ShardCore>(options, *this, *this));
     }
-    while (Discover(/*young=*/false)) {
-    }
+    Discover(/*young=*/false, kafka.partitions().size());
   }
 
   uint32_t SlotOf(size_t partition) const {
@@ -70,19 +72,23 @@ class ModelIngest final : public ingest::RecordSource, public ingest::LinkSink {
   std::vector<uint64_t> cut;
   std::vector<ReadAnswer> reads;
 
-  // Finds the next partition that it did not know. False: there is none.
-  bool Discover(bool young) {
-    if (known_ == kafka_.partitions().size()) return false;
-    const size_t p = known_++;
-    const ModelKafka::Partition& partition = kafka_.partitions()[p];
-    if (partition.topic == "u" && !setup_.topic_u) return true;
-    if (young) young_.insert(p);
-    CoreOf(SlotOf(p)).AddSlot({.id = SlotOf(p),
-                               .topic = partition.topic,
-                               .partition = partition.number,
-                               .keeps_latest = partition.keeps_latest(),
-                               .horizon_ms = 0});
-    return true;
+  // Finds up to `most` partitions that it did not know. False: there are none.
+  bool Discover(bool young, size_t most = 1) {
+    bool found = false;
+    for (size_t p = 0; p < kafka_.partitions().size() && most > 0; ++p) {
+      const ModelKafka::Partition& partition = kafka_.partitions()[p];
+      if (partition.gone || !known_.insert(p).second) continue;
+      found = true;
+      --most;
+      if (partition.topic == "u" && !setup_.topic_u) continue;
+      if (young) young_.insert(p);
+      CoreOf(SlotOf(p)).AddSlot({.id = SlotOf(p),
+                                 .topic = partition.topic,
+                                 .partition = partition.number,
+                                 .keeps_latest = partition.keeps_latest(),
+                                 .horizon_ms = 0});
+    }
+    return found;
   }
 
   void Greet(uint64_t link) {
@@ -131,10 +137,12 @@ class ModelIngest final : public ingest::RecordSource, public ingest::LinkSink {
   void Turn(std::mt19937_64& random, MonoTime now, int64_t wall_us) {
     for (uint32_t slot : std::exchange(to_resolve_, {})) {
       const auto& partition = kafka_.partitions()[PartitionOf(slot)];
-      if (stalled || Fails(random)) {
-        CoreOf(slot).OnResolveFailed(slot, "kafka_error", now);
+      if (stalled || partition.gone || Fails(random)) {
+        CoreOf(slot).OnResolveFailed(slot, partition.gone ? "unknown_topic" : "kafka_error", now);
       } else {
+        taking_up_ = true;
         CoreOf(slot).OnResolved(slot, partition.begin, partition.end, now);
+        taking_up_ = false;
       }
     }
     if (!stalled) {
@@ -155,9 +163,18 @@ class ModelIngest final : public ingest::RecordSource, public ingest::LinkSink {
 
   // RecordSource
   void Resolve(uint32_t slot) override { to_resolve_.push_back(slot); }
-  void StartLive(uint32_t slot, int64_t from, int64_t) override { live_[slot] = from; }
+  void StartLive(uint32_t slot, int64_t from, int64_t) override {
+    // One that begins anew where it stands is where Kafka's client was.
+    if (!taking_up_) {
+      live_[slot] = {from, generations_.at(slot)};
+      return;
+    }
+    live_[slot] = {from, generations_[slot] = GenerationOf(slot)};
+  }
   void StopLive(uint32_t slot) override { live_.erase(slot); }
-  void StartScan(uint32_t slot, int64_t from, int64_t, int64_t) override { scans_[slot] = from; }
+  void StartScan(uint32_t slot, int64_t from, int64_t, int64_t) override {
+    scans_[slot] = {from, generations_.at(slot)};
+  }
   void StopScan(uint32_t slot) override { scans_.erase(slot); }
 
   // LinkSink
@@ -174,7 +191,13 @@ class ModelIngest final : public ingest::RecordSource, public ingest::LinkSink {
       out[link].push_back({response.SerializeAsString(), last ? static_cast<int>(shard) : -1});
     }
   }
-  void SendAnswer(uint64_t link, v1::LinkResponse answer) override { Push(link, answer); }
+  void SendAnswer(uint64_t link, v1::LinkResponse answer) override {
+    if (answer.has_attached()) {
+      const v1::Attached& attached = answer.attached();
+      setup_.accepted(link, attached.attach_id(), generations_.at(attached.slot()));
+    }
+    Push(link, answer);
+  }
   void SetReaderStates(uint64_t link, size_t shard, std::vector<v1::ReaderBeat> beats) override {
     states[link][shard] = std::move(beats);
   }
@@ -203,6 +226,15 @@ class ModelIngest final : public ingest::RecordSource, public ingest::LinkSink {
     ingest::ReadResult result;
   };
 
+  // Where a reader of Kafka is, and in which of the topics of one name.
+  struct Reader {
+    int64_t next;
+    int generation;
+  };
+
+  int GenerationOf(uint32_t slot) const {
+    return kafka_.partitions()[PartitionOf(slot)].generation();
+  }
   bool Fails(std::mt19937_64& random) const { return shaky && random() % 16 == 0; }
 
   void TellCatalogue(uint64_t link) {
@@ -210,7 +242,7 @@ class ModelIngest final : public ingest::RecordSource, public ingest::LinkSink {
     v1::Catalogue* catalogue = response.mutable_catalogue();
     catalogue->set_complete(true);
     std::map<std::string, v1::CatalogueTopic*> topics;
-    for (size_t p = 0; p < known_; ++p) {
+    for (const size_t p : known_) {
       const ModelKafka::Partition& partition = kafka_.partitions()[p];
       if (partition.topic == "u" && !setup_.topic_u) continue;
       v1::CatalogueTopic*& topic = topics[partition.topic];
@@ -230,17 +262,20 @@ class ModelIngest final : public ingest::RecordSource, public ingest::LinkSink {
     Push(link, response);
   }
 
-  void Read(std::map<uint32_t, int64_t>& readers, std::mt19937_64& random, MonoTime now,
+  void Read(std::map<uint32_t, Reader>& readers, std::mt19937_64& random, MonoTime now,
             int64_t wall_us, bool live) {
-    const std::map<uint32_t, int64_t> copy = readers;
+    const std::map<uint32_t, Reader> copy = readers;
     for (const auto& [slot, from] : copy) {
       ingest::ShardCore& core = CoreOf(slot);
       if (!live && !core.scan_room()) continue;
       const size_t partition = PartitionOf(slot);
       for (size_t n = random() % 4; n > 0; --n) {
-        const auto reader = readers.find(slot);
-        if (reader == readers.end()) break;
-        const bool lost = reader->second < kafka_.partitions()[partition].begin;
+        const auto found = readers.find(slot);
+        if (found == readers.end()) break;
+        Reader& reader = found->second;
+        const ModelKafka::Partition& of = kafka_.partitions()[partition];
+        // Kafka's client notices a topic that is gone, or another one, before it reads on.
+        const bool lost = of.gone || reader.generation != of.generation() || reader.next < of.begin;
         if (lost || Fails(random)) {
           if (live) {
             core.OnLiveError(slot, lost, lost ? "offset_out_of_range" : "kafka_error",
@@ -250,10 +285,10 @@ class ModelIngest final : public ingest::RecordSource, public ingest::LinkSink {
           }
           break;
         }
-        const ModelRecord* record = kafka_.At(partition, reader->second);
+        const ModelRecord* record = kafka_.At(partition, reader.next);
         if (record == nullptr) {
-          const int64_t end = kafka_.partitions()[partition].end;
-          reader->second = std::max(reader->second, end);
+          const int64_t end = of.end;
+          reader.next = std::max(reader.next, end);
           if (live) {
             core.OnLiveEnd(slot, end, now);
           } else {
@@ -261,8 +296,9 @@ class ModelIngest final : public ingest::RecordSource, public ingest::LinkSink {
           }
           break;
         }
-        reader->second = record->offset + 1;
-        ingest::NormalisedRecord normalised = ModelKafka::Normalise(slot, *record, wall_us);
+        reader.next = record->offset + 1;
+        ingest::NormalisedRecord normalised =
+            ModelKafka::Normalise(slot, reader.generation, *record, wall_us);
         if (live) {
           core.OnLiveRecord(slot, std::move(normalised), now);
         } else {
@@ -274,12 +310,14 @@ class ModelIngest final : public ingest::RecordSource, public ingest::LinkSink {
 
   const Setup setup_;
   ModelKafka& kafka_;
-  size_t known_ = 0;        // partitions that it has found
+  std::set<size_t> known_;  // partitions that it has found
   std::set<size_t> young_;  // those that it found while it ran
   std::set<uint64_t> greeted_;
   std::vector<uint32_t> to_resolve_;
-  std::map<uint32_t, int64_t> live_;
-  std::map<uint32_t, int64_t> scans_;
+  bool taking_up_ = false;               // a reader that begins now begins with what Kafka says now
+  std::map<uint32_t, int> generations_;  // of live readers, by slot: as they began
+  std::map<uint32_t, Reader> live_;
+  std::map<uint32_t, Reader> scans_;
   std::map<uint64_t, Reading> reading_;
   std::vector<std::unique_ptr<ingest::ShardCore>> cores_;
 };

@@ -37,12 +37,16 @@ class ModelKafka {
     std::string topic = "t";
     int32_t number = 0;
     std::vector<ModelRecord> records;
-    std::vector<ModelRecord> history;  // records that retention removed too
+    // All records that there ever were, of each topic of this name, one made after the other.
+    std::vector<std::vector<ModelRecord>> histories{{}};
     int64_t begin = 0;
-    int64_t end = 0;  // next offset
+    int64_t end = 0;    // next offset
+    bool gone = false;  // its topic is deleted, and not made anew yet
 
-    // As edges speak of it.
-    std::string source() const { return absl::StrCat(topic, "/", number, "@0"); }
+    int generation() const { return static_cast<int>(histories.size()) - 1; }
+    const std::vector<ModelRecord>& history() const { return histories.back(); }
+    // As edges speak of it, but for its incarnation.
+    std::string source() const { return absl::StrCat(topic, "/", number); }
     // Topic "u" keeps no snapshots.
     bool keeps_latest() const { return topic == "t"; }
   };
@@ -66,7 +70,11 @@ class ModelKafka {
 
   // `wide`: some records are of several channels, some of several events.
   void Append(std::mt19937_64& random, const std::vector<std::string>& channels, bool wide) {
-    Partition& partition = partitions_[random() % partitions_.size()];
+    AppendTo(partitions_[random() % partitions_.size()], random, channels, wide);
+  }
+  static void AppendTo(Partition& partition, std::mt19937_64& random,
+                       const std::vector<std::string>& channels, bool wide) {
+    if (partition.gone) return;
     if (random() % 8 == 0) partition.end += static_cast<int64_t>(random() % 3);  // a hole
     ModelRecord record;
     record.offset = partition.end++;
@@ -80,8 +88,26 @@ class ModelKafka {
       record.tombstone = random() % 10 == 0;
     }
     partition.records.push_back(record);
-    partition.history.push_back(record);
+    partition.histories.back().push_back(record);
     if (random() % 16 == 0) ++partition.end;  // a transaction's marker
+  }
+
+  bool IsGone(const std::string& topic) const {
+    return std::any_of(partitions_.begin(), partitions_.end(), [&](const Partition& partition) {
+      return partition.topic == topic && partition.gone;
+    });
+  }
+  void Delete(const std::string& topic) {
+    for (Partition& partition : partitions_) {
+      if (partition.topic == topic) partition.gone = true;
+    }
+  }
+  // Empty.
+  static void MakeAnew(Partition& partition) {
+    partition.gone = false;
+    partition.begin = partition.end = 0;
+    partition.records.clear();
+    partition.histories.emplace_back();
   }
 
   // Retention: what lies before is gone.
@@ -99,11 +125,16 @@ class ModelKafka {
     return nullptr;
   }
 
-  static ingest::NormalisedRecord Normalise(uint32_t slot, const ModelRecord& record,
-                                            int64_t wall_us) {
+  static uint16_t Fingerprint(int generation, int64_t offset) {
+    return static_cast<uint16_t>(offset * 7 + generation * 1'009 + 1);
+  }
+  // Its payload says which of the topics of one name it is of.
+  static ingest::NormalisedRecord Normalise(uint32_t slot, int generation,
+                                            const ModelRecord& record, int64_t wall_us) {
+    const std::string payload = absl::StrCat(generation);
     ingest::NormalisedRecord out;
     out.record.offset = record.offset;
-    out.record.fingerprint = static_cast<uint16_t>(record.offset * 7 + 1);
+    out.record.fingerprint = Fingerprint(generation, record.offset);
     out.record.time_us = wall_us;
     for (const std::vector<std::string>& channels : record.events) {
       wire::EventView view;
@@ -111,7 +142,7 @@ class ModelKafka {
       view.offset = record.offset;
       for (const std::string& channel : channels) view.channels.push_back(channel);
       view.key = record.key;
-      view.payload = "{}";
+      view.payload = payload;
       view.encoding = 1;
       view.tombstone = record.tombstone;
       ingest::LogEvent& event = out.record.events.emplace_back();

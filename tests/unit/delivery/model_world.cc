@@ -186,7 +186,8 @@ void World::Advance(milliseconds time) {
       core.SetKafkaUp(!ingest->stalled, now_);
       core.Tick(now_, wall_us);
     });
-    if (options_.grow && random_() % 64 == 0 && ingest->Discover(/*young=*/true)) {
+    if ((options_.grow || options_.reset) && random_() % 64 == 0 &&
+        ingest->Discover(/*young=*/true)) {
       ingest->TellCatalogueToAll();
     }
   }
@@ -272,6 +273,7 @@ bool World::Quiet() const {
 }
 
 void World::Settle() {
+  MakeAllAnew();
   for (auto& ingest : ingests_) ingest->zombie = ingest->stalled = ingest->shaky = false;
   for (Subscribed& subscribed : clients_) {
     if (subscribed.client->queue != nullptr) subscribed.client->queue->blocked = false;

@@ -37,6 +37,7 @@ struct WorldOptions {
   bool routes = false;    // ingests are started again with newer routes, or older ones
   bool resumes = false;   // clients that are gone come back where they were
   bool forge = false;     // and some show positions that never were theirs
+  bool reset = false;     // topics are deleted, and made anew
   size_t shards = 1;      // of each ingest
 };
 
@@ -59,6 +60,8 @@ class World {
   size_t resumed() const { return resumed_; }
   // Slots of clients of which a gap `reset` was told.
   size_t foreign() const;
+  // Slots of clients that ended because their topic was made anew.
+  size_t resets() const;
   // Gaps told to slow clients.
   size_t slow_gaps() const;
   // Partitions that appeared while clients were live that are to have all of them.
@@ -69,6 +72,7 @@ class World {
  private:
   struct Link {
     size_t ingest;
+    ModelEdge* edge;
     bool edge_gone = false;    // the edge's end is closed
     bool ingest_gone = false;  // the ingest's is, and what it had sent still comes
     std::deque<ModelIngest::Out> trailing;
@@ -109,11 +113,16 @@ class World {
   void LinkAnyTwice();
   void TruncateAny();
   void Grow();
+  void DeleteAny();
+  void MakeAnew(const std::string& topic);
+  void MakeAllAnew();
   void StartEdge();
   void RestartEdge();
   void StartIngest(size_t ingest);
   void Kill(size_t ingest);
   void Connect(size_t ingest);
+  // An ingest has answered an attach.
+  void Accepted(uint64_t link, uint64_t attach_id, int generation);
   // The edge has closed its end, or hears that the link is lost.
   void EndAtEdge(uint64_t link, bool told);
   void EndAtIngest(uint64_t link);
@@ -133,14 +142,21 @@ class World {
   // model_checker.cc
   void CheckClient(const Subscribed& subscribed, const ModelClient& client,
                    std::vector<std::string>* broken) const;
+  // Slots that ended because their topic was made anew, and those that took their place.
+  void CheckResets(const Subscribed& subscribed, const ModelClient& client, const std::string& who,
+                   std::vector<std::string>* broken) const;
+  // Whether a client may go on at `start`, after what it has shown.
+  bool MayBegin(const ModelClient::Slot& slot, size_t partition, int generation) const;
+  bool IsProof(size_t partition, int generation, int64_t at) const;
   void CheckSnapshots(const Subscribed& subscribed, const ModelClient& client,
                       const std::string& who, std::vector<std::string>* broken) const;
   // Takes out of `expected` what a lane may have left out, and says what it may not.
-  void CheckConflated(const ModelClient& client, SlotNumber slot, size_t partition, bool ended,
-                      const std::string& who, std::vector<int64_t>* expected,
-                      std::vector<std::string>* broken) const;
+  void CheckConflated(const ModelClient& client, SlotNumber slot,
+                      const std::vector<ModelRecord>& history, bool ended, const std::string& who,
+                      std::vector<int64_t>* expected, std::vector<std::string>* broken) const;
   // Holds what a client has read against what the hub had sent it.
   void CheckQueue(const Subscribed& subscribed, std::vector<std::string>* broken) const;
+  const std::vector<ModelRecord>& HistoryOf(const ModelEdge& edge, SlotNumber slot) const;
   // By an edge's number.
   size_t PartitionOf(const ModelEdge& edge, SlotNumber slot) const;
 
@@ -161,6 +177,7 @@ class World {
   std::vector<std::string> channels_{"c1", "c2", "c3"};
   std::vector<Subscribed> clients_;
   size_t resumed_ = 0;
+  std::vector<std::string> broken_;  // what broke a rule when it happened
 };
 
 }  // namespace spillway::model
