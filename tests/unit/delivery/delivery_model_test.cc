@@ -7,6 +7,7 @@
 
 #include <cstdlib>
 
+#include "tests/unit/delivery/model_shrink.h"
 #include "tests/unit/delivery/model_world.h"
 
 namespace spillway::model {
@@ -45,8 +46,11 @@ void RunSeeds(WorldOptions options) {
     resets += world.resets();
     counters.failovers += world.counters().failovers;
     counters.moves += world.counters().moves;
-    for (const std::string& line : world.Check()) ADD_FAILURE() << "seed " << seed << ": " << line;
-    if (testing::Test::HasFailure()) return;
+    const std::vector<std::string> broken = world.Check();
+    for (const std::string& line : broken) ADD_FAILURE() << "seed " << seed << ": " << line;
+    if (broken.empty()) continue;
+    ADD_FAILURE() << "smaller: " << Describe(Shrink({options, broken, world.trace()}));
+    return;
   }
   EXPECT_GT(received, Seeds() * 100);
   EXPECT_GT(snapshots, Seeds());

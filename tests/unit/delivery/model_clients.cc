@@ -36,13 +36,17 @@ void World::Succeed(ModelClient& client) {
 void World::ChangeSubscriptions() {
   const auto here = std::count_if(clients_.begin(), clients_.end(),
                                   [](const Subscribed& subscribed) { return !subscribed.ended; });
-  if (here < 8 && clients_.size() < 30 && random_() % 2 == 0) {
+  if (static_cast<size_t>(here) < options_.clients && clients_.size() < 30 && random_() % 2 == 0) {
     Subscribed& subscribed = clients_.emplace_back();
     subscribed.client = std::make_unique<ModelClient>(channels_[random_() % channels_.size()],
                                                       random_() % 2 == 0, AnyFrequency());
     subscribed.edge = edge_;
     subscribed.worker = random_() % edge_->workers();
     if (options_.resumes) Succeed(*subscribed.client);
+    Note(absl::StrCat("client ", clients_.size() - 1, " of ", subscribed.client->channel,
+                      " subscribes at worker ", subscribed.worker,
+                      subscribed.client->wants_snapshot ? " with a snapshot" : "",
+                      subscribed.client->resumed ? " where another was" : ""));
     if (options_.slow) {
       subscribed.client->MakeQueue(edge_->encoder,
                                    [&hub = subscribed.hub(), channel = subscribed.client->channel] {
@@ -67,6 +71,7 @@ void World::ChangeSubscriptions() {
     chosen.client->Changed(frequency);
   } else if (random_() % 3 == 0) {
     chosen.ended = true;
+    Note(absl::StrCat("client ", &chosen - clients_.data(), " leaves"));
     chosen.hub().Remove(chosen.client.get());
   } else {
     chosen.client->can_pull = !chosen.client->can_pull;

@@ -44,6 +44,7 @@ void World::StartEdge() {
 
 // Its clients are gone with it; the ingests hear of it when they do.
 void World::RestartEdge() {
+  Note("the edge is started again");
   for (Subscribed& subscribed : clients_) subscribed.ended = true;
   for (auto& [id, link] : links_) link.edge_gone = true;
   StartEdge();
@@ -122,6 +123,7 @@ void World::EndHalves() {
 }
 
 void World::Kill(size_t i) {
+  Note(absl::StrCat("ingest ", i, " is killed and started again"));
   for (auto& [id, link] : links_) {
     if (link.ingest == i) EndAtIngest(id);
   }
@@ -137,6 +139,7 @@ void World::Grow() {
   const std::string topic = random_() % 2 == 0 ? "t" : "u";
   if (kafka_.IsGone(topic)) return;
   kafka_.Add(topic);
+  Note(absl::StrCat("a partition of ", topic));
   for (Subscribed& subscribed : clients_) {
     const ModelClient& client =
         subscribed.client->sent != nullptr ? *subscribed.client->sent : *subscribed.client;
@@ -168,23 +171,28 @@ void World::Fault() {
 void World::KillAny() { Kill(AnyIngest()); }
 
 void World::StopAny() {
-  ModelIngest& ingest = *ingests_[AnyIngest()];
-  ingest.zombie = !ingest.zombie;
+  const size_t i = AnyIngest();
+  ingests_[i]->zombie = !ingests_[i]->zombie;
+  Note(absl::StrCat("ingest ", i, ingests_[i]->zombie ? " is stopped" : " goes on"));
 }
 
 void World::StallAny() {
-  ModelIngest& ingest = *ingests_[AnyIngest()];
-  ingest.stalled = !ingest.stalled;
+  const size_t i = AnyIngest();
+  ingests_[i]->stalled = !ingests_[i]->stalled;
+  Note(absl::StrCat("ingest ", i, ingests_[i]->stalled ? " loses Kafka" : " has Kafka again"));
 }
 
 void World::ShakeAny() {
-  ModelIngest& ingest = *ingests_[AnyIngest()];
-  ingest.shaky = !ingest.shaky;
+  const size_t i = AnyIngest();
+  ingests_[i]->shaky = !ingests_[i]->shaky;
+  Note(absl::StrCat("Kafka ", ingests_[i]->shaky ? "fails now and then" : "is well", " for ingest ",
+                    i));
 }
 
 void World::CutAny() {
   if (links_.empty()) return;
   const uint64_t id = AnyLink();
+  Note(absl::StrCat("link ", id, " to ingest ", links_.at(id).ingest, " is cut"));
   if (random_() % 2 == 0) {
     EndAtEdge(id, /*told=*/false);
   } else {
@@ -202,6 +210,7 @@ void World::LinkAnyTwice() {
 void World::TruncateAny() {
   const size_t p = random_() % kafka_.partitions().size();
   kafka_.Truncate(p, kafka_.partitions()[p].end - static_cast<int64_t>(random_() % 20));
+  Note(absl::StrCat(kafka_.partitions()[p].source(), " begins at ", kafka_.partitions()[p].begin));
 }
 
 size_t World::AnyIngest() { return random_() % ingests_.size(); }

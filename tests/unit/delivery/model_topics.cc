@@ -18,12 +18,14 @@ void World::DeleteAny() {
   if (!exists) return;
   if (!kafka_.IsGone(topic)) {
     kafka_.Delete(topic);
+    Note(absl::StrCat("topic ", topic, " is deleted"));
     if (random_() % 2 == 0) return;
   }
   MakeAnew(topic);
 }
 
 void World::MakeAnew(const std::string& topic) {
+  Note(absl::StrCat("topic ", topic, " is made anew"));
   for (ModelKafka::Partition& partition : kafka_.partitions()) {
     if (partition.topic != topic || !partition.gone) continue;
     const int64_t old_end = partition.end;

@@ -261,8 +261,13 @@ void World::Step() {
   TidyUp();
 }
 
+void World::Note(const std::string& what) {
+  const auto ms = std::chrono::duration_cast<milliseconds>(now_ - MonoTime(std::chrono::hours(1)));
+  trace_.push_back(absl::StrCat("step ", step_, ", ", ms.count(), " ms: ", what));
+}
+
 void World::Run() {
-  for (int step = 0; step < options_.steps; ++step) Step();
+  for (; step_ < options_.steps; ++step_) Step();
 }
 
 bool World::Quiet() const {
@@ -273,6 +278,7 @@ bool World::Quiet() const {
 }
 
 void World::Settle() {
+  Note("all faults end");
   MakeAllAnew();
   for (auto& ingest : ingests_) ingest->zombie = ingest->stalled = ingest->shaky = false;
   for (Subscribed& subscribed : clients_) {

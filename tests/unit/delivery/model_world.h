@@ -20,6 +20,7 @@ struct WorldOptions {
   size_t ingests = 2;
   size_t partitions = 3;
   int steps = 4000;
+  size_t clients = 8;     // at a time
   bool kill = false;      // ingests are killed and started again
   bool stop = false;      // and stopped (SIGSTOP), and go on as zombies
   bool stall = false;     // an ingest loses Kafka
@@ -66,6 +67,8 @@ class World {
   size_t slow_gaps() const;
   // Partitions that appeared while clients were live that are to have all of them.
   size_t grown() const;
+  // What was done in it that is no event's usual way, in order.
+  const std::vector<std::string>& trace() const { return trace_; }
   // Of all edges.
   edge::LinkCounters counters() const;
 
@@ -89,6 +92,8 @@ class World {
   };
 
   void Step();
+  // For the trace.
+  void Note(const std::string& what);
   void Advance(std::chrono::milliseconds time);
   void DeliverToIngest(uint64_t link);
   void DeliverToEdge(uint64_t link);
@@ -177,6 +182,8 @@ class World {
   std::vector<std::string> channels_{"c1", "c2", "c3"};
   std::vector<Subscribed> clients_;
   size_t resumed_ = 0;
+  int step_ = 0;
+  std::vector<std::string> trace_;
   std::vector<std::string> broken_;  // what broke a rule when it happened
 };
 
