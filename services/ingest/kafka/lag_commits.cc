@@ -7,6 +7,21 @@
 #include "services/ingest/kafka/handles.h"
 
 namespace spillway::ingest {
+namespace {
+
+// rd_kafka_commit() waits for ever while the group has no coordinator.
+rd_kafka_resp_err_t CommitWithin(rd_kafka_t* client, const rd_kafka_topic_partition_list_t* offsets,
+                                 std::chrono::milliseconds timeout) {
+  // Its own: an answer that comes too late goes with it.
+  const QueueHandle answers(rd_kafka_queue_new(client));
+  const rd_kafka_resp_err_t error =
+      rd_kafka_commit_queue(client, offsets, answers.get(), nullptr, nullptr);
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return error;
+  const EventHandle answer(rd_kafka_queue_poll(answers.get(), static_cast<int>(timeout.count())));
+  return answer == nullptr ? RD_KAFKA_RESP_ERR__TIMED_OUT : rd_kafka_event_error(answer.get());
+}
+
+}  // namespace
 
 LagCommits::LagCommits(const Options& options) : options_(options) {}
 
@@ -45,6 +60,7 @@ void LagCommits::Processed(std::string_view topic, int32_t partition, int64_t ne
 
 void LagCommits::Run() {
   bool stopping = false;
+  bool answered = true;
   while (!stopping) {
     Marks marks;
     {
@@ -55,19 +71,19 @@ void LagCommits::Run() {
       stopping = stopping_;
       marks.swap(moved_);
     }
-    if (!marks.empty()) Commit(marks);
+    if (marks.empty() || (stopping && !answered)) continue;
+    answered = Commit(marks, stopping ? options_.last_timeout : options_.request_timeout);
   }
 }
 
-void LagCommits::Commit(const Marks& marks) {
+bool LagCommits::Commit(const Marks& marks, std::chrono::milliseconds timeout) {
   const PartitionListHandle list(rd_kafka_topic_partition_list_new(static_cast<int>(marks.size())));
   for (const auto& [partition, offset] : marks)
     rd_kafka_topic_partition_list_add(list.get(), partition.first.c_str(), partition.second);
-  if (rd_kafka_committed(client_->get(), list.get(),
-                         static_cast<int>(options_.request_timeout.count())) !=
+  if (rd_kafka_committed(client_->get(), list.get(), static_cast<int>(timeout.count())) !=
       RD_KAFKA_RESP_ERR_NO_ERROR) {
     counters_.errors.Add();
-    return;
+    return false;
   }
   const PartitionListHandle higher(rd_kafka_topic_partition_list_new(list->cnt));
   for (int i = 0; i < list->cnt; ++i) {
@@ -80,11 +96,13 @@ void LagCommits::Commit(const Marks& marks) {
           ->offset = mark;
     }
   }
-  if (higher->cnt == 0) return;
-  if (rd_kafka_commit(client_->get(), higher.get(), /*async=*/0) == RD_KAFKA_RESP_ERR_NO_ERROR)
+  if (higher->cnt == 0) return true;
+  const rd_kafka_resp_err_t error = CommitWithin(client_->get(), higher.get(), timeout);
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
     counters_.committed.Add(static_cast<uint64_t>(higher->cnt));
   else
     counters_.errors.Add();
+  return error != RD_KAFKA_RESP_ERR__TIMED_OUT;
 }
 
 }  // namespace spillway::ingest

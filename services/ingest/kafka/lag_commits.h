@@ -28,8 +28,9 @@ class LagCommits {
  public:
   struct Options {
     std::chrono::milliseconds interval{5000};
-    std::chrono::milliseconds request_timeout{5000};
-    size_t max_partitions = 100'000;  // more are ignored
+    std::chrono::milliseconds request_timeout{2000};
+    std::chrono::milliseconds last_timeout{500};  // of the requests of the last commit
+    size_t max_partitions = 100'000;              // more are ignored
   };
   struct Counters {
     metrics::Counter committed;  // partitions' marks
@@ -39,7 +40,8 @@ class LagCommits {
   // settings.group_id must not be empty.
   static absl::StatusOr<std::unique_ptr<LagCommits>> Create(const KafkaSettings& settings,
                                                             const Options& options);
-  // Commits once more what has moved, then stops: at most two request timeouts.
+  // Commits once more what has moved, unless Kafka did not answer the last time, then stops: after
+  // two request timeouts and two last ones at most.
   ~LagCommits();
   LagCommits(const LagCommits&) = delete;
   LagCommits& operator=(const LagCommits&) = delete;
@@ -56,7 +58,8 @@ class LagCommits {
 
   explicit LagCommits(const Options& options);
   void Run();
-  void Commit(const Marks& marks);
+  // False: Kafka did not answer.
+  bool Commit(const Marks& marks, std::chrono::milliseconds timeout);
 
   const Options options_;
   std::unique_ptr<KafkaClient> client_;
