@@ -64,7 +64,9 @@ TEST_F(EdgeCompressionTest, EveryoneGetsTheSameWhateverTheyAgreedTo) {
               ::testing::Not(HasSubstr("spillway_edge_messages_sent_compressed_total 0\n")));
   // Clients' messages may be compressed, too, and a bomb ends its own connection only.
   EXPECT_TRUE(clients[0].Send(std::string(1 << 20, ' ')));
-  EXPECT_EQ(clients[0].Receive().close_code, 1009);
+  ClientResult last = clients[0].Receive();
+  while (last.ok) last = clients[0].Receive();  // what was on its way, as a ping
+  EXPECT_EQ(last.close_code, 1009);
   ingest.Publish("price:BTC", Payload(7));
   EXPECT_THAT(Event(clients[2]), HasSubstr(Payload(7)));
 }
