@@ -188,8 +188,8 @@ class World:
     def _edge(self, name, port, ops, addresses):
         node = self._node("edge", name, {
             "node_id": name, "listen": f"127.0.0.1:{port}", "ops_listen": f"127.0.0.1:{ops}", "threads": 2,
-            # It bounds the reading of what was missed, too, which has to outlast a fault.
-            "snapshot_timeout": "120s", "shutdown_grace": "2s",
+            # The reading of what was missed has to outlast a fault.
+            "resume_timeout": "120s", "shutdown_grace": "2s",
             "ingests": {"addresses": addresses}, "admin": {"listen": ""}, "log": {"level": "info"},
             "limits": self.options.edge_limits, "channels": self.options.edge_channels,
             "endpoints": [{"path": "/ws", "auth": {"secret": "${" + SECRET + "}"}}]}, ops)

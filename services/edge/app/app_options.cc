@@ -55,6 +55,7 @@ void SetLink(const v1::EdgeConfig& config, EdgeOptions* options) {
   link.core.version = app::kVersion;
   link.core.credit_bytes = config.ingests().credit_bytes();
   link.core.read_timeout = milliseconds(config.snapshot_timeout());
+  link.core.history_timeout = milliseconds(config.resume_timeout());
 }
 
 }  // namespace

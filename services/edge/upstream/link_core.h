@@ -56,7 +56,9 @@ class LinkCore {
     std::chrono::microseconds interest_each{500};
     std::chrono::milliseconds least_interest_interval{2};
     std::chrono::milliseconds most_interest_interval{5};
+    // How long is asked for a snapshot; for history, and for what positions of clients are.
     std::chrono::milliseconds read_timeout{10'000};
+    std::chrono::milliseconds history_timeout{30'000};
     std::chrono::milliseconds read_retry{100};
     size_t reads_at_once = 256;  // calls under way, to all ingests
     KeptHistories::Options kept_histories;
@@ -196,6 +198,7 @@ class LinkCore {
   void RetryReads(MonoTime now);
   void StartReads(MonoTime now);
   void StartRead(PendingRead read, MonoTime now);
+  bool TimedOut(const PendingRead& read, MonoTime now) const;
   // The call under way whose answer may serve this read, too; null if there is none.
   PendingCall* SharedCall(LinkState& link, const PendingRead& read);
   // The channels' calls under way of this read's kind.

@@ -71,11 +71,16 @@ void LinkCore::RetryReads(MonoTime now) {
     waiting_reads_.push_back(std::move(read));
     return true;
   });
-  while (!waiting_reads_.empty() && now - waiting_reads_.front().begun >= options_.read_timeout) {
-    FailRead(waiting_reads_.front());
-    waiting_reads_.pop_front();
-  }
+  std::erase_if(waiting_reads_, [&](const PendingRead& read) {
+    if (!TimedOut(read, now)) return false;
+    FailRead(read);
+    return true;
+  });
   StartReads(now);
+}
+
+bool LinkCore::TimedOut(const PendingRead& read, MonoTime now) const {
+  return now - read.begun >= (read.history ? options_.history_timeout : options_.read_timeout);
 }
 
 void LinkCore::StartReads(MonoTime now) {
@@ -248,7 +253,7 @@ void LinkCore::FinishCall(PendingCall call, MonoTime now) {
 void LinkCore::OnReadFailed(uint64_t number, std::string_view error, MonoTime now) {
   std::unique_ptr<PendingCall> call = TakeCall(number);
   if (call == nullptr) return;
-  if (now - call->read.begun >= options_.read_timeout) {
+  if (TimedOut(call->read, now)) {
     sink_.Report("read_failed", std::string(error));
   }
   AskLater(std::move(call->read), now);
@@ -285,7 +290,7 @@ void LinkCore::DropReads(LinkId link, MonoTime now) {
 }
 
 void LinkCore::AskLater(PendingRead read, MonoTime now) {
-  if (now - read.begun >= options_.read_timeout) {
+  if (TimedOut(read, now)) {
     FailRead(read);
     return;
   }

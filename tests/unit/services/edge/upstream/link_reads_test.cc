@@ -144,6 +144,23 @@ TEST_F(LinkReads, AReadThatFailsIsTriedAgainUntilItsTimeIsUp) {
   EXPECT_THAT(sink_.TakePosted(), ElementsAre("read 0 7 failed as of 0:9"));
 }
 
+// A snapshot is worth a short wait; who is not told what he missed has lost it.
+TEST_F(LinkReads, HistoryAndClaimsAreAskedForLonger) {
+  OneAttached();
+  core_->Read(0, 7, "c", true, {{0, 9}}, now_);
+  core_->OnReadFailed(1, "not_served", now_);
+  core_->Read(0, 8, "c", false, {{0, 9}}, now_);
+  core_->OnReadFailed(2, "not_served", now_);
+  sink_.TakePosted();
+  for (int n = 0; n < 14; ++n) Pass(milliseconds(2'000), {1});
+  core_->OnReadFailed(3, "timeout", now_);
+  core_->OnReadFailed(4, "timeout", now_);
+  EXPECT_THAT(sink_.TakePosted(), ElementsAre("read 0 8 failed as of 0:9"));
+  Pass(milliseconds(2'000), {1});
+  core_->OnReadFailed(5, "timeout", now_);
+  EXPECT_THAT(sink_.TakePosted(), ElementsAre("read 0 7 failed as of 0:9"));
+}
+
 TEST_F(LinkReads, AReadOfASlotNobodyServesFails) {
   Open(1, {0});
   core_->Read(0, 7, "c", false, {{5, 9}}, now_);
