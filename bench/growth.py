@@ -67,6 +67,10 @@ PLOTS = (
 )
 
 
+def _runs(count):
+    return "1 run" if count == 1 else f"{count} runs, median and spread"
+
+
 def draw(results, target):
     """Plots of all results that are there, from BUILD/bench into `target`; the files written."""
     written = []
@@ -83,7 +87,7 @@ def draw(results, target):
         if not series:
             continue
         facts = result["machine"]
-        note = (f"{result['runs']} runs, median and spread; {facts['cpu']}, {facts['cores']} cores; {result['cores']}; "
+        note = (f"{_runs(result['runs'])}; {facts['cpu']}, {facts['cores']} cores; {result['cores']}; "
                 f"commit {facts['commit']}")
         target.mkdir(parents=True, exist_ok=True)
         (target / f"{file}.svg").write_text(svg.plot(title, x_label, y_label, series, note), encoding="utf-8")
