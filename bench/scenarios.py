@@ -29,6 +29,8 @@ def most_connections(wish):
 # What may be left out for those who do not read, in `slow`; in `burst`, quotes give way to fills.
 SLOW_EDGE = {"channels": [{"pattern": "load:*", "slow": "conflate"}]}
 BURST_EDGE = {"channels": [{"pattern": "quotes:*", "slow": "conflate"}, {"pattern": "fills:*", "priority": "high"}]}
+# Where clients that come back get what they missed from: what ingest keeps decides.
+RECOVERED_FROM = (("from the log", {}), ("from Kafka", {"bytes_per_partition": "64KiB"}))
 
 
 def stream(**keys):
@@ -261,7 +263,7 @@ def edges(context):
 def recovery(context):
     clients = most_connections(15_000)
     rate, missed = 200, 500 * 100  # distinct records: those of all channels
-    for case, history in (("from the log", {}), ("from Kafka", {"bytes_per_partition": "64KiB"})):
+    for case, history in RECOVERED_FROM:
         # By the broker inside ingest: what is measured are the edges and ingest's history, not how a broker takes a burst.
         with Stack(context, {"load": {"partitions": 4, "channel": "load:{/c}"}}, edges=2, ingest={"history": history}) as stack:
             report = stack.load(clients=clients, connect_rate=4000, warmup=1, seconds=25, silence=5, resume="true", cut_at=1,
@@ -275,7 +277,7 @@ def recovery(context):
 @scenario("resumes: 10,000 clients with a channel each come back at once, each a few events behind")
 def resumes(context):
     clients = most_connections(10_000)
-    for case, history in (("from the log", {}), ("from Kafka", {"bytes_per_partition": "64KiB"})):
+    for case, history in RECOVERED_FROM:
         with Stack(context, {"load": {"partitions": 4, "channel": "load:{/c}"}}, edges=2, ingest={"history": history}) as stack:
             report = stack.load(clients=clients, connect_rate=4000, warmup=1, seconds=20, silence=5, resume="true", cut_at=8,
                                 cut_for=2, kafka="linger.ms=5", stream=stream(

@@ -51,10 +51,14 @@ std::unique_ptr<Journal> Worker::MakeJournal(const ClientOptions& options, size_
   return made.ok() ? *std::move(made) : nullptr;
 }
 
-void Worker::WriteJournal(int64_t now_ns) {
-  if (journal_ == nullptr || now_ns < journal_due_ns_) return;
+void Worker::JournalDue(int64_t now_ns) {
+  if (now_ns < journal_due_ns_) return;
   journal_due_ns_ = now_ns + kJournalEveryNs;
-  if (journal_->Flush()) return;
+  WriteJournal();
+}
+
+void Worker::WriteJournal() {
+  if (journal_ == nullptr || journal_->Flush()) return;
   counters_.errors.Add(1);
   counters_.Problem("the journal could not be written");
 }
@@ -111,7 +115,7 @@ void Worker::Turn() {
   ChurnDue(now);
   WakeSlow(now);
   CutDue(now);
-  WriteJournal(now);
+  JournalDue(now);
   const int count =
       epoll_wait(epoll_, events_.data(), static_cast<int>(events_.size()), WaitMs(now));
   for (int i = 0; i < count; ++i) {
@@ -361,7 +365,7 @@ void Worker::OpenAgain(Connection& connection, int64_t from_ns) {
 
 void Worker::CheckAll() {
   for (const Connection& connection : connections_) receiver_.Check(connection.client);
-  WriteJournal(INT64_MAX - kJournalEveryNs);
+  WriteJournal();
 }
 
 }  // namespace spillway::load

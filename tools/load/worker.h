@@ -48,7 +48,8 @@ class Worker {
   absl::Status Init();
   static std::unique_ptr<Journal> MakeJournal(const ClientOptions& options, size_t number,
                                               absl::Status* status);
-  void WriteJournal(int64_t now_ns);
+  void JournalDue(int64_t now_ns);
+  void WriteJournal();
   void Turn();
   void OpenDue(int64_t now_ns);
   void ChurnDue(int64_t now_ns);

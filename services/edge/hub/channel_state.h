@@ -87,6 +87,12 @@ struct Join {
   RingQueue<Ref<EdgeEvent>> replay;    // history, read and not yet sent
   uint64_t ring_next = 0;              // entries before this one were looked at
 
+  // Nothing of a snapshot is kept any more.
+  void DropSnapshot() {
+    snapshot.clear();
+    summary = SnapshotPiece();
+    snapshot_open = false;
+  }
   // A snapshot was sent, or is not to be had: all that was read for it has told where it begins.
   void SnapshotTold() {
     for (JoinSlot& place : slots) place.untold = false;

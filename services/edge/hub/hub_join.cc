@@ -83,9 +83,8 @@ void HubShard::DropGone(ChannelState& channel, Join& join, MonoTime now) {
     place.phase = JoinSlot::Phase::kPending;
     place.in_snapshot = false;
   }
-  join.snapshot.clear();
-  join.summary = SnapshotPiece();
-  join.snapshot_open = join.snapshot_failed = false;
+  join.DropSnapshot();
+  join.snapshot_failed = false;
   join.reading = 0;
   join.wants_snapshot = join.snapshot_again = true;
   join.begun = now;
@@ -233,9 +232,7 @@ void HubShard::TakeSnapshot(ChannelState& channel, Join& join, const EdgeReadRes
   }
   if (join.reading > 0 || !std::exchange(join.snapshot_failed, false)) return;
   // A snapshot that lacks a partition must not look like a whole one.
-  join.snapshot.clear();
-  join.summary = SnapshotPiece();
-  join.snapshot_open = false;
+  join.DropSnapshot();
   join.SnapshotTold();
   join.subscription.subscriber->OnSnapshotFailed(channel.name(), PositionOf(join));
 }
@@ -266,9 +263,7 @@ bool HubShard::SendSnapshot(Join& join) {
     return known == nullptr;
   });
   subscription.subscriber->OnSnapshot(join.summary);
-  join.snapshot.clear();
-  join.summary = SnapshotPiece();
-  join.snapshot_open = false;
+  join.DropSnapshot();
   join.SnapshotTold();
   return true;
 }

@@ -1,11 +1,30 @@
 // HubShard: subscriptions that are taken up again where their client says it was.
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "services/edge/hub/hub_shard.h"
 
 namespace spillway::edge {
+namespace {
+
+// Takes the slot's events out; the least of their offsets, the largest number if there are none.
+int64_t TakeOut(SlotNumber slot, RingQueue<Ref<EdgeEvent>>& events) {
+  int64_t least = std::numeric_limits<int64_t>::max();
+  for (size_t n = events.size(); n > 0; --n) {
+    Ref<EdgeEvent> event = std::move(events.front());
+    events.pop_front();
+    if (event->slot() == slot) {
+      least = std::min(least, event->offset());
+    } else {
+      events.push_back(std::move(event));
+    }
+  }
+  return least;
+}
+
+}  // namespace
 
 void HubShard::StartOver(ChannelState& channel, Join& join, std::string_view reason) {
   join.snapshot_if_lost = false;
@@ -48,25 +67,16 @@ void HubShard::StartOver(ChannelState& channel, Join& join, std::string_view rea
 
 void HubShard::EndSlot(ChannelState& channel, const GapInfo& gap) {
   for (const auto& join : channel.joining) {
-    const auto place = std::find_if(join->slots.begin(), join->slots.end(),
-                                    [&](const JoinSlot& one) { return one.slot == gap.slot; });
-    if (place == join->slots.end()) continue;
+    JoinSlot* const place = join->FindPlace(gap.slot);
+    if (place == nullptr) continue;
     if (!join->announced) {  // and is not to hear of it: it has no place in it
       place->phase = JoinSlot::Phase::kPending;
       continue;
     }
     const bool in_place = place->lost_from != JoinSlot::kNow;  // of what it lost: it had begun
     if (place->in_snapshot ? !in_place : place->phase < JoinSlot::Phase::kReading) continue;
-    int64_t unsent = in_place ? place->lost_from : place->at + 1;
-    for (size_t n = join->replay.size(); n > 0; --n) {
-      Ref<EdgeEvent> event = std::move(join->replay.front());
-      join->replay.pop_front();
-      if (event->slot() == gap.slot) {
-        unsent = std::min(unsent, event->offset());
-      } else {
-        join->replay.push_back(std::move(event));
-      }
-    }
+    const int64_t unsent =
+        std::min(in_place ? place->lost_from : place->at + 1, TakeOut(gap.slot, join->replay));
     place->lost_from = JoinSlot::kNow;
     place->at = gap.to;
     // Who would answer may know nothing of it any more: what was asked for is not waited for.
@@ -74,11 +84,7 @@ void HubShard::EndSlot(ChannelState& channel, const GapInfo& gap) {
     // What was read of it for a snapshot tells no place in a slot that is over.
     std::erase_if(join->summary.position,
                   [&](const PositionEntry& entry) { return entry.slot == gap.slot; });
-    for (size_t n = join->snapshot.size(); n > 0; --n) {
-      Ref<EdgeEvent> event = std::move(join->snapshot.front());
-      join->snapshot.pop_front();
-      if (event->slot() != gap.slot) join->snapshot.push_back(std::move(event));
-    }
+    TakeOut(gap.slot, join->snapshot);
     if (place->untold) continue;
     if (join->resume != nullptr) join->over.emplace_back(gap.source);
     SendGap(join->subscription, *channel.traits,
