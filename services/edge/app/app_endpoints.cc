@@ -97,6 +97,7 @@ EndpointOptions OptionsOf(const v1::EndpointConfig& config) {
   options.heartbeat.protocol = ping != config.envelope().end() && ping->second.empty();
   options.heartbeat.message = !options.heartbeat.protocol;
   options.compression = RuleOf(config.compression());
+  options.origins.assign(config.origins().begin(), config.origins().end());
   return options;
 }
 
@@ -107,6 +108,11 @@ absl::Status In(const std::string& path, const absl::Status& status) {
 constexpr size_t kMaxEncoders = kMaxVariants / 3;  // plain, and compressed for two windows
 
 }  // namespace
+
+Rate RateOf(const v1::RateConfig& config) {
+  return Rate::Of(static_cast<uint32_t>(config.count()), milliseconds(config.per()),
+                  static_cast<uint32_t>(config.burst()));
+}
 
 bool CompressesForSome(const v1::EdgeConfig& config) {
   return std::any_of(config.endpoints().begin(), config.endpoints().end(),
@@ -130,7 +136,8 @@ absl::StatusOr<std::unique_ptr<EndpointSet>> EndpointSet::Create(const v1::EdgeC
                      .compress = channel.compress(),
                      .frequency = FrequencyOf(channel.frequency()),
                      .fixed_frequency = channel.fixed_frequency(),
-                     .settings = SettingsOf(channel)});
+                     .settings = SettingsOf(channel),
+                     .subscribes = RateOf(channel.subscribes())});
   }
   auto policy = ChannelPolicy::Compile(rules);
   if (!policy.ok()) return In("edge.channels", policy.status());

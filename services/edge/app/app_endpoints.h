@@ -11,9 +11,12 @@
 #include "services/edge/dialect/json_encoder.h"
 #include "services/edge/session/channel_policy.h"
 #include "services/edge/session/endpoint.h"
+#include "services/edge/session/rate.h"
 #include "spillway/v1/config_edge.pb.h"
 
 namespace spillway::edge {
+
+Rate RateOf(const v1::RateConfig& config);
 
 // Whether an endpoint lets anybody negotiate compression.
 bool CompressesForSome(const v1::EdgeConfig& config);

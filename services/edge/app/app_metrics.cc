@@ -43,6 +43,8 @@ void EdgeMetrics::AddSockets(net::IoPool& pool, const ConnectionGate& gate) {
   Add(families_.accept_pauses, of, &C::accept_pauses);
   Add(families_.http_requests, of, &C::http_requests);
   Add(families_.handshake_timeouts, of, &C::handshake_timeouts);
+  Add(families_.handshakes, of, &C::handshakes);
+  Add(families_.handshakes_dropped, of, &C::handshakes_dropped);
   Add(families_.tls_handshakes, of, &C::tls_handshakes);
   Add(families_.tls_resumptions, of, &C::tls_resumptions);
   Add(families_.tls_failures, of, &C::tls_failures);
@@ -57,6 +59,17 @@ void EdgeMetrics::AddSockets(net::IoPool& pool, const ConnectionGate& gate) {
   Add(families_.protocol_errors, of, &C::protocol_errors);
   handles_.push_back(registry_.Add(families_.connections_max, {},
                                    [&gate] { return static_cast<double>(gate.max()); }));
+}
+
+void EdgeMetrics::AddLimits(ConnectionLimits& limits) {
+  const auto add = [this](const metrics::Family& family, auto value) {
+    handles_.push_back(registry_.Add(family, {}, [value] { return static_cast<double>(value()); }));
+  };
+  add(families_.ip_blocks, [&limits] { return limits.ips.blocks().Value(); });
+  add(families_.ip_forgotten, [&limits] { return limits.ips.forgotten().Value(); });
+  add(families_.ips_blocked, [&limits] { return limits.ips.blocked(); });
+  add(families_.ips_failed, [&limits] { return limits.ips.failed(); });
+  add(families_.users_limited, [&limits] { return limits.users.size(); });
 }
 
 void EdgeMetrics::AddTls(PublicTls& tls) {
@@ -101,6 +114,14 @@ void EdgeMetrics::AddSessions(const EdgeWorkers& workers) {
   Add(families_.admissions_refused, of, &C::refused_token, {{"reason", "token"}});
   Add(families_.admissions_refused, of, &C::refused_param, {{"reason", "param"}});
   Add(families_.admissions_refused, of, &C::refused_capacity, {{"reason", "capacity"}});
+  Add(families_.admissions_refused, of, &C::refused_rate, {{"reason", "rate"}});
+  Add(families_.admissions_refused, of, &C::refused_origin, {{"reason", "origin"}});
+  Add(families_.admissions_refused, of, &C::refused_user, {{"reason", "user"}});
+  Add(families_.admissions_refused, of, &C::refused_ip, {{"reason", "ip"}});
+  Add(families_.admissions_refused, of, &C::refused_blocked, {{"reason", "blocked"}});
+  Add(families_.user_rate_limited, of, &C::user_rate_limited);
+  Add(families_.subscribes_limited, of, &C::subscribes_limited_user, {{"limit", "user"}});
+  Add(families_.subscribes_limited, of, &C::subscribes_limited_channel, {{"limit", "channel"}});
   std::vector<const metrics::Histogram*> durations;
   for (size_t i = 0; i < workers_; ++i) durations.push_back(&of(i).duration_seconds);
   handles_.push_back(registry_.Add(families_.connection_duration, {}, durations));

@@ -7,7 +7,7 @@
 #include "services/edge/app/metric_families.h"
 #include "services/edge/app/public_tls.h"
 #include "services/edge/net/io_pool.h"
-#include "services/edge/session/connection_gate.h"
+#include "services/edge/session/connection_limits.h"
 #include "services/edge/upstream/link_runtime.h"
 
 namespace spillway::edge {
@@ -20,6 +20,8 @@ class EdgeMetrics {
               const EdgeWorkers& workers, const ConnectionGate& gate, const LinkRuntime& runtime,
               const VariantTable& variants);
 
+  // What is bounded by user and address; `limits` outlives this.
+  void AddLimits(ConnectionLimits& limits);
   // The public listener's, when it has TLS.
   void AddTls(PublicTls& tls);
 

@@ -30,11 +30,23 @@ void SetLimits(const v1::EdgeLimitsConfig& limits, EdgeOptions* options) {
   options->worker.notsent_lowat_bytes = static_cast<int>(limits.tcp_notsent_lowat());
   options->worker.handshake_timeout = milliseconds(limits.handshake_timeout());
   options->limits.max_subscriptions = static_cast<size_t>(limits.max_subscriptions());
-  options->limits.messages_per_second = static_cast<uint32_t>(limits.messages_per_second());
-  options->limits.message_burst = static_cast<uint32_t>(limits.message_burst());
+  options->limits.messages =
+      Rate::Of(static_cast<uint32_t>(limits.messages_per_second()), std::chrono::seconds(1),
+               static_cast<uint32_t>(limits.message_burst()));
   options->limits.low_backlog_bytes = connection.backlog.bytes / 2;
   options->limits.low_backlog_messages = connection.backlog.messages / 2;
   options->max_connections = limits.max_connections();
+}
+
+void SetConnectionLimits(const v1::EdgeLimitsConfig& limits, ConnectionLimits::Options* options) {
+  options->handshakes = RateOf(limits.handshakes());
+  options->users.connections = limits.connections_per_user();
+  options->users.messages = RateOf(limits.user_messages());
+  options->users.subscribes = RateOf(limits.user_subscribes());
+  options->ips.connections = limits.connections_per_ip();
+  options->ips.failures = static_cast<uint32_t>(limits.ip_failures());
+  options->ips.window = milliseconds(limits.ip_failure_window());
+  options->ips.block = milliseconds(limits.ip_block_time());
 }
 
 void SetLanes(const v1::EdgeConfig& config, HubShard::Options* hub) {
@@ -97,6 +109,10 @@ absl::StatusOr<EdgeOptions> MakeEdgeOptions(const v1::EdgeConfig& config) {
         "edge.ingests: no ingest is named: set addresses or dns_name");
   }
   SetLimits(config.limits(), &options);
+  SetConnectionLimits(config.limits(), &options.connection_limits);
+  options.worker.max_handshakes =
+      (static_cast<size_t>(config.limits().max_handshakes()) + options.threads - 1) /
+      options.threads;
   options.worker.deflate = CompressesForSome(config);
   options.hub.checkpoint_interval = milliseconds(config.checkpoint_interval());
   SetLanes(config, &options.hub);

@@ -10,6 +10,7 @@
 #include "common/rpc/tls.h"
 #include "services/edge/hub/hub_shard.h"
 #include "services/edge/net/worker_options.h"
+#include "services/edge/session/connection_limits.h"
 #include "services/edge/session/session_context.h"
 #include "services/edge/upstream/link_runtime.h"
 #include "services/edge/ws/tls_server.h"
@@ -35,6 +36,8 @@ struct EdgeOptions {
   HubShard::Options hub;  // of every worker but for its index
   SessionLimits limits;
   int64_t max_connections = 0;
+  // But for the rates of channels, which EndpointSet knows.
+  ConnectionLimits::Options connection_limits;
   LinkRuntime::Options link;
   std::chrono::milliseconds shutdown_grace{0};
   std::chrono::milliseconds ready_grace{0};

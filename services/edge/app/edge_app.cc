@@ -74,11 +74,15 @@ absl::Status EdgeApp::Build(const v1::EdgeConfig& config) {
     keyless.Tell(channel);
   };
   workers_->Create(options_, endpoints_->variants(), *upstream_);
-  auto acceptor = EndpointAcceptor::Create(endpoints_->endpoints(), workers_->contexts(), gate_);
+  options_.connection_limits.users.channel_rates = endpoints_->policy().rates();
+  limits_ = std::make_unique<ConnectionLimits>(options_.connection_limits, clock_);
+  auto acceptor =
+      EndpointAcceptor::Create(endpoints_->endpoints(), workers_->contexts(), gate_, limits_.get());
   if (!acceptor.ok()) return acceptor.status();
   acceptor_ = *std::move(acceptor);
   metrics_ = std::make_unique<EdgeMetrics>(registry_, families_, *pool_, *workers_, gate_,
                                            *upstream_, endpoints_->variants());
+  metrics_->AddLimits(*limits_);
   if (tls_ != nullptr) metrics_->AddTls(*tls_);
   if (absl::Status status = registry_.SetAliases(app::MetricAliases(config.metrics()));
       !status.ok()) {

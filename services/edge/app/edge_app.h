@@ -22,7 +22,7 @@
 #include "services/edge/app/public_tls.h"
 #include "services/edge/control/admin_service.h"
 #include "services/edge/net/io_pool.h"
-#include "services/edge/session/connection_gate.h"
+#include "services/edge/session/connection_limits.h"
 #include "services/edge/session/endpoint_acceptor.h"
 #include "services/edge/upstream/link_runtime.h"
 #include "spillway/v1/config_edge.pb.h"
@@ -77,6 +77,7 @@ class EdgeApp {
   EdgeReadiness edge_readiness_;
   std::unique_ptr<EndpointSet> endpoints_;
   ConnectionGate gate_;
+  std::unique_ptr<ConnectionLimits> limits_;
   std::unique_ptr<PublicTls> tls_;  // null: clients are served without
   std::unique_ptr<KeylessWarning> keyless_;
   std::unique_ptr<net::IoPool> pool_;      // its threads end in Stop(), before all below

@@ -20,6 +20,12 @@ struct EdgeFamilies {
                                                      "HTTP requests answered without an upgrade.");
   const metrics::Family& handshake_timeouts = all.Counter(
       "spillway_edge_handshake_timeouts_total", "Connections that sent no request in time.");
+  const metrics::Family& handshakes = all.Gauge(
+      "spillway_edge_handshakes",
+      "Sockets that are no connection yet: no request has come, or it is being answered.");
+  const metrics::Family& handshakes_dropped =
+      all.Counter("spillway_edge_handshakes_dropped_total",
+                  "Of them, those that were closed because there were too many, the oldest first.");
   const metrics::Family& tls_handshakes =
       all.Counter("spillway_edge_tls_handshakes_total", "TLS handshakes that were done.");
   const metrics::Family& tls_resumptions = all.Counter(
@@ -96,8 +102,28 @@ struct EdgeFamilies {
       "spillway_edge_misuse_closes_total", "Connections closed after too many bad messages.");
   const metrics::Family& rate_limited =
       all.Counter("spillway_edge_rate_limited_total", "Client messages above the rate limit.");
+  const metrics::Family& user_rate_limited =
+      all.Counter("spillway_edge_user_rate_limited_total",
+                  "Of rate_limited: those above the rate of their user.");
+  const metrics::Family& subscribes_limited = all.Counter(
+      "spillway_edge_subscribes_limited_total",
+      "Channels whose subscription was refused for the rate of the user, of the channel's rule.",
+      {"limit"});
   const metrics::Family& admissions_refused = all.Counter(
       "spillway_edge_admissions_refused_total", "Upgrades refused by the endpoints.", {"reason"});
+  const metrics::Family& ip_blocks =
+      all.Counter("spillway_edge_ip_blocks_total",
+                  "Addresses blocked because too many of their attempts were refused.");
+  const metrics::Family& ips_blocked =
+      all.Gauge("spillway_edge_ips_blocked", "Addresses that are blocked.");
+  const metrics::Family& ips_failed =
+      all.Gauge("spillway_edge_ips_failed",
+                "Addresses whose attempts were refused, and that are not blocked.");
+  const metrics::Family& ip_forgotten =
+      all.Counter("spillway_edge_ip_forgotten_total",
+                  "Addresses of either kind that were forgotten because there were too many.");
+  const metrics::Family& users_limited =
+      all.Gauge("spillway_edge_users_limited", "Users whose limits are kept count of.");
   const metrics::Family& connection_duration =
       all.Histogram("spillway_edge_connection_duration_seconds", "How long connections lived.");
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,6 +29,12 @@ class HttpSession final : public PollTarget {
   // Within a turn, as OnReady().
   void Start();
   void OnReady(uint32_t events) override;
+  // Ends it without a word: there are too many.
+  void Abandon() { End(); }
+
+  // The worker's: where it keeps this one; nothing once it has ended.
+  using Kept = std::list<std::unique_ptr<HttpSession>>;
+  std::optional<Kept::iterator> kept;
 
  private:
   enum class State : uint8_t { kReading, kWriting, kDraining, kEnded };

@@ -3,7 +3,9 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <iterator>
 #include <string>
+#include <utility>
 
 #include "services/edge/net/http_session.h"
 #include "services/edge/net/listener.h"
@@ -63,8 +65,7 @@ void Worker::ShutDown() {
   stopping_ = true;
   StopAccepting();
   connections_.AbortAll(kCloseGoingAway);
-  for (auto& [key, session] : http_sessions_) ended_http_sessions_.push_back(std::move(session));
-  http_sessions_.clear();
+  while (!http_sessions_.empty()) EndHttp(*http_sessions_.front());
 }
 
 void Worker::StopAccepting() {
@@ -131,18 +132,26 @@ void Worker::AdvanceTimers() {
 
 void Worker::StartHttp(std::unique_ptr<ws::ByteStream> stream, std::string remote_ip,
                        const HttpRoutes& routes, Acceptor& acceptor) {
-  auto session = std::make_unique<HttpSession>(std::move(stream), std::move(remote_ip), *this,
-                                               routes, acceptor);
-  HttpSession* const started = session.get();
-  http_sessions_.emplace(started, std::move(session));
-  started->Start();
+  // The oldest goes, not the new one: a client that is served needs one only for a moment, and so
+  // gets in between those who hold theirs.
+  if (http_sessions_.size() >= options_.max_handshakes) {
+    counters_.handshakes_dropped.Add();
+    http_sessions_.front()->Abandon();
+  }
+  http_sessions_.push_back(std::make_unique<HttpSession>(std::move(stream), std::move(remote_ip),
+                                                         *this, routes, acceptor));
+  HttpSession& started = *http_sessions_.back();
+  started.kept = std::prev(http_sessions_.end());
+  counters_.handshakes.Set(static_cast<int64_t>(http_sessions_.size()));
+  started.Start();
 }
 
 void Worker::EndHttp(HttpSession& session) {
-  const auto it = http_sessions_.find(&session);
-  if (it == http_sessions_.end()) return;
-  ended_http_sessions_.push_back(std::move(it->second));
-  http_sessions_.erase(it);
+  if (!session.kept.has_value()) return;
+  const HttpSession::Kept::iterator kept = *std::exchange(session.kept, std::nullopt);
+  ended_http_sessions_.push_back(std::move(*kept));
+  http_sessions_.erase(kept);
+  counters_.handshakes.Set(static_cast<int64_t>(http_sessions_.size()));
 }
 
 void Worker::Upgrade(std::unique_ptr<ws::ByteStream> stream,

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <list>
 #include <memory>
 #include <optional>
 #include <span>
@@ -11,7 +12,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/base/clock.h"
@@ -110,7 +110,7 @@ class Worker final : private ws::EventLoop {
   Mailbox mailbox_;
   std::vector<Mailbox::Task> tasks_;
   std::unique_ptr<char[]> receive_buffer_;
-  absl::flat_hash_map<HttpSession*, std::unique_ptr<HttpSession>> http_sessions_;
+  std::list<std::unique_ptr<HttpSession>> http_sessions_;  // the oldest first
   std::vector<std::unique_ptr<HttpSession>> ended_http_sessions_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   bool turn_requested_ = false;

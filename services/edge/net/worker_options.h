@@ -12,9 +12,10 @@ struct WorkerOptions {
   ws::ConnectionOptions connection;
   bool deflate = false;  // offer permessage-deflate to clients that ask for it
   std::chrono::milliseconds handshake_timeout{
-      10000};                               // from accept (or the last response) to a whole request
-  size_t max_header_bytes = 16 * 1024;      // above: 431
-  size_t max_body_bytes = 64 * 1024;        // above: 413
+      10000};                           // from accept (or the last response) to a whole request
+  size_t max_handshakes = 5'000;        // clients without a connection yet; above, the oldest goes
+  size_t max_header_bytes = 16 * 1024;  // above: 431
+  size_t max_body_bytes = 64 * 1024;    // above: 413
   size_t receive_buffer_bytes = 64 * 1024;  // one for each worker
   // TCP_NOTSENT_LOWAT: how much unsent data the kernel takes per socket, so that a backlog stays in
   // our queue. 0: the kernel's default.

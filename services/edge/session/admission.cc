@@ -17,7 +17,8 @@ constexpr size_t kMaxParamBytes = kMaxChannelBytes;
 
 Admission Refuse(int status, std::string_view code, std::string message, std::string detail = {}) {
   Admission admission;
-  admission.refusal = Refusal{status, code, std::move(message), std::move(detail)};
+  admission.refusal = Refusal{
+      .status = status, .code = code, .message = std::move(message), .detail = std::move(detail)};
   return admission;
 }
 
@@ -91,7 +92,9 @@ http::Response Refusal::ToResponse() const {
   response.headers.emplace_back("Cache-Control", "no-store");
   // RFC 9110, section 11.6.1: a 401 says how to authenticate.
   if (status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer");
-  if (status == 503) response.headers.emplace_back("Retry-After", "5");
+  if (const int seconds = retry_after == 0 && status == 503 ? 5 : retry_after; seconds > 0) {
+    response.headers.emplace_back("Retry-After", absl::StrCat(seconds));
+  }
   return response;
 }
 

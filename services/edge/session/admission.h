@@ -7,6 +7,7 @@
 
 #include "common/http/http_types.h"
 #include "services/edge/session/endpoint.h"
+#include "services/edge/session/session_counters.h"
 
 namespace spillway::edge {
 
@@ -21,9 +22,12 @@ struct SessionIdentity {
 // Why an upgrade is refused.
 struct Refusal {
   int status = 400;
-  std::string_view code;  // stable (docs/protocol-json.md)
-  std::string message;
-  std::string detail;  // for the log
+  std::string_view code = {};  // stable (docs/protocol-json.md)
+  std::string message = {};
+  std::string detail = {};  // for the log
+  int retry_after = 0;      // seconds; 0: 5 with a 503, else not said
+  // What it counts as; null: by the status.
+  metrics::Counter SessionCounters::*counter = nullptr;
 
   http::Response ToResponse() const;
 };

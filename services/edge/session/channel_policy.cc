@@ -35,7 +35,9 @@ absl::StatusOr<ChannelPolicy> ChannelPolicy::Compile(const std::vector<ChannelRu
       allow = *std::move(compiled);
     }
     policy.rules_.push_back({*std::move(pattern), rule.access, std::move(allow), rule.snapshot,
-                             rule.compress, rule.frequency, rule.fixed_frequency, rule.settings});
+                             rule.compress, rule.frequency, rule.fixed_frequency, rule.settings,
+                             SubscribeRate{policy.rates_, rule.subscribes}});
+    if (rule.subscribes.limits()) ++policy.rates_;
   }
   return policy;
 }
@@ -70,6 +72,12 @@ ChannelPolicy::Verdict ChannelPolicy::Check(std::string_view channel, const Gran
     if (name.rule == *found && name.channel == channel) return allowed;
   }
   return {};
+}
+
+ChannelPolicy::SubscribeRate ChannelPolicy::RateOf(std::string_view channel) const {
+  if (rates_ == 0) return {};
+  const std::optional<size_t> found = Find(channel);
+  return found.has_value() ? rules_[*found].subscribes : SubscribeRate();
 }
 
 bool ChannelPolicy::SnapshotOf(std::string_view channel) const {

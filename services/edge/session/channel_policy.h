@@ -12,6 +12,7 @@
 #include "services/edge/dialect/frequency.h"
 #include "services/edge/frame/channel_traits.h"
 #include "services/edge/session/channel_template.h"
+#include "services/edge/session/rate.h"
 
 namespace spillway::edge {
 
@@ -30,6 +31,7 @@ struct ChannelRule {
   Frequency frequency = Frequency::kHigh;  // unless the client says otherwise
   bool fixed_frequency = false;            // no client may say otherwise
   ChannelSettings settings = {};
+  Rate subscribes = {};  // of one user, to all its channels
 };
 
 // Who may subscribe to what: the first rule whose pattern matches counts. Immutable after Compile:
@@ -50,6 +52,11 @@ class ChannelPolicy {
     bool snapshot = false;
     Frequency frequency = Frequency::kHigh;
   };
+  // How often one user may subscribe to the channels of a rule.
+  struct SubscribeRate {
+    size_t index = 0;  // among the rules that have one
+    Rate rate = {};    // none: there is no such rule for the channel
+  };
 
   // `unmatched`: for channels that no rule matches. InvalidArgument names the rule.
   static absl::StatusOr<ChannelPolicy> Compile(
@@ -58,6 +65,9 @@ class ChannelPolicy {
 
   Grants GrantsOf(const ClientValues& client) const;
   Verdict Check(std::string_view channel, const Grants& grants) const;
+  SubscribeRate RateOf(std::string_view channel) const;
+  // Rules that have a rate.
+  size_t rates() const { return rates_; }
   // The settings, for channels that the endpoint subscribes to itself.
   bool SnapshotOf(std::string_view channel) const;
   // Whether the channel's messages may be compressed.
@@ -80,11 +90,13 @@ class ChannelPolicy {
     Frequency frequency;
     bool fixed_frequency;
     ChannelSettings settings;
+    SubscribeRate subscribes;
   };
 
   std::optional<size_t> Find(std::string_view channel) const;
 
   std::vector<Rule> rules_;
+  size_t rates_ = 0;
   ChannelAccess unmatched_ = ChannelAccess::kAuthenticated;
 };
 

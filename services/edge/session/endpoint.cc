@@ -60,8 +60,11 @@ absl::StatusOr<std::unique_ptr<Endpoint>> Endpoint::Create(EndpointOptions optio
     if (!compiled.ok()) return wrong(compiled.status().message());
     subscribe.push_back(*std::move(compiled));
   }
+  auto origins = OriginList::Compile(options.origins);
+  if (!origins.ok()) return wrong(absl::StrCat("origins: ", origins.status().message()));
   auto endpoint = std::unique_ptr<Endpoint>(new Endpoint(std::move(options), parts));
   endpoint->subscribe_ = std::move(subscribe);
+  endpoint->origins_ = *std::move(origins);
   return endpoint;
 }
 

@@ -11,6 +11,7 @@
 #include "services/edge/session/channel_policy.h"
 #include "services/edge/session/channel_template.h"
 #include "services/edge/session/compression_rule.h"
+#include "services/edge/session/origin_list.h"
 
 namespace spillway::edge {
 
@@ -44,6 +45,7 @@ struct EndpointOptions {
   bool commands = true;                // accept subscribe and unsubscribe
   HeartbeatOptions heartbeat;
   CompressionRule compression;
+  std::vector<std::string> origins;  // of web pages that may connect; empty: any
 };
 
 // What an endpoint refers to; all outlive it.
@@ -68,6 +70,7 @@ class Endpoint {
   const ChannelPolicy& policy() const { return *parts_.policy; }
   const auth::JwtVerifier* verifier() const { return parts_.verifier; }
   const std::vector<ChannelTemplate>& subscribe() const { return subscribe_; }
+  const OriginList& origins() const { return origins_; }
 
  private:
   Endpoint(EndpointOptions options, const EndpointParts& parts)
@@ -76,6 +79,7 @@ class Endpoint {
   const EndpointOptions options_;
   const EndpointParts parts_;
   std::vector<ChannelTemplate> subscribe_;
+  OriginList origins_;
 };
 
 }  // namespace spillway::edge

@@ -1,5 +1,6 @@
 #include "services/edge/session/endpoint_acceptor.h"
 
+#include <chrono>
 #include <memory>
 #include <utility>
 
@@ -12,7 +13,21 @@
 namespace spillway::edge {
 namespace {
 
+constexpr size_t kMaxOriginLogged = 200;
+// Seconds. Those who come all at once are told different times, so that they do not come back so.
+constexpr int kLongestRetry = 5;
+constexpr int kRetryAfterClosing = 5;
+
+// Whether whoever tries for long enough might get in by such attempts. A token that has run out was
+// a good one: it is no attempt at another's.
+bool IsFailure(const Refusal& refusal) {
+  return (refusal.status == 401 && refusal.code != "token_expired" &&
+          refusal.code != "token_not_yet_valid") ||
+         (refusal.status == 403 && refusal.code != "ip_blocked");
+}
+
 metrics::Counter& CounterOf(SessionCounters& counters, const Refusal& refusal) {
+  if (refusal.counter != nullptr) return counters.*refusal.counter;
   switch (refusal.status) {
     case 401:
       return counters.refused_token;
@@ -43,8 +58,9 @@ UpgradeDecision Refuse(SessionContext& context, const http::Request& request,
 
 absl::StatusOr<std::unique_ptr<EndpointAcceptor>> EndpointAcceptor::Create(
     const std::vector<const Endpoint*>& endpoints, std::vector<SessionContext*> workers,
-    ConnectionGate& gate) {
-  auto acceptor = std::unique_ptr<EndpointAcceptor>(new EndpointAcceptor(std::move(workers), gate));
+    ConnectionGate& gate, ConnectionLimits* limits) {
+  auto acceptor =
+      std::unique_ptr<EndpointAcceptor>(new EndpointAcceptor(std::move(workers), gate, limits));
   for (const Endpoint* endpoint : endpoints) {
     const std::string& path = endpoint->options().path;
     if (!acceptor->endpoints_.emplace(path, endpoint).second) {
@@ -55,30 +71,106 @@ absl::StatusOr<std::unique_ptr<EndpointAcceptor>> EndpointAcceptor::Create(
   return acceptor;
 }
 
-UpgradeDecision EndpointAcceptor::OnUpgrade(const http::Request& request, size_t worker) {
-  SessionContext& context = *workers_[worker];
+std::optional<Refusal> EndpointAcceptor::CheckDoor(const http::Request& request,
+                                                   SessionContext& context,
+                                                   const Endpoint** endpoint,
+                                                   ConnectionPlace* place) {
+  using Counters = SessionCounters;
+  if (limits_ != nullptr) {
+    const auto blocked = limits_->ips.BlockedFor(request.remote_ip);
+    if (blocked.count() > 0) {
+      return Refusal{
+          .status = 403,
+          .code = "ip_blocked",
+          .message = "too many attempts from this address were refused: try again later",
+          .retry_after = static_cast<int>(std::chrono::ceil<std::chrono::seconds>(blocked).count()),
+          .counter = &Counters::refused_blocked};
+    }
+  }
   const auto found = endpoints_.find(Abs(request.path));
   if (found == endpoints_.end()) {
-    return Refuse(context, request,
-                  {404, "unknown_endpoint", "there is no WebSocket endpoint at this path", {}});
+    return Refusal{.status = 404,
+                   .code = "unknown_endpoint",
+                   .message = "there is no WebSocket endpoint at this path"};
   }
+  *endpoint = found->second;
   // Before the token is verified: a node that is full or going away spends nothing on those it
   // sends elsewhere.
   if (gate_.shut()) {
-    return Refuse(context, request,
-                  {503, "shutting_down", "this node is going away: connect again", {}});
+    return Refusal{.status = 503,
+                   .code = "shutting_down",
+                   .message = "this node is going away: connect again"};
   }
-  ConnectionGate::Slot slot = gate_.Enter();
-  if (!slot) {
-    return Refuse(context, request,
-                  {503, "too_many_connections", "this node is full: try again later", {}});
+  if (!(*endpoint)->origins().Allows(request)) {
+    return Refusal{.status = 403,
+                   .code = "origin_not_allowed",
+                   .message = "pages of this origin may not connect here",
+                   .detail = std::string(request.Header("origin").substr(0, kMaxOriginLogged)),
+                   .counter = &Counters::refused_origin};
   }
-  Admission admission = Admit(*found->second, request);
-  if (admission.refusal.has_value()) return Refuse(context, request, *admission.refusal);
+  if (limits_ != nullptr && !limits_->TakeHandshake(context.clock.Now())) {
+    uint8_t random = 0;
+    context.random(&random, 1);
+    return Refusal{.status = 503,
+                   .code = "too_many_handshakes",
+                   .message = "too many clients connect at once: try again after a wait",
+                   .retry_after = 1 + random % kLongestRetry,
+                   .counter = &Counters::refused_rate};
+  }
+  place->node = gate_.Enter();
+  if (!place->node) {
+    return Refusal{.status = 503,
+                   .code = "too_many_connections",
+                   .message = "this node is full: try again later"};
+  }
+  if (limits_ == nullptr) return std::nullopt;
+  std::optional<IpLimits::Place> ip = limits_->ips.Enter(request.remote_ip);
+  if (!ip.has_value()) {
+    return Refusal{.status = 429,
+                   .code = "too_many_connections_of_ip",
+                   .message = "this address has as many connections as it may have: close others",
+                   .retry_after = kRetryAfterClosing,
+                   .counter = &Counters::refused_ip};
+  }
+  place->ip = *std::move(ip);
+  return std::nullopt;
+}
+
+std::optional<Refusal> EndpointAcceptor::CheckClient(const Endpoint& endpoint,
+                                                     const http::Request& request,
+                                                     SessionIdentity* identity,
+                                                     ConnectionPlace* place) {
+  Admission admission = Admit(endpoint, request);
+  if (admission.refusal.has_value()) return std::move(admission.refusal);
+  *identity = std::move(admission.identity);
+  if (limits_ == nullptr) return std::nullopt;
+  std::optional<UserLimits::Place> user = limits_->users.Enter(identity->user_id);
+  if (!user.has_value()) {
+    return Refusal{.status = 429,
+                   .code = "too_many_connections_of_user",
+                   .message = "this user has as many connections as it may have: close others",
+                   .retry_after = kRetryAfterClosing,
+                   .counter = &SessionCounters::refused_user};
+  }
+  place->user = *std::move(user);
+  return std::nullopt;
+}
+
+UpgradeDecision EndpointAcceptor::OnUpgrade(const http::Request& request, size_t worker) {
+  SessionContext& context = *workers_[worker];
+  const Endpoint* endpoint = nullptr;
+  ConnectionPlace place;
+  SessionIdentity identity;
+  std::optional<Refusal> refusal = CheckDoor(request, context, &endpoint, &place);
+  if (!refusal.has_value()) refusal = CheckClient(*endpoint, request, &identity, &place);
+  if (refusal.has_value()) {
+    if (limits_ != nullptr && IsFailure(*refusal)) limits_->ips.CountFailure(request.remote_ip);
+    return Refuse(context, request, *refusal);
+  }
   UpgradeDecision decision;
-  decision.deflate = found->second->options().compression.Admits(request);
-  decision.handler = std::make_unique<Session>(context, *found->second,
-                                               std::move(admission.identity), std::move(slot));
+  decision.deflate = endpoint->options().compression.Admits(request);
+  decision.handler =
+      std::make_unique<Session>(context, *endpoint, std::move(identity), std::move(place));
   return decision;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -8,7 +9,7 @@
 #include "absl/status/statusor.h"
 #include "services/edge/session/acceptor.h"
 #include "services/edge/session/admission.h"
-#include "services/edge/session/connection_gate.h"
+#include "services/edge/session/connection_limits.h"
 #include "services/edge/session/endpoint.h"
 #include "services/edge/session/session_context.h"
 
@@ -19,20 +20,31 @@ namespace spillway::edge {
 // owns everything it refers to, too.
 class EndpointAcceptor final : public Acceptor {
  public:
-  // `workers`: the context of each, by index. InvalidArgument if two endpoints have one path.
+  // `workers`: the context of each, by index. `limits` null: there are none. InvalidArgument if two
+  // endpoints have one path.
   static absl::StatusOr<std::unique_ptr<EndpointAcceptor>> Create(
       const std::vector<const Endpoint*>& endpoints, std::vector<SessionContext*> workers,
-      ConnectionGate& gate);
+      ConnectionGate& gate, ConnectionLimits* limits = nullptr);
 
   UpgradeDecision OnUpgrade(const http::Request& request, size_t worker) override;
 
  private:
-  EndpointAcceptor(std::vector<SessionContext*> workers, ConnectionGate& gate)
-      : workers_(std::move(workers)), gate_(gate) {}
+  EndpointAcceptor(std::vector<SessionContext*> workers, ConnectionGate& gate,
+                   ConnectionLimits* limits)
+      : workers_(std::move(workers)), gate_(gate), limits_(limits) {}
+
+  // What comes before the client is known: bounds, path and origin. Takes the node's place and the
+  // address's.
+  std::optional<Refusal> CheckDoor(const http::Request& request, SessionContext& context,
+                                   const Endpoint** endpoint, ConnectionPlace* place);
+  // Who it is, and what its user may.
+  std::optional<Refusal> CheckClient(const Endpoint& endpoint, const http::Request& request,
+                                     SessionIdentity* identity, ConnectionPlace* place);
 
   absl::flat_hash_map<std::string, const Endpoint*> endpoints_;
   const std::vector<SessionContext*> workers_;
   ConnectionGate& gate_;
+  ConnectionLimits* const limits_;
 };
 
 }  // namespace spillway::edge

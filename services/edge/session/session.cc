@@ -18,13 +18,13 @@ double SecondsBetween(MonoTime from, MonoTime to) {
 }  // namespace
 
 Session::Session(SessionContext& context, const Endpoint& endpoint, SessionIdentity identity,
-                 ConnectionGate::Slot slot)
+                 ConnectionPlace place)
     : context_(context),
       endpoint_(endpoint),
       user_id_(std::move(identity.user_id)),
       ip_(std::move(identity.ip)),
       grants_(std::move(identity.grants)),
-      slot_(std::move(slot)),
+      place_(std::move(place)),
       variant_(endpoint.variant()) {
   if (!identity.channels.empty()) {
     first_channels_ = std::make_unique<std::vector<std::string>>(std::move(identity.channels));
@@ -88,18 +88,16 @@ void Session::OnMessage(std::string_view payload, bool text) {
   Run(context_.command);
 }
 
-// A token bucket kept as one time (the generic cell rate algorithm, ITU-T I.371, annex A).
 bool Session::TakeMessage(MonoTime now) {
-  const SessionLimits& limits = context_.limits;
-  if (limits.messages_per_second == 0) return true;
-  const auto step = std::chrono::duration_cast<MonoTime::duration>(std::chrono::seconds(1)) /
-                    limits.messages_per_second;
-  const uint32_t burst =
-      limits.message_burst == 0 ? limits.messages_per_second : limits.message_burst;
-  const MonoTime start = std::max(rate_reached_, now);
-  if (start + step - now > step * burst) return false;
-  rate_reached_ = start + step;
-  return true;
+  const Rate& rate = context_.limits.messages;
+  if (rate.limits()) {
+    const std::optional<MonoTime> next = rate.Take(rate_reached_, now);
+    if (!next.has_value()) return false;
+    rate_reached_ = *next;
+  }
+  if (place_.user.TakeMessage(now)) return true;
+  context_.counters.user_rate_limited.Add();
+  return false;
 }
 
 void Session::OnSubscribed(std::string_view channel, const std::vector<PositionEntry>& position,
@@ -273,7 +271,7 @@ void Session::Leave() {
   context_.counters.closed.Add();
   context_.counters.connections.Add(-1);
   context_.counters.duration_seconds.Observe(SecondsBetween(opened_, context_.clock.Now()));
-  slot_ = ConnectionGate::Slot();
+  place_ = ConnectionPlace();
 }
 
 SessionInfo Session::Info() const {

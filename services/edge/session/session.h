@@ -17,7 +17,7 @@
 #include "services/edge/session/ack_tracker.h"
 #include "services/edge/session/admission.h"
 #include "services/edge/session/close_codes.h"
-#include "services/edge/session/connection_gate.h"
+#include "services/edge/session/connection_limits.h"
 #include "services/edge/session/endpoint.h"
 #include "services/edge/session/session_context.h"
 #include "services/edge/session/session_registry.h"
@@ -69,7 +69,7 @@ struct SessionPosition {
 class Session final : public TransportHandler, public Subscriber {
  public:
   Session(SessionContext& context, const Endpoint& endpoint, SessionIdentity identity,
-          ConnectionGate::Slot slot);
+          ConnectionPlace place);
   ~Session() override;
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -119,6 +119,8 @@ class Session final : public TransportHandler, public Subscriber {
   };
 
   bool TakeMessage(MonoTime now);
+  // False: too many; the client was told.
+  bool TakeSubscribe(std::optional<int64_t> id, std::string_view channel, MonoTime now);
   void Run(const Command& command);
   void Subscribe(const Command& command, MonoTime now);
   void Update(const Command& command);
@@ -156,7 +158,7 @@ class Session final : public TransportHandler, public Subscriber {
   std::array<char, 32> id_;
   SessionRegistry::Links user_links_;
   SessionRegistry::Links ip_links_;
-  ConnectionGate::Slot slot_;
+  ConnectionPlace place_;
   absl::InlinedVector<PendingId, 1> pending_ids_;
   Timer heartbeat_ = Timer::Of<&Session::OnHeartbeat>(this);
   MonoTime opened_;

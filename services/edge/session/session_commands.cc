@@ -69,6 +69,7 @@ void Session::Subscribe(const Command& command, MonoTime now) {
       misuse = true;
       continue;
     }
+    if (!TakeSubscribe(command.id, channel, now)) continue;
     const ChannelPolicy::Verdict verdict = endpoint_.policy().Check(channel, grants_);
     if (!verdict.allowed) {
       SendError(command.id, "not_allowed", "this client may not subscribe to the channel", channel);
@@ -80,6 +81,21 @@ void Session::Subscribe(const Command& command, MonoTime now) {
          std::move(resumes[i]));
   }
   if (misuse) CountMisuse(now);
+}
+
+// Whether it may have the channel or not: what is refused costs, too.
+bool Session::TakeSubscribe(std::optional<int64_t> id, std::string_view channel, MonoTime now) {
+  const auto [index, rate] = endpoint_.policy().RateOf(channel);
+  if (rate.limits() && !place_.user.TakeSubscribe(now, index, rate)) {
+    context_.counters.subscribes_limited_channel.Add();
+  } else if (!place_.user.TakeSubscribe(now)) {
+    context_.counters.subscribes_limited_user.Add();
+  } else {
+    return true;
+  }
+  SendError(id, "subscribe_rate_limited",
+            "too many subscriptions in a short time: wait, then ask for fewer at once", channel);
+  return false;
 }
 
 bool Session::MayHave(std::optional<int64_t> id, std::string_view channel, Frequency frequency) {

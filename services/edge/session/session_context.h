@@ -10,6 +10,7 @@
 #include "common/base/clock.h"
 #include "services/edge/dialect/dialect.h"
 #include "services/edge/hub/hub_shard.h"
+#include "services/edge/session/rate.h"
 #include "services/edge/session/session_counters.h"
 #include "services/edge/session/session_registry.h"
 #include "services/edge/timer/timing_wheel.h"
@@ -25,9 +26,7 @@ struct SessionLimits {
   // So many bad messages within bad_message_window end the connection (4004). 0: never.
   uint32_t max_bad_messages = 16;
   std::chrono::milliseconds bad_message_window{60'000};
-  // Client messages, by token bucket; 0: no limit. Above: error rate_limited.
-  uint32_t messages_per_second = 0;
-  uint32_t message_burst = 0;  // 0: messages_per_second
+  Rate messages;  // of a client; above: error rate_limited
 };
 
 // What the sessions of one worker share. Belongs to the worker's thread; owned by the composition

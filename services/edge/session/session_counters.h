@@ -23,11 +23,19 @@ struct SessionCounters {
   metrics::Counter bad_messages;
   metrics::Counter misuse_closes;  // closed after too many bad messages
   metrics::Counter rate_limited;
+  metrics::Counter user_rate_limited;           // of these, by the rate of their user
+  metrics::Counter subscribes_limited_user;     // channels refused by the rate of the user,
+  metrics::Counter subscribes_limited_channel;  // by that of the channel's rule
   // Upgrades refused, by reason.
   metrics::Counter refused_path;      // 404
   metrics::Counter refused_token;     // 401
   metrics::Counter refused_param;     // 400, 403
   metrics::Counter refused_capacity;  // 503
+  metrics::Counter refused_rate;      // 503, too many handshakes
+  metrics::Counter refused_origin;    // 403, another web page's
+  metrics::Counter refused_user;      // 429, connections of the user
+  metrics::Counter refused_ip;        // 429, connections of the address
+  metrics::Counter refused_blocked;   // 403, the address is blocked
   metrics::Histogram duration_seconds{
       {1, 5, 15, 30, 60, 300, 900, 1800, 3600, 7200, 21'600, 86'400}};
 };

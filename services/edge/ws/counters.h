@@ -23,12 +23,14 @@ struct WorkerCounters {
   metrics::Counter accept_pauses;  // times accepting stopped for lack of descriptors
   metrics::Counter http_requests;  // answered without an upgrade
   metrics::Counter handshake_timeouts;
-  metrics::Counter tls_handshakes;    // done
-  metrics::Counter tls_resumptions;   // of them, by a ticket
-  metrics::Counter tls_failures;      // not done: not TLS, no common version, a wrong certificate
-  metrics::Counter upgrades_refused;  // malformed, or by the acceptor
-  metrics::Counter opened;            // connections upgraded
-  metrics::Counter ended;             // and gone again: opened - ended are there
+  metrics::Counter handshakes_dropped;  // closed because there were too many
+  metrics::Gauge handshakes;            // clients without a connection yet
+  metrics::Counter tls_handshakes;      // done
+  metrics::Counter tls_resumptions;     // of them, by a ticket
+  metrics::Counter tls_failures;        // not done: not TLS, no common version, a wrong certificate
+  metrics::Counter upgrades_refused;    // malformed, or by the acceptor
+  metrics::Counter opened;              // connections upgraded
+  metrics::Counter ended;               // and gone again: opened - ended are there
   metrics::Counter messages_in;
   metrics::Counter bytes_in;
   metrics::Counter frames_out;  // taken by the kernel whole

@@ -34,9 +34,8 @@ class EdgeTest : public ::testing::Test {
                                   "  ingests: {addresses: [",
                                   ingests,
                                   "], credit_bytes: 1MiB}\n"
-                                  "  endpoints: [{path: /ws, auth: {required: false}}]\n"
-                                  "  channels: [",
-                                  channels_, "]\n", more))};
+                                  "  endpoints: [",
+                                  endpoints_, "]\n  channels: [", channels_, "]\n", more))};
     auto loaded = config::Load(sources, config::Environment::Real());
     EXPECT_TRUE(loaded.ok()) << loaded.status();
     return loaded.ok() ? loaded->config.edge() : v1::EdgeConfig();
@@ -89,6 +88,7 @@ class EdgeTest : public ::testing::Test {
     }
   }
 
+  std::string endpoints_ = "{path: /ws, auth: {required: false}}";
   std::string channels_ = "{pattern: '**', access: anyone}";
   TempDir dir_;
   std::unique_ptr<edge::EdgeApp> edge_;

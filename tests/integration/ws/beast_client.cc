@@ -52,6 +52,7 @@ bool BeastClient::Connect(uint16_t port, const Options& options) {
         if (!options.subprotocol.empty()) {
           request.set(beast::http::field::sec_websocket_protocol, options.subprotocol);
         }
+        for (const auto& [name, value] : options.headers) request.insert(name, value);
       }));
   impl_->stream.control_callback([this](websocket::frame_type type, beast::string_view payload) {
     if (type == websocket::frame_type::pong) impl_->pong.assign(payload.data(), payload.size());

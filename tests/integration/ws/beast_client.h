@@ -4,6 +4,8 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 // A WebSocket client that shares no code with the edge: Beast's, blocking.
 namespace spillway::test {
@@ -20,10 +22,11 @@ class BeastClient {
  public:
   struct Options {
     std::string path = "/";
-    std::string subprotocol;
+    std::string subprotocol = {};
     bool deflate = false;
     int server_window_bits = 15;  // the most that the server may use; 9 at least
     int receive_buffer = 0;       // SO_RCVBUF; 0: the kernel's default
+    std::vector<std::pair<std::string, std::string>> headers = {};
   };
 
   BeastClient();

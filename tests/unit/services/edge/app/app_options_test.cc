@@ -63,10 +63,11 @@ TEST_F(AppOptionsTest, TakesTheConfigurationOver) {
   EXPECT_EQ(options->worker.connection.max_message_bytes, 1024u);
   EXPECT_EQ(options->worker.connection.write_timeout, std::chrono::seconds(3));
   EXPECT_EQ(options->worker.notsent_lowat_bytes, 32768);
+  EXPECT_EQ(options->worker.max_handshakes, 3334u);
   EXPECT_EQ(options->limits.low_backlog_messages, 50u);
   EXPECT_EQ(options->max_connections, 7);
-  EXPECT_EQ(options->limits.messages_per_second, 5u);
-  EXPECT_EQ(options->limits.message_burst, 9u);
+  EXPECT_EQ(options->limits.messages.step, std::chrono::milliseconds(200));
+  EXPECT_EQ(options->limits.messages.burst, 9u);
   EXPECT_EQ(options->hub.checkpoint_interval, std::chrono::milliseconds(2000));
   EXPECT_EQ(options->ready_grace, std::chrono::milliseconds(3000));
   EXPECT_EQ(options->link.addresses, std::vector<std::string>{"i:1"});
@@ -76,8 +77,44 @@ TEST_F(AppOptionsTest, TakesTheConfigurationOver) {
 TEST_F(AppOptionsTest, BoundsWhatOneClientSendsByDefault) {
   const auto options = MakeEdgeOptions(Config(absl::StrCat(kEndpoint, kIngests)));
   ASSERT_TRUE(options.ok()) << options.status();
-  EXPECT_EQ(options->limits.messages_per_second, 1000u);
-  EXPECT_EQ(options->limits.message_burst, 2000u);
+  EXPECT_EQ(options->limits.messages.step, std::chrono::milliseconds(1));
+  EXPECT_EQ(options->limits.messages.burst, 2000u);
+}
+
+TEST_F(AppOptionsTest, BoundsByUserAndAddressAreOffUnlessSet) {
+  const auto options_of = [&](const std::string& limits) {
+    const auto options = MakeEdgeOptions(Config(absl::StrCat(kEndpoint, kIngests, limits)));
+    EXPECT_TRUE(options.ok()) << options.status();
+    return options.ok() ? options->connection_limits : ConnectionLimits::Options();
+  };
+  const auto off = options_of("");
+  EXPECT_FALSE(off.handshakes.limits());
+  EXPECT_FALSE(off.users.messages.limits());
+  EXPECT_FALSE(off.users.subscribes.limits());
+  EXPECT_EQ(off.users.connections, 0);
+  EXPECT_EQ(off.ips.connections, 0);
+  EXPECT_EQ(off.ips.failures, 0u);
+  const auto on = options_of(R"(
+  limits:
+    connections_per_user: 10
+    connections_per_ip: 20
+    handshakes: {count: 100, burst: 300}
+    user_messages: {count: 100, per: 1m}
+    user_subscribes: {count: 2}
+    ip_failures: 5
+    ip_failure_window: 30s
+    ip_block_time: 5m
+)");
+  EXPECT_EQ(on.handshakes.step, std::chrono::milliseconds(10));
+  EXPECT_EQ(on.handshakes.burst, 300u);
+  EXPECT_EQ(on.users.messages.step, std::chrono::milliseconds(600));
+  EXPECT_EQ(on.users.messages.burst, 100u);
+  EXPECT_EQ(on.users.subscribes.step, std::chrono::milliseconds(500));
+  EXPECT_EQ(on.users.connections, 10);
+  EXPECT_EQ(on.ips.connections, 20);
+  EXPECT_EQ(on.ips.failures, 5u);
+  EXPECT_EQ(on.ips.window, std::chrono::seconds(30));
+  EXPECT_EQ(on.ips.block, std::chrono::minutes(5));
 }
 
 TEST_F(AppOptionsTest, BoundsTheChannelsOfACommand) {

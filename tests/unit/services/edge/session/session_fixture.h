@@ -105,7 +105,8 @@ class SessionTest : public ::testing::Test {
                                                           .verifier = verifier_.get()});
     ASSERT_TRUE(endpoint.ok()) << endpoint.status();
     endpoints_.push_back(*std::move(endpoint));
-    auto acceptor = EndpointAcceptor::Create({endpoints_.back().get()}, {&context_}, gate_);
+    auto acceptor =
+        EndpointAcceptor::Create({endpoints_.back().get()}, {&context_}, gate_, limits_.get());
     ASSERT_TRUE(acceptor.ok()) << acceptor.status();
     acceptor_ = *std::move(acceptor);
   }
@@ -220,6 +221,7 @@ class SessionTest : public ::testing::Test {
   SessionRegistry registry_;
   SessionCounters counters_;
   ConnectionGate gate_{100};
+  std::unique_ptr<ConnectionLimits> limits_;  // set before Build(); null: none
   int next_random_ = 0;
   std::vector<Ref<Frame>> kept_;
   SessionContext context_{.hub = hub_,

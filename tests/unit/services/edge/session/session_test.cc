@@ -309,8 +309,7 @@ TEST_F(SessionTest, TooManyBadMessagesEndTheConnection) {
 }
 
 TEST_F(SessionTest, MessageRate) {
-  context_.limits.messages_per_second = 10;
-  context_.limits.message_burst = 3;
+  context_.limits.messages = Rate::Of(10, seconds(1), 3);
   Build(Open());
   Client client = Connect();
   const auto answer = [&] {
