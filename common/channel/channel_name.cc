@@ -1,5 +1,6 @@
 #include "common/channel/channel_name.h"
 
+#include <algorithm>
 #include <cstdint>
 
 #include "absl/strings/str_cat.h"
@@ -58,6 +59,10 @@ Fault FindFault(std::string_view name) {
 }  // namespace
 
 bool IsValidChannelName(std::string_view name) { return FindFault(name) == Fault::kNone; }
+
+bool IsChannelSegment(std::string_view text) {
+  return std::none_of(text.begin(), text.end(), IsChannelSeparator) && IsValidChannelName(text);
+}
 
 absl::Status ValidateChannelName(std::string_view name) {
   switch (FindFault(name)) {

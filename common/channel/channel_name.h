@@ -17,6 +17,10 @@ constexpr bool IsChannelSeparator(char c) { return c == '.' || c == ':' || c == 
 // Hot: no allocation.
 bool IsValidChannelName(std::string_view name);
 
+// Whether it is valid and has no separator: whoever puts it into a name adds one segment, or a part
+// of one.
+bool IsChannelSegment(std::string_view text);
+
 // OK, or InvalidArgument that says what is wrong.
 absl::Status ValidateChannelName(std::string_view name);
 

@@ -18,6 +18,8 @@ ChannelAccess AccessOf(v1::ChannelAccess access) {
       return ChannelAccess::kAnyone;
     case v1::CHANNEL_ACCESS_SERVER:
       return ChannelAccess::kServer;
+    case v1::CHANNEL_ACCESS_GRANTED:
+      return ChannelAccess::kGranted;
     default:
       return ChannelAccess::kAuthenticated;
   }
@@ -79,6 +81,8 @@ EndpointOptions OptionsOf(const v1::EndpointConfig& config) {
   options.auth.required = config.auth().required();
   options.auth.query_param = config.auth().query_param();
   options.auth.header = config.auth().header();
+  options.auth.roles_claim = config.auth().roles_claim();
+  options.auth.channels_claim = config.auth().channels_claim();
   std::transform(
       options.auth.header.begin(), options.auth.header.end(), options.auth.header.begin(),
       [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
@@ -132,6 +136,7 @@ absl::StatusOr<std::unique_ptr<EndpointSet>> EndpointSet::Create(const v1::EdgeC
     rules.push_back({.pattern = channel.pattern(),
                      .access = AccessOf(channel.access()),
                      .allow = channel.allow(),
+                     .roles = {channel.roles().begin(), channel.roles().end()},
                      .snapshot = channel.snapshot(),
                      .compress = channel.compress(),
                      .frequency = FrequencyOf(channel.frequency()),
@@ -139,9 +144,19 @@ absl::StatusOr<std::unique_ptr<EndpointSet>> EndpointSet::Create(const v1::EdgeC
                      .settings = SettingsOf(channel),
                      .subscribes = RateOf(channel.subscribes())});
   }
-  auto policy = ChannelPolicy::Compile(rules);
+  auto policy =
+      ChannelPolicy::Compile(rules, config.default_access() == v1::DEFAULT_ACCESS_AUTHENTICATED
+                                        ? ChannelAccess::kAuthenticated
+                                        : ChannelAccess::kServer);
   if (!policy.ok()) return In("edge.channels", policy.status());
   set->policy_ = *std::move(policy);
+  if (rules.empty() && config.default_access() == v1::DEFAULT_ACCESS_DENY &&
+      std::any_of(config.endpoints().begin(), config.endpoints().end(),
+                  [](const v1::EndpointConfig& endpoint) { return endpoint.commands(); })) {
+    set->warnings_.push_back(
+        "edge.channels is empty and edge.default_access is deny: no client can subscribe to "
+        "anything");
+  }
   for (int i = 0; i < config.endpoints_size(); ++i) {
     if (absl::Status status = set->Add(config, i, clock); !status.ok()) {
       return In(absl::StrCat("edge.endpoints[", i, "]"), status);

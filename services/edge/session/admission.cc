@@ -9,6 +9,7 @@
 #include "common/base/json_text.h"
 #include "common/base/strings.h"
 #include "common/channel/channel_name.h"
+#include "services/edge/session/token_grants.h"
 
 namespace spillway::edge {
 namespace {
@@ -32,12 +33,6 @@ std::string_view TokenOf(const AuthOptions& auth, const http::Request& request) 
   return Std(absl::StripAsciiWhitespace(token));
 }
 
-// A value that a claim stands behind may be anything; one that only the client says must not reach
-// into other segments of a channel's name.
-bool IsOneSegment(std::string_view value) {
-  return IsValidChannelName(value) && std::none_of(value.begin(), value.end(), IsChannelSeparator);
-}
-
 // Whether the claim grants the value; nothing if there is no claim.
 std::optional<bool> Granted(const auth::Claims* claims, const std::string& name,
                             std::string_view value) {
@@ -47,17 +42,32 @@ std::optional<bool> Granted(const auth::Claims* claims, const std::string& name,
   return std::find(granted.begin(), granted.end(), value) != granted.end();
 }
 
+// What the token says beside its claims' values.
+std::optional<Admission> ReadToken(const Endpoint& endpoint, ClientValues* client) {
+  const AuthOptions& auth = endpoint.options().auth;
+  client->roles = RolesOf(*client->claims, auth.roles_claim);
+  if (!endpoint.policy().looks_at_tokens_list()) return std::nullopt;
+  auto granted = GrantedChannels(*client->claims, auth.channels_claim);
+  if (!granted.ok()) {
+    return Refuse(403, "claim_invalid",
+                  absl::StrCat("the token's claim '", auth.channels_claim,
+                               "' is not a list of channels: ", granted.status().message()));
+  }
+  client->granted = *std::move(granted);
+  return std::nullopt;
+}
+
 // Checks one parameter; the refusal if it is not as it must be.
 std::optional<Admission> CheckParam(const ParamOptions& param, std::string_view value,
                                     const auth::Claims* claims) {
   if (value.empty()) {
     if (!param.required) return std::nullopt;
     return Refuse(400, "param_missing",
-                  absl::StrCat("the query parameter '", param.name, "' is missing"));
+                  absl::StrCat("the parameter '", param.name, "' is missing"));
   }
   if (value.size() > kMaxParamBytes) {
     return Refuse(400, "param_invalid",
-                  absl::StrCat("the query parameter '", param.name, "' is too long"));
+                  absl::StrCat("the parameter '", param.name, "' is too long"));
   }
   if (!param.claim.empty()) {
     const std::optional<bool> granted = Granted(claims, param.claim, value);
@@ -72,10 +82,10 @@ std::optional<Admission> CheckParam(const ParamOptions& param, std::string_view 
                                  "', which must grant the '", param.name, "'"));
     }
   }
-  if (!IsOneSegment(value)) {
+  if (!IsChannelSegment(value)) {
     return Refuse(
         400, "param_invalid",
-        absl::StrCat("the query parameter '", param.name,
+        absl::StrCat("the parameter '", param.name,
                      "' must be one segment of a channel's name: no '.', ':', '/' or '*'"));
   }
   return std::nullopt;
@@ -113,29 +123,40 @@ Admission Admit(const Endpoint& endpoint, const http::Request& request) {
                     std::string(auth::JwtErrorMessage(token.error)), token.detail);
     }
     client.claims = &token.claims;
+    if (auto refused = ReadToken(endpoint, &client)) return *std::move(refused);
   }
 
+  const EndpointPath::Values in_path =
+      endpoint.path().Match(request.path).value_or(EndpointPath::Values());
   for (const ParamOptions& param : options.params) {
-    const std::string_view value = request.Query(param.name);
+    // Never of the query when it is one of the path's.
+    std::string_view value;
+    if (param.in_path) {
+      for (const auto& [name, given] : in_path) value = name == param.name ? given : value;
+    } else {
+      value = request.Query(param.name);
+    }
     if (auto refused = CheckParam(param, value, client.claims)) return *std::move(refused);
     client.params.emplace_back(param.name, value);
   }
 
   SessionIdentity& identity = admission.identity;
   for (const ChannelTemplate& channel : endpoint.subscribe()) {
-    for (std::string& name : channel.Expand(client)) {
-      if (!IsValidChannelName(name)) {
-        return Refuse(400, "param_invalid",
-                      absl::StrCat("'", channel.text(), "' is no valid channel for this client"));
-      }
+    bool unfit = false;
+    for (std::string& name : channel.Expand(client, &unfit)) {
+      unfit = unfit || !IsValidChannelName(name);
       if (std::find(identity.channels.begin(), identity.channels.end(), name) ==
           identity.channels.end()) {
         identity.channels.push_back(std::move(name));
       }
     }
+    if (unfit) {
+      return Refuse(400, "param_invalid",
+                    absl::StrCat("'", channel.text(), "' is no valid channel for this client"));
+    }
   }
-  identity.grants = endpoint.policy().GrantsOf(client);
   if (client.claims != nullptr) identity.user_id = client.claims->sub();
+  identity.grants = endpoint.policy().GrantsOf(std::move(client));
   identity.ip = request.remote_ip;
   return admission;
 }

@@ -1,24 +1,34 @@
 #include "services/edge/session/channel_policy.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 
 namespace spillway::edge {
-namespace {
-
-bool Admits(ChannelAccess access, bool authenticated) {
-  return access == ChannelAccess::kAnyone ||
-         (access == ChannelAccess::kAuthenticated && authenticated);
+bool ChannelPolicy::Admits(ChannelAccess access, std::string_view channel, const Grants& grants) {
+  switch (access) {
+    case ChannelAccess::kAnyone:
+      return true;
+    case ChannelAccess::kAuthenticated:
+      return grants.authenticated_;
+    case ChannelAccess::kServer:
+      return false;
+    case ChannelAccess::kGranted:
+      return grants.lists_ != nullptr &&
+             std::any_of(
+                 grants.lists_->granted.begin(), grants.lists_->granted.end(),
+                 [channel](const ChannelPattern& pattern) { return pattern.Matches(channel); });
+  }
+  return false;
 }
-
-}  // namespace
 
 absl::StatusOr<ChannelPolicy> ChannelPolicy::Compile(const std::vector<ChannelRule>& rules,
                                                      ChannelAccess unmatched) {
   ChannelPolicy policy;
   policy.unmatched_ = unmatched;
+  policy.looks_at_tokens_list_ = unmatched == ChannelAccess::kGranted;
   for (const ChannelRule& rule : rules) {
     auto pattern = ChannelPattern::Parse(rule.pattern);
     if (!pattern.ok()) {
@@ -27,29 +37,47 @@ absl::StatusOr<ChannelPolicy> ChannelPolicy::Compile(const std::vector<ChannelRu
     }
     std::optional<ChannelTemplate> allow;
     if (!rule.allow.empty()) {
-      auto compiled = ChannelTemplate::Compile(rule.allow);
+      auto compiled = ChannelTemplate::Compile(rule.allow, ChannelTemplate::Kind::kPattern);
       if (!compiled.ok()) {
         return absl::InvalidArgumentError(
             absl::StrCat("channel rule '", rule.pattern, "': ", compiled.status().message()));
       }
       allow = *std::move(compiled);
     }
-    policy.rules_.push_back({*std::move(pattern), rule.access, std::move(allow), rule.snapshot,
-                             rule.compress, rule.frequency, rule.fixed_frequency, rule.settings,
-                             SubscribeRate{policy.rates_, rule.subscribes}});
+    if (!rule.roles.empty() && rule.access == ChannelAccess::kServer) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "channel rule '", rule.pattern, "': roles mean nothing where no client may subscribe"));
+    }
+    policy.looks_at_tokens_list_ |= rule.access == ChannelAccess::kGranted;
+    policy.rules_.push_back({*std::move(pattern), rule.access, std::move(allow), rule.roles,
+                             rule.snapshot, rule.compress, rule.frequency, rule.fixed_frequency,
+                             rule.settings, SubscribeRate{policy.rates_, rule.subscribes}});
     if (rule.subscribes.limits()) ++policy.rates_;
   }
   return policy;
 }
 
-ChannelPolicy::Grants ChannelPolicy::GrantsOf(const ClientValues& client) const {
+ChannelPolicy::Grants ChannelPolicy::GrantsOf(ClientValues client) const {
   Grants grants;
-  grants.authenticated = client.claims != nullptr;
+  grants.authenticated_ = client.claims != nullptr;
+  auto lists = std::make_unique<Grants::Lists>();
+  if (looks_at_tokens_list_) lists->granted = std::move(client.granted);
   for (size_t i = 0; i < rules_.size(); ++i) {
-    if (!rules_[i].allow.has_value() || !Admits(rules_[i].access, grants.authenticated)) continue;
-    for (std::string& channel : rules_[i].allow->Expand(client)) {
-      grants.names.push_back({i, std::move(channel)});
+    const Rule& rule = rules_[i];
+    if (std::find_first_of(rule.roles.begin(), rule.roles.end(), client.roles.begin(),
+                           client.roles.end()) != rule.roles.end()) {
+      lists->by_role.push_back(i);
     }
+    if (!rule.allow.has_value()) continue;
+    for (const std::string& text : rule.allow->Expand(client)) {
+      auto pattern = ChannelPattern::Parse(text);
+      // Too long for a channel's name: there is none.
+      if (pattern.ok()) lists->allowed.push_back({i, *std::move(pattern)});
+    }
+  }
+  if (!lists->allowed.empty() || !lists->by_role.empty() || !lists->granted.empty()) {
+    lists->allowed.shrink_to_fit();
+    grants.lists_ = std::move(lists);
   }
   return grants;
 }
@@ -63,15 +91,23 @@ std::optional<size_t> ChannelPolicy::Find(std::string_view channel) const {
 
 ChannelPolicy::Verdict ChannelPolicy::Check(std::string_view channel, const Grants& grants) const {
   const std::optional<size_t> found = Find(channel);
-  if (!found.has_value()) return {.allowed = Admits(unmatched_, grants.authenticated)};
+  if (!found.has_value()) return {.allowed = Admits(unmatched_, channel, grants)};
   const Rule& rule = rules_[*found];
-  if (!Admits(rule.access, grants.authenticated)) return {};
-  const Verdict allowed = {.allowed = true, .snapshot = rule.snapshot, .frequency = rule.frequency};
-  if (!rule.allow.has_value()) return allowed;
-  for (const Grants::Name& name : grants.names) {
-    if (name.rule == *found && name.channel == channel) return allowed;
+  if (!Admits(rule.access, channel, grants)) return {};
+  const Grants::Lists* const lists = grants.lists_.get();
+  if (!rule.roles.empty() &&
+      (lists == nullptr ||
+       std::find(lists->by_role.begin(), lists->by_role.end(), *found) == lists->by_role.end())) {
+    return {};
   }
-  return {};
+  const auto allows = [&](const Grants::Allowed& allowed) {
+    return allowed.rule == *found && allowed.pattern.Matches(channel);
+  };
+  if (rule.allow.has_value() &&
+      (lists == nullptr || std::none_of(lists->allowed.begin(), lists->allowed.end(), allows))) {
+    return {};
+  }
+  return {.allowed = true, .snapshot = rule.snapshot, .frequency = rule.frequency};
 }
 
 ChannelPolicy::SubscribeRate ChannelPolicy::RateOf(std::string_view channel) const {

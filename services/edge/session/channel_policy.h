@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,12 +21,14 @@ enum class ChannelAccess : uint8_t {
   kAnyone,         // also without a token
   kAuthenticated,  // clients with a valid token
   kServer,         // nobody by command
+  kGranted,        // clients whose token lists the channel
 };
 
 struct ChannelRule {
   std::string pattern;
   ChannelAccess access = ChannelAccess::kAuthenticated;
-  std::string allow;                       // template of the names a client may have; empty: all
+  std::string allow = {};  // template of the patterns that a client may have; empty: all
+  std::vector<std::string> roles = {};     // one of them is needed; none: it is not
   bool snapshot = false;                   // on subscribe, unless the client says otherwise
   bool compress = true;                    // for clients that negotiated it
   Frequency frequency = Frequency::kHigh;  // unless the client says otherwise
@@ -34,18 +37,28 @@ struct ChannelRule {
   Rate subscribes = {};  // of one user, to all its channels
 };
 
-// Who may subscribe to what: the first rule whose pattern matches counts. Immutable after Compile:
-// usable from any thread. Owned by the composition root.
+// Who may subscribe to what: the first rule whose pattern matches counts, and all that it asks for
+// must hold. Immutable after Compile: usable from any thread. Owned by the composition root.
 class ChannelPolicy {
  public:
   // What the policy needs of a client later on, so that its claims can be forgotten.
-  struct Grants {
-    bool authenticated = false;
-    struct Name {
+  class Grants {
+   public:
+    bool authenticated() const { return authenticated_; }
+
+   private:
+    friend class ChannelPolicy;
+    struct Allowed {
       size_t rule;
-      std::string channel;
+      ChannelPattern pattern;
     };
-    std::vector<Name> names;  // by `allow` templates
+    struct Lists {
+      std::vector<Allowed> allowed;         // by `allow` templates
+      std::vector<size_t> by_role;          // rules whose roles it has one of
+      std::vector<ChannelPattern> granted;  // by the token's list
+    };
+    bool authenticated_ = false;
+    std::unique_ptr<const Lists> lists_;  // null: all are empty
   };
   struct Verdict {
     bool allowed = false;
@@ -63,7 +76,9 @@ class ChannelPolicy {
       const std::vector<ChannelRule>& rules,
       ChannelAccess unmatched = ChannelAccess::kAuthenticated);
 
-  Grants GrantsOf(const ClientValues& client) const;
+  Grants GrantsOf(ClientValues client) const;
+  // Whether any rule looks at what the token lists.
+  bool looks_at_tokens_list() const { return looks_at_tokens_list_; }
   Verdict Check(std::string_view channel, const Grants& grants) const;
   SubscribeRate RateOf(std::string_view channel) const;
   // Rules that have a rate.
@@ -85,6 +100,7 @@ class ChannelPolicy {
     ChannelPattern pattern;
     ChannelAccess access;
     std::optional<ChannelTemplate> allow;
+    std::vector<std::string> roles;
     bool snapshot;
     bool compress;
     Frequency frequency;
@@ -94,9 +110,11 @@ class ChannelPolicy {
   };
 
   std::optional<size_t> Find(std::string_view channel) const;
+  static bool Admits(ChannelAccess access, std::string_view channel, const Grants& grants);
 
   std::vector<Rule> rules_;
   size_t rates_ = 0;
+  bool looks_at_tokens_list_ = false;
   ChannelAccess unmatched_ = ChannelAccess::kAuthenticated;
 };
 

@@ -1,5 +1,7 @@
 #include "services/edge/session/channel_template.h"
 
+#include <algorithm>
+
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/strings.h"
@@ -8,19 +10,46 @@
 namespace spillway::edge {
 namespace {
 
+constexpr char kValue = '\x01';  // no name has one
+
 absl::Status Wrong(std::string_view text, size_t at, std::string_view what) {
   return absl::InvalidArgumentError(
       absl::StrCat("channel template '", Abs(text), "', character ", at + 1, ": ", Abs(what)));
 }
 
+// Why the values of one client could come to the name of another's; empty: they cannot. `sample` is
+// the template with `kValue` for placeholders.
+std::string_view AmbiguityIn(std::string_view sample, size_t placeholders, bool any) {
+  size_t in_segment = 0;
+  bool wildcard = false;
+  for (const char c : sample) {
+    if (IsChannelSeparator(c)) in_segment = 0;
+    in_segment += c == kValue ? 1 : 0;
+    wildcard = wildcard || c == '*';
+    if (in_segment > 1) return "two placeholders need a separator between them: '.', ':' or '/'";
+  }
+  for (const std::string_view next_to : {"*\x01", "\x01*"}) {
+    if (sample.find(next_to) != std::string_view::npos) {
+      return "a '*' next to a placeholder would match what begins or ends like its value: put a "
+             "separator between them";
+    }
+  }
+  if (any && (wildcard || placeholders > 1)) {
+    return "a placeholder for several segments stands alone: no '*' and no other placeholder";
+  }
+  return {};
+}
+
 }  // namespace
 
-absl::StatusOr<ChannelTemplate> ChannelTemplate::Compile(std::string_view text) {
+absl::StatusOr<ChannelTemplate> ChannelTemplate::Compile(std::string_view text, Kind kind) {
   ChannelTemplate result;
   result.text_ = std::string(text);
-  std::string sample;  // with a value that is good everywhere
+  std::string sample;  // with a sign for each value
+  bool any = false;
   for (size_t at = 0; at < text.size(); ++at) {
     if (text[at] == '}') return Wrong(text, at, "'}' without '{'");
+    if (text[at] == kValue) return Wrong(text, at, "a control character");
     if (text[at] != '{') {
       result.tail_.push_back(text[at]);
       sample.push_back(text[at]);
@@ -28,8 +57,12 @@ absl::StatusOr<ChannelTemplate> ChannelTemplate::Compile(std::string_view text) 
     }
     const size_t end = text.find('}', at);
     if (end == std::string_view::npos) return Wrong(text, at, "'}' is missing");
-    const std::string_view name = text.substr(at + 1, end - at - 1);
+    std::string_view name = text.substr(at + 1, end - at - 1);
     Piece piece;
+    if (name.ends_with("**")) {
+      any = piece.any = true;
+      name.remove_suffix(2);
+    }
     if (name == "sub") {
       piece.source = Source::kSub;
     } else if (name.starts_with("claim.") && name.size() > 6) {
@@ -44,10 +77,17 @@ absl::StatusOr<ChannelTemplate> ChannelTemplate::Compile(std::string_view text) 
     piece.literal = std::move(result.tail_);
     result.tail_.clear();
     result.pieces_.push_back(std::move(piece));
-    sample.push_back('x');
+    sample.push_back(kValue);
     at = end;
   }
-  if (absl::Status status = ValidateChannelName(sample); !status.ok()) {
+  if (const std::string_view why = AmbiguityIn(sample, result.pieces_.size(), any); !why.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("channel template '", Abs(text), "': ", Abs(why)));
+  }
+  std::replace(sample.begin(), sample.end(), kValue, 'x');  // which is good everywhere
+  const absl::Status status =
+      kind == Kind::kPattern ? ChannelPattern::Parse(sample).status() : ValidateChannelName(sample);
+  if (!status.ok()) {
     return absl::InvalidArgumentError(
         absl::StrCat("channel template '", Abs(text), "': ", status.message()));
   }
@@ -70,7 +110,7 @@ std::vector<std::string> ChannelTemplate::ValuesOf(const Piece& piece, const Cli
   return claim == nullptr ? std::vector<std::string>() : claim->AsList();
 }
 
-std::vector<std::string> ChannelTemplate::Expand(const ClientValues& values) const {
+std::vector<std::string> ChannelTemplate::Expand(const ClientValues& values, bool* unfit) const {
   std::vector<std::string> names = {""};
   for (const Piece& piece : pieces_) {
     const std::vector<std::string> items = ValuesOf(piece, values);
@@ -79,7 +119,12 @@ std::vector<std::string> ChannelTemplate::Expand(const ClientValues& values) con
       for (const std::string& item : items) {
         if (longer.size() == kMaxNames) break;
         // An empty value would merge segments: it counts as absent.
-        if (!item.empty()) longer.push_back(absl::StrCat(name, piece.literal, item));
+        if (item.empty()) continue;
+        if (piece.any ? IsValidChannelName(item) : IsChannelSegment(item)) {
+          longer.push_back(absl::StrCat(name, piece.literal, item));
+        } else if (unfit != nullptr) {
+          *unfit = true;
+        }
       }
     }
     names = std::move(longer);

@@ -9,27 +9,35 @@
 
 #include "absl/status/statusor.h"
 #include "common/auth/claims.h"
+#include "common/channel/channel_pattern.h"
 
 namespace spillway::edge {
 
 // What is known of a client when it connects.
 struct ClientValues {
   const auth::Claims* claims = nullptr;  // null: anonymous
-  std::vector<std::pair<std::string_view, std::string_view>> params;
+  std::vector<std::pair<std::string_view, std::string_view>> params = {};
+  std::vector<std::string> roles = {};
+  std::vector<ChannelPattern> granted = {};  // channels that the token lists
 };
 
-// A channel name with {sub}, {claim.NAME} and {param.NAME} in it. Immutable: usable from any
-// thread.
+// A channel name with {sub}, {claim.NAME} and {param.NAME} in it. A value fills one segment of the
+// name and no more, however it is written: one with a separator in it is not put in. {sub**}, as
+// ** in patterns, takes any valid name's characters. Immutable: usable from any thread.
 class ChannelTemplate {
  public:
   // A claim that is a list gives a name for each item, as many as this; the rest is ignored.
   static constexpr size_t kMaxNames = 100;
 
-  // InvalidArgument says what is wrong, at which character.
-  static absl::StatusOr<ChannelTemplate> Compile(std::string_view text);
+  // Whether it is of patterns: may have * and ** outside its placeholders.
+  enum class Kind { kName, kPattern };
 
-  // The names for a client; none if a value is absent. They need not be valid channel names.
-  std::vector<std::string> Expand(const ClientValues& values) const;
+  // InvalidArgument says what is wrong, at which character.
+  static absl::StatusOr<ChannelTemplate> Compile(std::string_view text, Kind kind = Kind::kName);
+
+  // The names (or patterns) for a client; none if a value is absent. Those of values that may not
+  // be put in are left out, and `*unfit` is set. They may be too long for a channel's name.
+  std::vector<std::string> Expand(const ClientValues& values, bool* unfit = nullptr) const;
   bool has_placeholders() const { return !pieces_.empty(); }
   const std::string& text() const { return text_; }
 
@@ -39,6 +47,7 @@ class ChannelTemplate {
     std::string literal;  // before the value
     Source source = Source::kSub;
     std::string name;
+    bool any = false;  // fills several segments, too
   };
 
   static std::vector<std::string> ValuesOf(const Piece& piece, const ClientValues& values);

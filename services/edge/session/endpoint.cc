@@ -1,5 +1,6 @@
 #include "services/edge/session/endpoint.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -13,7 +14,16 @@ absl::StatusOr<std::unique_ptr<Endpoint>> Endpoint::Create(EndpointOptions optio
   const auto wrong = [&path](absl::string_view what) {
     return absl::InvalidArgumentError(absl::StrCat("endpoint '", path, "': ", what));
   };
-  if (!path.starts_with('/')) return wrong("the path must begin with '/'");
+  auto parsed = EndpointPath::Parse(path);
+  if (!parsed.ok()) return wrong(parsed.status().message());
+  for (const std::string& name : parsed->names()) {
+    const auto same = [&name](const ParamOptions& param) { return param.name == name; };
+    auto param = std::find_if(options.params.begin(), options.params.end(), same);
+    if (param == options.params.end()) {
+      param = options.params.insert(param, {.name = name});
+    }
+    param->in_path = true;
+  }
   if (options.auth.required) {
     if (parts.verifier == nullptr) {
       return wrong("tokens are required, but there is no secret to verify them with");
@@ -64,6 +74,7 @@ absl::StatusOr<std::unique_ptr<Endpoint>> Endpoint::Create(EndpointOptions optio
   if (!origins.ok()) return wrong(absl::StrCat("origins: ", origins.status().message()));
   auto endpoint = std::unique_ptr<Endpoint>(new Endpoint(std::move(options), parts));
   endpoint->subscribe_ = std::move(subscribe);
+  endpoint->path_ = *std::move(parsed);
   endpoint->origins_ = *std::move(origins);
   return endpoint;
 }

@@ -11,6 +11,7 @@
 #include "services/edge/session/channel_policy.h"
 #include "services/edge/session/channel_template.h"
 #include "services/edge/session/compression_rule.h"
+#include "services/edge/session/endpoint_path.h"
 #include "services/edge/session/origin_list.h"
 
 namespace spillway::edge {
@@ -23,22 +24,25 @@ struct HeartbeatOptions {
   bool protocol = false;                       // ping by a frame of RFC 6455, section 5.5.2
 };
 
-// A query parameter that means something.
+// A query parameter that means something, or a placeholder of the path.
 struct ParamOptions {
-  std::string name;
+  std::string name = {};
   bool required = false;
-  std::string claim;             // what it must equal, or be in; empty: not checked
+  std::string claim = {};        // what it must equal, or be in; empty: not checked
   bool allow_ungranted = false;  // accept clients that do not have the claim
+  bool in_path = false;          // set by Endpoint
 };
 
 struct AuthOptions {
   bool required = true;
-  std::string query_param = "token";     // empty: none
-  std::string header = "authorization";  // lower case; empty: none
+  std::string query_param = "token";        // empty: none
+  std::string header = "authorization";     // lower case; empty: none
+  std::string roles_claim = "roles";        // see RolesOf(); empty: there are none
+  std::string channels_claim = "channels";  // see GrantedChannels()
 };
 
 struct EndpointOptions {
-  std::string path = "/ws";
+  std::string path = "/ws";  // see EndpointPath
   AuthOptions auth;
   std::vector<ParamOptions> params;
   std::vector<std::string> subscribe;  // channel templates
@@ -70,6 +74,7 @@ class Endpoint {
   const ChannelPolicy& policy() const { return *parts_.policy; }
   const auth::JwtVerifier* verifier() const { return parts_.verifier; }
   const std::vector<ChannelTemplate>& subscribe() const { return subscribe_; }
+  const EndpointPath& path() const { return path_; }
   const OriginList& origins() const { return origins_; }
 
  private:
@@ -79,6 +84,7 @@ class Endpoint {
   const EndpointOptions options_;
   const EndpointParts parts_;
   std::vector<ChannelTemplate> subscribe_;
+  EndpointPath path_;
   OriginList origins_;
 };
 

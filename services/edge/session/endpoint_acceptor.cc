@@ -63,12 +63,23 @@ absl::StatusOr<std::unique_ptr<EndpointAcceptor>> EndpointAcceptor::Create(
       std::unique_ptr<EndpointAcceptor>(new EndpointAcceptor(std::move(workers), gate, limits));
   for (const Endpoint* endpoint : endpoints) {
     const std::string& path = endpoint->options().path;
-    if (!acceptor->endpoints_.emplace(path, endpoint).second) {
+    if (!acceptor->endpoints_.emplace(endpoint->path().Shape(), endpoint).second) {
       return absl::InvalidArgumentError(
           absl::StrCat("endpoint '", path, "': another endpoint has this path"));
     }
+    if (endpoint->path().has_placeholders()) acceptor->templates_.push_back(endpoint);
   }
   return acceptor;
+}
+
+const Endpoint* EndpointAcceptor::Find(std::string_view path) const {
+  const auto found = endpoints_.find(Abs(path));
+  // What looks like a template's shape is none: {} is no literal.
+  if (found != endpoints_.end() && !found->second->path().has_placeholders()) return found->second;
+  for (const Endpoint* endpoint : templates_) {
+    if (endpoint->path().Match(path).has_value()) return endpoint;
+  }
+  return nullptr;
 }
 
 std::optional<Refusal> EndpointAcceptor::CheckDoor(const http::Request& request,
@@ -87,13 +98,12 @@ std::optional<Refusal> EndpointAcceptor::CheckDoor(const http::Request& request,
           .counter = &Counters::refused_blocked};
     }
   }
-  const auto found = endpoints_.find(Abs(request.path));
-  if (found == endpoints_.end()) {
+  *endpoint = Find(request.path);
+  if (*endpoint == nullptr) {
     return Refusal{.status = 404,
                    .code = "unknown_endpoint",
                    .message = "there is no WebSocket endpoint at this path"};
   }
-  *endpoint = found->second;
   // Before the token is verified: a node that is full or going away spends nothing on those it
   // sends elsewhere.
   if (gate_.shut()) {

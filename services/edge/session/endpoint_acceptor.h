@@ -21,7 +21,7 @@ namespace spillway::edge {
 class EndpointAcceptor final : public Acceptor {
  public:
   // `workers`: the context of each, by index. `limits` null: there are none. InvalidArgument if two
-  // endpoints have one path.
+  // endpoints have one path. A path without placeholders comes first, then the others in order.
   static absl::StatusOr<std::unique_ptr<EndpointAcceptor>> Create(
       const std::vector<const Endpoint*>& endpoints, std::vector<SessionContext*> workers,
       ConnectionGate& gate, ConnectionLimits* limits = nullptr);
@@ -33,6 +33,7 @@ class EndpointAcceptor final : public Acceptor {
                    ConnectionLimits* limits)
       : workers_(std::move(workers)), gate_(gate), limits_(limits) {}
 
+  const Endpoint* Find(std::string_view path) const;
   // What comes before the client is known: bounds, path and origin. Takes the node's place and the
   // address's.
   std::optional<Refusal> CheckDoor(const http::Request& request, SessionContext& context,
@@ -41,7 +42,8 @@ class EndpointAcceptor final : public Acceptor {
   std::optional<Refusal> CheckClient(const Endpoint& endpoint, const http::Request& request,
                                      SessionIdentity* identity, ConnectionPlace* place);
 
-  absl::flat_hash_map<std::string, const Endpoint*> endpoints_;
+  absl::flat_hash_map<std::string, const Endpoint*> endpoints_;  // by their paths
+  std::vector<const Endpoint*> templates_;                       // whose paths have placeholders
   const std::vector<SessionContext*> workers_;
   ConnectionGate& gate_;
   ConnectionLimits* const limits_;

@@ -163,6 +163,45 @@ TEST_F(AppOptionsTest, ChannelsSayWhatSlowClientsMiss) {
   EXPECT_FALSE(warning.Tell("quote:ETH"));
 }
 
+TEST_F(AppOptionsTest, RulesOfChannels) {
+  const auto set_of = [&](const std::string& more) {
+    auto set = EndpointSet::Create(Config(absl::StrCat(kEndpoint, kIngests, more)), clock_);
+    EXPECT_TRUE(set.ok()) << set.status();
+    return *std::move(set);
+  };
+  const auto may = [](const EndpointSet& set, std::string_view channel,
+                      std::vector<std::string> roles, std::vector<ChannelPattern> granted = {}) {
+    const auth::Claims claims = *auth::Claims::Parse(R"({"sub":"u1"})");
+    const auto grants = set.policy().GrantsOf(
+        {.claims = &claims, .roles = std::move(roles), .granted = std::move(granted)});
+    return set.policy().Check(channel, grants).allowed;
+  };
+  const auto none = set_of("");
+  EXPECT_FALSE(may(*none, "a", {}));  // deny by default
+  ASSERT_EQ(none->warnings().size(), 1u);
+  EXPECT_NE(none->warnings()[0].find("no client can subscribe"), std::string::npos);
+  const auto open = set_of("  default_access: authenticated\n");
+  EXPECT_TRUE(may(*open, "a", {}));
+  EXPECT_TRUE(open->warnings().empty());
+  const auto set = set_of(R"(
+  channels:
+    - {pattern: "ops:*", roles: [admin, super_admin]}
+    - {pattern: "room:*", access: granted}
+    - {pattern: "user:**", allow: "user:{sub}:*", subscribes: {count: 1, per: 10s}}
+)");
+  EXPECT_TRUE(set->warnings().empty());
+  EXPECT_TRUE(may(*set, "ops:a", {"super_admin"}));
+  EXPECT_FALSE(may(*set, "ops:a", {"user"}));
+  EXPECT_TRUE(may(*set, "room:a", {}, {*ChannelPattern::Parse("room:a")}));
+  EXPECT_FALSE(may(*set, "room:a", {}));
+  EXPECT_TRUE(may(*set, "user:u1:orders", {}));
+  EXPECT_FALSE(may(*set, "user:u2:orders", {}));
+  EXPECT_FALSE(may(*set, "other", {}));
+  EXPECT_EQ(set->policy().rates(), 1u);
+  EXPECT_EQ(set->policy().RateOf("user:u1:a").rate.step, std::chrono::seconds(10));
+  EXPECT_FALSE(set->policy().RateOf("ops:a").rate.limits());
+}
+
 TEST_F(AppOptionsTest, TheListenerMayHaveTls) {
   EXPECT_FALSE(MakeEdgeOptions(Config(absl::StrCat(kEndpoint, kIngests)))->public_tls.enabled());
   const auto options = MakeEdgeOptions(Config(absl::StrCat(
