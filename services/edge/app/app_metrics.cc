@@ -45,6 +45,7 @@ void EdgeMetrics::AddSockets(net::IoPool& pool, const ConnectionGate& gate) {
   Add(families_.handshake_timeouts, of, &C::handshake_timeouts);
   Add(families_.handshakes, of, &C::handshakes);
   Add(families_.handshakes_dropped, of, &C::handshakes_dropped);
+  Add(families_.bad_proxy_headers, of, &C::bad_proxy_headers);
   Add(families_.tls_handshakes, of, &C::tls_handshakes);
   Add(families_.tls_resumptions, of, &C::tls_resumptions);
   Add(families_.tls_failures, of, &C::tls_failures);

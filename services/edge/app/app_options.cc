@@ -86,6 +86,18 @@ absl::StatusOr<EdgeOptions> MakeEdgeOptions(const v1::EdgeConfig& config) {
                           .ca = config.tls().ca_file()};
     options.public_tls_options.kernel = config.tls().kernel();
   }
+  auto proxies = net::TrustedProxies::Parse(
+      {config.trusted_proxies().begin(), config.trusted_proxies().end()});
+  if (!proxies.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("edge.trusted_proxies: ", proxies.status().message()));
+  }
+  options.worker.trusted_proxies = *std::move(proxies);
+  options.worker.proxy_protocol = config.proxy_protocol();
+  if (config.proxy_protocol() && config.trusted_proxies().empty()) {
+    return absl::InvalidArgumentError(
+        "edge.proxy_protocol: name the proxies that send it in edge.trusted_proxies");
+  }
   options.has_ops = !config.ops_listen().empty();
   if (options.has_ops) {
     auto ops = app::ListenAddressAt("edge.ops_listen", config.ops_listen());

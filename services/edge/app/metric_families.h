@@ -26,6 +26,10 @@ struct EdgeFamilies {
   const metrics::Family& handshakes_dropped =
       all.Counter("spillway_edge_handshakes_dropped_total",
                   "Of them, those that were closed because there were too many, the oldest first.");
+  const metrics::Family& bad_proxy_headers = all.Counter(
+      "spillway_edge_bad_proxy_headers_total",
+      "Sockets of trusted proxies closed because they did not begin with a header of the "
+      "PROXY protocol.");
   const metrics::Family& tls_handshakes =
       all.Counter("spillway_edge_tls_handshakes_total", "TLS handshakes that were done.");
   const metrics::Family& tls_resumptions = all.Counter(

@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -34,11 +35,19 @@ HttpSession::HttpSession(std::unique_ptr<ws::ByteStream> stream, std::string rem
 
 void HttpSession::Start() {
   StartTimer();
+  const WorkerOptions& options = worker_.options();
+  if (options.proxy_protocol && options.trusted_proxies.Trust(remote_ip_)) {
+    state_ = State::kProxyHeader;
+    proxy_header_ = std::make_unique<ProxyHeader>();
+    return ReadProxyHeader();
+  }
   ReadSome();  // the request is here already more often than not
 }
 
 void HttpSession::OnReady(uint32_t) {
   switch (state_) {
+    case State::kProxyHeader:
+      return ReadProxyHeader();
     case State::kReading:
       return ReadSome();
     case State::kWriting:
@@ -51,11 +60,33 @@ void HttpSession::OnReady(uint32_t) {
 }
 
 void HttpSession::OnTimeout() {
-  if (state_ == State::kReading) worker_.mutable_counters().handshake_timeouts.Add();
+  if (state_ <= State::kReading) worker_.mutable_counters().handshake_timeouts.Add();
   End();
 }
 
 // --- Requests
+
+// From the socket itself: TLS begins behind it. Never more than belongs to it.
+void HttpSession::ReadProxyHeader() {
+  for (;;) {
+    const std::span<char> buffer = worker_.receive_buffer();
+    const size_t size = std::min(proxy_header_->wanted(), buffer.size());
+    const ssize_t got = ::recv(stream_->fd(), buffer.data(), size, MSG_DONTWAIT);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return Await(Poller::kReads);
+    if (got <= 0) return End();
+    const auto result = proxy_header_->Feed({buffer.data(), static_cast<size_t>(got)});
+    if (result == ProxyHeader::Result::kMore) continue;
+    if (result == ProxyHeader::Result::kBad) {
+      worker_.mutable_counters().bad_proxy_headers.Add();
+      return End();
+    }
+    if (proxy_header_->client().has_value()) remote_ip_ = proxy_header_->client()->ToString();
+    proxy_header_.reset();
+    state_ = State::kReading;
+    return ReadSome();
+  }
+}
 
 void HttpSession::ReadSome() {
   const std::span<char> buffer = worker_.receive_buffer();
@@ -126,7 +157,7 @@ void HttpSession::Refuse(RequestParser::Result result) {
 
 void HttpSession::Answer() {
   http::Request& request = parser_->request();
-  request.remote_ip = remote_ip_;
+  request.remote_ip = worker_.options().trusted_proxies.ClientOf(remote_ip_, request);
   if (ws::IsUpgradeRequest(request)) return Upgrade(request);
   worker_.mutable_counters().http_requests.Add();
   const Next next = parser_->keep_alive() ? Next::kRead : Next::kClose;

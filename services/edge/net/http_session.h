@@ -7,6 +7,7 @@
 
 #include "services/edge/net/http_routes.h"
 #include "services/edge/net/poller.h"
+#include "services/edge/net/proxy_header.h"
 #include "services/edge/net/request_parser.h"
 #include "services/edge/session/acceptor.h"
 #include "services/edge/timer/timing_wheel.h"
@@ -37,10 +38,11 @@ class HttpSession final : public PollTarget {
   std::optional<Kept::iterator> kept;
 
  private:
-  enum class State : uint8_t { kReading, kWriting, kDraining, kEnded };
+  enum class State : uint8_t { kProxyHeader, kReading, kWriting, kDraining, kEnded };
   // After what is being written. The answer that switches is left for the connection to write.
   enum class Next : uint8_t { kRead, kClose, kSwitch };
 
+  void ReadProxyHeader();
   void ReadSome();
   void TakeInput(char* data, size_t size);
   void Answer();
@@ -62,7 +64,8 @@ class HttpSession final : public PollTarget {
   const HttpRoutes& routes_;
   Acceptor& acceptor_;
   Timer timer_ = Timer::Of<&HttpSession::OnTimeout>(this);
-  std::string remote_ip_;
+  std::string remote_ip_;  // of the socket, or what a proxy's header says of it
+  std::unique_ptr<ProxyHeader> proxy_header_;
   std::optional<RequestParser> parser_;
   std::string input_;  // came, and is not parsed yet
   std::string output_;

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 
+#include "services/edge/net/trusted_proxies.h"
 #include "services/edge/ws/connection.h"
 
 namespace spillway::edge::net {
@@ -12,7 +13,10 @@ struct WorkerOptions {
   ws::ConnectionOptions connection;
   bool deflate = false;  // offer permessage-deflate to clients that ask for it
   std::chrono::milliseconds handshake_timeout{
-      10000};                           // from accept (or the last response) to a whole request
+      10000};  // from accept (or the last response) to a whole request
+  TrustedProxies trusted_proxies;
+  // Sockets of trusted proxies begin with a header of the PROXY protocol, before TLS.
+  bool proxy_protocol = false;
   size_t max_handshakes = 5'000;        // clients without a connection yet; above, the oldest goes
   size_t max_header_bytes = 16 * 1024;  // above: 431
   size_t max_body_bytes = 64 * 1024;    // above: 413

@@ -25,6 +25,7 @@ struct WorkerCounters {
   metrics::Counter handshake_timeouts;
   metrics::Counter handshakes_dropped;  // closed because there were too many
   metrics::Gauge handshakes;            // clients without a connection yet
+  metrics::Counter bad_proxy_headers;   // sockets of trusted proxies that began otherwise
   metrics::Counter tls_handshakes;      // done
   metrics::Counter tls_resumptions;     // of them, by a ticket
   metrics::Counter tls_failures;        // not done: not TLS, no common version, a wrong certificate

@@ -141,6 +141,33 @@ TEST_F(EdgeLimitsTest, ConnectionsOfAUserAndOfAnAddress) {
   EXPECT_EQ(Try(options.path), "101");
 }
 
+// Limits by address are of the client behind a trusted proxy, and only there of what a header says.
+TEST_F(EdgeLimitsTest, AddressesComeFromTrustedProxies) {
+  StartEdge(ingest_.address(),
+            "  trusted_proxies: [127.0.0.1]\n  limits: {connections_per_ip: 1}\n");
+  ASSERT_TRUE(WaitForReady("\"status\":\"ready\""));
+  const auto from = [](const std::string& ip) {
+    return BeastClient::Options{.path = "/ws", .headers = {{"X-Forwarded-For", ip}}};
+  };
+  BeastClient first;
+  ASSERT_TRUE(first.Connect(port(), from("203.0.113.7")));
+  EXPECT_THAT(Try("/ws", from("203.0.113.7")), HasSubstr("too_many_connections_of_ip"));
+  EXPECT_THAT(Try("/ws", from("198.51.100.9, 203.0.113.7")),
+              HasSubstr("too_many_connections_of_ip"));
+  EXPECT_EQ(Try("/ws", from("203.0.113.8")), "101");
+}
+
+TEST_F(EdgeLimitsTest, WhoSaysWhereItIsCannotHideFromLimits) {
+  Start("connections_per_ip: 1");
+  BeastClient first;
+  Connect(first);
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_THAT(Try("/ws", {.headers = {{"X-Forwarded-For", absl::StrCat("203.0.113.", i)},
+                                        {"X-Real-IP", "1.1.1.1"}}}),
+                HasSubstr("too_many_connections_of_ip"));
+  }
+}
+
 TEST_F(EdgeLimitsTest, OnlyListedPagesMayConnect) {
   endpoints_ = "{path: /ws, auth: {required: false}, origins: ['https://*.example.com']}";
   Start("");

@@ -163,6 +163,22 @@ TEST_F(AppOptionsTest, ChannelsSayWhatSlowClientsMiss) {
   EXPECT_FALSE(warning.Tell("quote:ETH"));
 }
 
+TEST_F(AppOptionsTest, TrustedProxies) {
+  const auto options_of = [&](const std::string& more) {
+    return MakeEdgeOptions(Config(absl::StrCat(kEndpoint, kIngests, more)));
+  };
+  EXPECT_FALSE(options_of("")->worker.trusted_proxies.Trust("127.0.0.1"));
+  const auto some = options_of("  trusted_proxies: [10.0.0.0/8, '::1']\n  proxy_protocol: true\n");
+  ASSERT_TRUE(some.ok()) << some.status();
+  EXPECT_TRUE(some->worker.trusted_proxies.Trust("10.1.2.3"));
+  EXPECT_FALSE(some->worker.trusted_proxies.Trust("11.1.2.3"));
+  EXPECT_TRUE(some->worker.proxy_protocol);
+  EXPECT_EQ(options_of("  trusted_proxies: [proxy]\n").status().message(),
+            "edge.trusted_proxies: 'proxy': not an IP address or network such as 10.0.0.0/8");
+  EXPECT_EQ(options_of("  proxy_protocol: true\n").status().message(),
+            "edge.proxy_protocol: name the proxies that send it in edge.trusted_proxies");
+}
+
 TEST_F(AppOptionsTest, RulesOfChannels) {
   const auto set_of = [&](const std::string& more) {
     auto set = EndpointSet::Create(Config(absl::StrCat(kEndpoint, kIngests, more)), clock_);
