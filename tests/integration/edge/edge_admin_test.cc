@@ -46,6 +46,19 @@ class EdgeAdminTest : public EdgeTest {
 
 using Stub = v1::AdminService::Stub;
 
+TEST_F(EdgeAdminTest, AConnectionOverATrustedProxyIsShownWithItsClientsAddress) {
+  Start("  trusted_proxies: [127.0.0.1]\n  admin: {listen: '127.0.0.1:0'}\n");
+  BeastClient client;
+  ASSERT_TRUE(client.Connect(
+      static_cast<uint16_t>(edge_->public_port()),
+      {.path = "/ws", .headers = {{"X-Forwarded-For", "198.51.100.1, 203.0.113.7"}}}));
+  client.Receive();
+  v1::ListConnectionsResponse listed;
+  ASSERT_TRUE(Call(&Stub::ListConnections, v1::ListConnectionsRequest(), &listed).ok());
+  ASSERT_EQ(listed.connections_size(), 1);
+  EXPECT_EQ(listed.connections(0).ip(), "203.0.113.7");
+}
+
 TEST_F(EdgeAdminTest, ListsAndShowsConnections) {
   Start();
   BeastClient clients[5];  // on both workers, in all likelihood

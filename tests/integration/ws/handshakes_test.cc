@@ -3,9 +3,11 @@
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <string>
@@ -66,7 +68,17 @@ bool WaitForPending(TestServer& server, int64_t wanted) {
   return true;
 }
 
+// Both ends are in this process.
+void AllowDescriptors(rlim_t count) {
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  if (limit.rlim_cur >= count) return;
+  limit.rlim_cur = std::min(count, limit.rlim_max);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
 TEST(HandshakesTest, HalfOpenClientsKeepNobodyOut) {
+  AllowDescriptors(4096);
   edge::net::WorkerOptions options;
   options.handshake_timeout = std::chrono::minutes(5);
   TestServer server(options, 2);

@@ -16,8 +16,7 @@ using ::testing::UnorderedElementsAre;
 // A policy, asked on behalf of a client with these claims (JSON) and what else is known of it.
 class Asked {
  public:
-  explicit Asked(const std::vector<ChannelRule>& rules,
-                 ChannelAccess unmatched = ChannelAccess::kServer) {
+  Asked(ChannelAccess unmatched, const std::vector<ChannelRule>& rules) {
     auto policy = ChannelPolicy::Compile(rules, unmatched);
     EXPECT_TRUE(policy.ok()) << policy.status();
     if (policy.ok()) policy_ = *std::move(policy);
@@ -42,6 +41,7 @@ class Asked {
   ChannelPolicy policy_;
 };
 
+constexpr ChannelAccess kNobody = ChannelAccess::kServer;
 constexpr char kUser[] = R"({"sub":"u1"})";
 constexpr char kAnonymous[] = "";
 
@@ -52,37 +52,42 @@ std::vector<std::string> Names(std::string_view text, std::string_view claims_js
 }
 
 TEST(RulesTest, WhatNoRuleMatchesIsForNobody) {
-  const Asked asked({{.pattern = "a", .access = ChannelAccess::kAnyone}});
+  const Asked asked(kNobody, {{.pattern = "a", .access = ChannelAccess::kAnyone}});
   EXPECT_TRUE(asked("a", kAnonymous));
   EXPECT_FALSE(asked("b", kUser, {"admin"}, {"**"}));
-  const Asked open({}, ChannelAccess::kAuthenticated);
+  const Asked open(ChannelAccess::kAuthenticated, {});
   EXPECT_TRUE(open("b", kUser));
   EXPECT_FALSE(open("b", kAnonymous));
 }
 
 TEST(RulesTest, TheFirstRuleThatMatchesDecidesAlone) {
-  const Asked asked({
-      {.pattern = "ops:**", .access = ChannelAccess::kAuthenticated, .roles = {"admin"}},
-      {.pattern = "**", .access = ChannelAccess::kAnyone},
-  });
+  const Asked asked(
+      kNobody,
+      {
+          {.pattern = "ops:**", .access = ChannelAccess::kAuthenticated, .roles = {"admin"}},
+          {.pattern = "**", .access = ChannelAccess::kAnyone},
+      });
   EXPECT_FALSE(asked("ops:x", kUser));  // though the second would let everybody
   EXPECT_TRUE(asked("ops:x", kUser, {"admin"}));
   EXPECT_TRUE(asked("other", kAnonymous));
-  const Asked turned({
-      {.pattern = "**", .access = ChannelAccess::kAnyone},
-      {.pattern = "ops:**", .access = ChannelAccess::kAuthenticated, .roles = {"admin"}},
-  });
+  const Asked turned(
+      kNobody,
+      {
+          {.pattern = "**", .access = ChannelAccess::kAnyone},
+          {.pattern = "ops:**", .access = ChannelAccess::kAuthenticated, .roles = {"admin"}},
+      });
   EXPECT_TRUE(turned("ops:x", kAnonymous));  // the second never counts
 }
 
 TEST(RulesTest, Roles) {
-  const Asked asked({
-      {.pattern = "ops:*",
-       .access = ChannelAccess::kAuthenticated,
-       .roles = {"admin", "super_admin"}},
-      {.pattern = "mine:*", .allow = "mine:{sub}", .roles = {"trader"}},
-      {.pattern = "any:*", .access = ChannelAccess::kAnyone, .roles = {"x"}},
-  });
+  const Asked asked(kNobody,
+                    {
+                        {.pattern = "ops:*",
+                         .access = ChannelAccess::kAuthenticated,
+                         .roles = {"admin", "super_admin"}},
+                        {.pattern = "mine:*", .allow = "mine:{sub}", .roles = {"trader"}},
+                        {.pattern = "any:*", .access = ChannelAccess::kAnyone, .roles = {"x"}},
+                    });
   EXPECT_TRUE(asked("ops:a", kUser, {"user", "super_admin"}));
   EXPECT_FALSE(asked("ops:a", kUser, {"user"}));
   for (const char* like : {"Admin", "admin ", "admin,super_admin", "", "*"}) {
@@ -96,21 +101,22 @@ TEST(RulesTest, Roles) {
 }
 
 TEST(RulesTest, TheRoleOfOneRuleSaysNothingAboutAnother) {
-  const Asked asked({
-      {.pattern = "a", .roles = {"ra"}},
-      {.pattern = "b", .roles = {"rb"}},
-  });
+  const Asked asked(kNobody, {
+                                 {.pattern = "a", .roles = {"ra"}},
+                                 {.pattern = "b", .roles = {"rb"}},
+                             });
   EXPECT_TRUE(asked("a", kUser, {"ra"}));
   EXPECT_FALSE(asked("b", kUser, {"ra"}));
 }
 
 TEST(RulesTest, WhatTheTokenLists) {
-  const Asked asked({
-      {.pattern = "room:secret", .access = ChannelAccess::kServer},
-      {.pattern = "room:**", .access = ChannelAccess::kGranted},
-      {.pattern = "own:**", .access = ChannelAccess::kGranted, .allow = "own:{sub}:*"},
-      {.pattern = "open:*", .access = ChannelAccess::kAuthenticated},
-  });
+  const Asked asked(
+      kNobody, {
+                   {.pattern = "room:secret", .access = ChannelAccess::kServer},
+                   {.pattern = "room:**", .access = ChannelAccess::kGranted},
+                   {.pattern = "own:**", .access = ChannelAccess::kGranted, .allow = "own:{sub}:*"},
+                   {.pattern = "open:*", .access = ChannelAccess::kAuthenticated},
+               });
   EXPECT_TRUE(asked("room:1", kUser, {}, {"room:1"}));
   EXPECT_TRUE(asked("room:1:x", kUser, {}, {"a", "room:**"}));
   EXPECT_FALSE(asked("room:1:x", kUser, {}, {"room:*"}));
@@ -126,14 +132,14 @@ TEST(RulesTest, WhatTheTokenLists) {
 }
 
 TEST(RulesTest, AllowMayBeAPattern) {
-  const Asked asked({{.pattern = "**", .allow = "user:{sub}:**"}});
+  const Asked asked(kNobody, {{.pattern = "**", .allow = "user:{sub}:**"}});
   EXPECT_TRUE(asked("user:u1:orders", kUser));
   EXPECT_TRUE(asked("user:u1:orders:7", kUser));
   for (const char* other : {"user:u1", "user:u10:orders", "user:u:u1:orders", "user:u2:orders",
                             "x:user:u1:orders", "user:U1:orders"}) {
     EXPECT_FALSE(asked(other, kUser)) << other;
   }
-  const Asked lists({{.pattern = "desk:**", .allow = "desk:{claim.desks}:*"}});
+  const Asked lists(kNobody, {{.pattern = "desk:**", .allow = "desk:{claim.desks}:*"}});
   EXPECT_TRUE(lists("desk:b:x", R"({"desks":["a","b"]})"));
   EXPECT_FALSE(lists("desk:c:x", R"({"desks":["a","b"]})"));
   EXPECT_FALSE(lists("desk:a:x", R"({"desks":[]})"));
@@ -142,7 +148,7 @@ TEST(RulesTest, AllowMayBeAPattern) {
 
 // However an issuer lets users choose their names, one never comes to another's channels.
 TEST(RulesTest, ValuesFillOneSegmentAndAreNeverPatterns) {
-  const Asked asked({{.pattern = "**", .allow = "user:{sub}"}});
+  const Asked asked(kNobody, {{.pattern = "**", .allow = "user:{sub}"}});
   for (const char* sub : {"*", "**", "u2:*", "u*", "", ":", "a:b", "a.b", "a/b", "u2:orders",
                           "\\u0000", "\\n", "a\\u0001b", "\\u0085"}) {
     const std::string claims = std::string(R"({"sub":")") + sub + "\"}";
@@ -157,7 +163,7 @@ TEST(RulesTest, ValuesFillOneSegmentAndAreNeverPatterns) {
 }
 
 TEST(RulesTest, WhoMayHaveSeparatorsSaysSo) {
-  const Asked asked({{.pattern = "mail:**", .allow = "mail:{sub**}"}});
+  const Asked asked(kNobody, {{.pattern = "mail:**", .allow = "mail:{sub**}"}});
   EXPECT_TRUE(asked("mail:jane.doe@example.com", R"({"sub":"jane.doe@example.com"})"));
   EXPECT_FALSE(asked("mail:jane.doe@example.com", R"({"sub":"jane"})"));
   EXPECT_FALSE(asked("mail:jane.doe@example.com", R"({"sub":"**"})"));
@@ -165,7 +171,7 @@ TEST(RulesTest, WhoMayHaveSeparatorsSaysSo) {
 }
 
 TEST(RulesTest, TheNumberOfASubIsItsText) {
-  const Asked asked({{.pattern = "**", .allow = "user:{sub}"}});
+  const Asked asked(kNobody, {{.pattern = "**", .allow = "user:{sub}"}});
   EXPECT_TRUE(asked("user:42", R"({"sub":42})"));
   EXPECT_FALSE(asked("user:42.0", R"({"sub":42})"));
 }
