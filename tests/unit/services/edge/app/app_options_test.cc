@@ -355,10 +355,10 @@ TEST_F(AppOptionsTest, BadEndpointsAreNamed) {
 }
 
 TEST_F(AppOptionsTest, AShortSecretIsWarnedAbout) {
-  const auto set = EndpointSet::Create(
-      Config(absl::StrCat(kIngests, "  default_access: authenticated\n",
-                          "  endpoints: [{auth: {secret: short}}]\n")),
-      clock_);
+  const auto set =
+      EndpointSet::Create(Config(absl::StrCat(kIngests, "  default_access: authenticated\n",
+                                              "  endpoints: [{auth: {secret: short}}]\n")),
+                          clock_);
   ASSERT_TRUE(set.ok()) << set.status();
   ASSERT_EQ((*set)->warnings().size(), 1u);
   EXPECT_EQ((*set)->warnings()[0].find("short "), std::string::npos);  // never the secret
