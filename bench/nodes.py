@@ -264,7 +264,8 @@ class Stack:
         return {
             "listen": "127.0.0.1:0", "ops_listen": "127.0.0.1:0", "threads": self.context.workers,
             "ingests": {"addresses": ["127.0.0.1:1"]},  # known later
-            "admin": {"listen": ""}, "log": {"level": "warn"}, "shutdown_grace": "1s", "endpoints": [self.endpoint]}
+            "admin": {"listen": ""}, "log": {"level": "warn"}, "shutdown_grace": "1s", "endpoints": [self.endpoint],
+            "default_access": "authenticated"}
 
     def _start(self, name, arguments, logs, whose):
         tier = "ingest" if name == "ingest" else "edge"

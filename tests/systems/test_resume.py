@@ -137,7 +137,7 @@ def start(kafka, make_topic, binaries, tmp_path, request):
             "kafka": {"brokers": kafka.bootstrap}, "routes": [route], "history": history}})
         stack.nodes = [stack.start_ingest()]
         stack.edges = [stack.edge(stack.nodes, name=f"edge{n}", config={"edge": {
-            "endpoints": [{"path": "/ws", "auth": {"secret": "${JWT_SECRET}"}}]}}) for n in range(edges)]
+            "endpoints": [{"path": "/ws", "auth": {"secret": "${JWT_SECRET}"}}], "default_access": "authenticated"}}) for n in range(edges)]
         for edge in stack.edges:
             edge.wait_ready()
         stack.topic, stack.producer = topic, stack_tool.Producer(kafka)

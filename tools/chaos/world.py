@@ -192,6 +192,7 @@ class World:
             "resume_timeout": "120s", "shutdown_grace": "2s",
             "ingests": {"addresses": addresses}, "admin": {"listen": ""}, "log": {"level": "info"},
             "limits": self.options.edge_limits, "channels": self.options.edge_channels,
+            "default_access": "authenticated",
             "endpoints": [{"path": "/ws", "auth": {"secret": "${" + SECRET + "}"}}]}, ops)
         node.port = port
         return node
