@@ -7,10 +7,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <system_error>
 #include <utility>
 
 #include "common/log/log.h"
+#include "common/net/ip_address.h"
 
 namespace spillway::edge::net {
 namespace {
@@ -54,13 +56,13 @@ uint16_t PortOf(int fd) {
 }  // namespace
 
 std::string IpText(const sockaddr_storage& peer) {
-  char text[INET6_ADDRSTRLEN] = {};
-  const void* address =
-      peer.ss_family == AF_INET
-          ? static_cast<const void*>(&reinterpret_cast<const sockaddr_in*>(&peer)->sin_addr)
-          : static_cast<const void*>(&reinterpret_cast<const sockaddr_in6*>(&peer)->sin6_addr);
-  ::inet_ntop(peer.ss_family, address, text, sizeof text);
-  return text;
+  if (peer.ss_family == AF_INET) {
+    const auto& v4 = reinterpret_cast<const sockaddr_in&>(peer);
+    return IpAddress::OfV4(reinterpret_cast<const uint8_t*>(&v4.sin_addr)).ToString();
+  }
+  IpAddress::Bytes bytes;
+  std::memcpy(bytes.data(), &reinterpret_cast<const sockaddr_in6&>(peer).sin6_addr, bytes.size());
+  return IpAddress(bytes).ToString();
 }
 
 Listener::Listener(Poller& poller, TimingWheel& wheel, ws::WorkerCounters& counters,

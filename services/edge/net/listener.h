@@ -60,7 +60,8 @@ class Listener final : public PollTarget {
   std::chrono::milliseconds rest_;
 };
 
-// The IP address in `peer`, as text.
+// The IP address in `peer`, as text. A client that came over IPv4 to a socket of IPv6 has its own
+// address, not that mapped into IPv6: one client has one text.
 std::string IpText(const sockaddr_storage& peer);
 
 }  // namespace spillway::edge::net
