@@ -31,8 +31,10 @@ void SetLimits(const v1::EdgeLimitsConfig& limits, EdgeOptions* options) {
   options->worker.handshake_timeout = milliseconds(limits.handshake_timeout());
   options->limits.max_subscriptions = static_cast<size_t>(limits.max_subscriptions());
   options->limits.messages =
-      Rate::Of(static_cast<uint32_t>(limits.messages_per_second()), std::chrono::seconds(1),
-               static_cast<uint32_t>(limits.message_burst()));
+      limits.has_messages()
+          ? RateOf(limits.messages())
+          : Rate::Of(static_cast<uint32_t>(limits.messages_per_second()), std::chrono::seconds(1),
+                     static_cast<uint32_t>(limits.message_burst()));
   options->limits.low_backlog_bytes = connection.backlog.bytes / 2;
   options->limits.low_backlog_messages = connection.backlog.messages / 2;
   options->max_connections = limits.max_connections();

@@ -79,6 +79,14 @@ TEST_F(AppOptionsTest, BoundsWhatOneClientSendsByDefault) {
   ASSERT_TRUE(options.ok()) << options.status();
   EXPECT_EQ(options->limits.messages.step, std::chrono::milliseconds(1));
   EXPECT_EQ(options->limits.messages.burst, 2000u);
+  const auto slow = MakeEdgeOptions(
+      Config(absl::StrCat(kEndpoint, kIngests, "  limits: {messages: {count: 100, per: 1m}}\n")));
+  ASSERT_TRUE(slow.ok()) << slow.status();
+  EXPECT_EQ(slow->limits.messages.step, std::chrono::milliseconds(600));
+  EXPECT_EQ(slow->limits.messages.burst, 100u);
+  const auto any = MakeEdgeOptions(
+      Config(absl::StrCat(kEndpoint, kIngests, "  limits: {messages: {count: 0}}\n")));
+  EXPECT_FALSE(any->limits.messages.limits());
 }
 
 TEST_F(AppOptionsTest, BoundsByUserAndAddressAreOffUnlessSet) {
