@@ -51,6 +51,7 @@ RESTRICTED = [
     (r"prometheus/", "prometheus-cpp", ["common/metrics"]),
     (r"yaml-cpp/", "yaml-cpp", ["common/config"]),
     (r"cjose/", "libcjose", ["common/auth"]),
+    (r"curl/", "libcurl", ["common/fetch"]),
 ]
 
 # Folders whose code ships: it may not depend on the folders around it.

@@ -100,10 +100,10 @@ class Validator {
           absl::StrCat("expected a path that starts with /, found \"", endpoint.path(), "\""));
     }
     const v1::AuthConfig& auth = endpoint.auth();
-    if (auth.required() && auth.secret().empty()) {
+    if (auth.required() && auth.secret().empty() && auth.issuers().empty()) {
       Add(absl::StrCat(path, ".auth.secret"),
-          "tokens are required, but there is no secret to check them with; set it, or set "
-          "required: false");
+          "tokens are required, but there is no secret to check them with; set it, or issuers, or "
+          "set required: false");
     }
     if (auth.required() && auth.query_param().empty() && auth.header().empty()) {
       Add(absl::StrCat(path, ".auth"),

@@ -3,7 +3,7 @@
 
 build_packages=(
   build-essential ca-certificates ccache cmake git ninja-build pkg-config
-  libabsl-dev libbenchmark-dev libboost1.81-dev libcjose-dev libfmt-dev libgmock-dev libgrpc++-dev
+  libabsl-dev libbenchmark-dev libboost1.81-dev libcjose-dev libcurl4-openssl-dev libfmt-dev libgmock-dev libgrpc++-dev
   libgrpc-dev libgtest-dev libjansson-dev libprotobuf-dev librdkafka-dev libsimdjson-dev libspdlog-dev
   libssl-dev libyaml-cpp-dev prometheus-cpp-dev protobuf-compiler protobuf-compiler-grpc zlib1g-dev
   python3 python3-venv

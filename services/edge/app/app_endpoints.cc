@@ -130,7 +130,8 @@ absl::StatusOr<std::unique_ptr<EndpointSet>> EndpointSet::Create(const v1::EdgeC
   const CompressionOptions compression{
       .threshold = static_cast<size_t>(config.compression().threshold()),
       .level = config.compression().level()};
-  auto set = std::unique_ptr<EndpointSet>(new EndpointSet(compression, CompressesForSome(config)));
+  auto set =
+      std::unique_ptr<EndpointSet>(new EndpointSet(compression, CompressesForSome(config), clock));
   std::vector<ChannelRule> rules;
   for (const v1::ChannelConfig& channel : config.channels()) {
     rules.push_back({.pattern = channel.pattern(),
@@ -158,8 +159,12 @@ absl::StatusOr<std::unique_ptr<EndpointSet>> EndpointSet::Create(const v1::EdgeC
         "anything");
   }
   for (int i = 0; i < config.endpoints_size(); ++i) {
-    if (absl::Status status = set->Add(config, i, clock); !status.ok()) {
-      return In(absl::StrCat("edge.endpoints[", i, "]"), status);
+    const std::string path = absl::StrCat("edge.endpoints[", i, "]");
+    const auto verifier =
+        set->AddVerifier(config.endpoints(i).auth(), absl::StrCat(path, ".auth"), clock);
+    if (!verifier.ok()) return verifier.status();
+    if (absl::Status status = set->Add(config, i, *verifier); !status.ok()) {
+      return In(path, status);
     }
     for (int other = 0; other < i; ++other) {
       if (config.endpoints(other).path() == config.endpoints(i).path()) {
@@ -192,38 +197,48 @@ absl::StatusOr<VariantId> EndpointSet::VariantOf(const v1::EndpointConfig& endpo
   return encoder.variant;
 }
 
-absl::Status EndpointSet::Add(const v1::EdgeConfig& config, int index, const Clock& clock) {
+absl::Status EndpointSet::Add(const v1::EdgeConfig& config, int index,
+                              const auth::JwtVerifier* verifier) {
   const v1::EndpointConfig& endpoint = config.endpoints(index);
   JsonCommandLimits limits;
   limits.max_bytes = static_cast<size_t>(config.limits().max_message_bytes());
   limits.max_channels = static_cast<size_t>(config.limits().command_channels());
   const auto variant = VariantOf(endpoint, limits);
   if (!variant.ok()) return variant.status();
-  EndpointParts parts{.variant = *variant, .policy = &policy_};
+  EndpointParts parts{.variant = *variant, .policy = &policy_, .verifier = verifier};
   for (const Encoder& encoder : encoders_) {
     if (encoder.variant == *variant) parts.dialect = encoder.encoder.get();
-  }
-  if (!endpoint.auth().secret().empty()) {
-    auth::JwtOptions options;
-    options.secrets = {endpoint.auth().secret()};
-    options.issuer = endpoint.auth().issuer();
-    options.audience = endpoint.auth().audience();
-    options.leeway =
-        std::chrono::ceil<std::chrono::seconds>(milliseconds(endpoint.auth().leeway()));
-    auto verifier = auth::JwtVerifier::Create(options, clock);
-    if (!verifier.ok()) return In("auth", verifier.status());
-    if ((*verifier)->has_short_secret()) {
-      warnings_.push_back(absl::StrCat("edge.endpoints[", index, "].auth.secret is shorter than ",
-                                       auth::JwtVerifier::kLeastSecretBytes,
-                                       " bytes, the least for HS256"));
-    }
-    verifiers_.push_back(*std::move(verifier));
-    parts.verifier = verifiers_.back().get();
   }
   auto created = Endpoint::Create(OptionsOf(endpoint), parts);
   if (!created.ok()) return created.status();
   endpoints_.push_back(*std::move(created));
   return absl::OkStatus();
+}
+
+absl::StatusOr<const auth::JwtVerifier*> EndpointSet::AddVerifier(const v1::AuthConfig& config,
+                                                                  const std::string& path,
+                                                                  const Clock& clock) {
+  auth::JwtOptions options;
+  if (!config.secret().empty()) options.secrets = {config.secret()};
+  options.issuer = config.issuer();
+  options.audience = config.audience();
+  options.require_exp = config.require_exp();
+  options.leeway = std::chrono::ceil<std::chrono::seconds>(milliseconds(config.leeway()));
+  for (int i = 0; i < config.issuers_size(); ++i) {
+    auto issuer = keys_.IssuerOf(config.issuers(i), absl::StrCat(path, ".issuers[", i, "]"));
+    if (!issuer.ok()) return issuer.status();
+    options.issuers.push_back(*std::move(issuer));
+  }
+  if (options.secrets.empty() && options.issuers.empty()) return nullptr;
+  auto verifier = auth::JwtVerifier::Create(options, clock);
+  if (!verifier.ok()) return In(path, verifier.status());
+  if ((*verifier)->has_short_secret()) {
+    warnings_.push_back(absl::StrCat(path, ": a secret is shorter than ",
+                                     auth::JwtVerifier::kLeastSecretBytes,
+                                     " bytes, the least for HS256"));
+  }
+  verifiers_.push_back(*std::move(verifier));
+  return verifiers_.back().get();
 }
 
 std::vector<const Endpoint*> EndpointSet::endpoints() const {

@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "common/auth/jwt.h"
 #include "common/base/clock.h"
+#include "services/edge/app/token_keys.h"
 #include "services/edge/dialect/event_encoder.h"
 #include "services/edge/dialect/json_encoder.h"
 #include "services/edge/session/channel_policy.h"
@@ -22,8 +23,8 @@ Rate RateOf(const v1::RateConfig& config);
 bool CompressesForSome(const v1::EdgeConfig& config);
 
 // The configured endpoints and what they are made of: encoders, one for each envelope in use, their
-// variants, token verifiers, the channel policy. Immutable but for the variants' use counts. Owned
-// by EdgeApp; outlives everything that serves clients.
+// variants, token verifiers and their keys, the channel policy. Immutable but for the variants' use
+// counts and the keys. Owned by EdgeApp; outlives everything that serves clients.
 class EndpointSet {
  public:
   // InvalidArgument names the key that is wrong. `clock` outlives the set.
@@ -33,13 +34,18 @@ class EndpointSet {
   VariantTable& variants() { return variants_; }
   std::vector<const Endpoint*> endpoints() const;
   const ChannelPolicy& policy() const { return policy_; }
+  // To be started, and stopped before what it serves ends.
+  TokenKeys& keys() { return keys_; }
   // For the log: what is allowed and yet unwise.
   const std::vector<std::string>& warnings() const { return warnings_; }
 
  private:
-  EndpointSet(const CompressionOptions& compression, bool compressed)
-      : compressed_(compressed), variants_(compression) {}
-  absl::Status Add(const v1::EdgeConfig& config, int index, const Clock& clock);
+  EndpointSet(const CompressionOptions& compression, bool compressed, const Clock& clock)
+      : compressed_(compressed), variants_(compression), keys_(clock) {}
+  absl::Status Add(const v1::EdgeConfig& config, int index, const auth::JwtVerifier* verifier);
+  // Null: nobody's tokens are known. `path`: of the configuration, for errors.
+  absl::StatusOr<const auth::JwtVerifier*> AddVerifier(const v1::AuthConfig& config,
+                                                       const std::string& path, const Clock& clock);
   absl::StatusOr<VariantId> VariantOf(const v1::EndpointConfig& endpoint,
                                       const JsonCommandLimits& limits);
 
@@ -53,6 +59,7 @@ class EndpointSet {
   ChannelPolicy policy_;
   std::vector<Encoder> encoders_;
   VariantTable variants_;
+  TokenKeys keys_;
   std::vector<std::unique_ptr<auth::JwtVerifier>> verifiers_;
   std::vector<std::unique_ptr<Endpoint>> endpoints_;
   std::vector<std::string> warnings_;

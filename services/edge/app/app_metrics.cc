@@ -1,6 +1,8 @@
 #include "services/edge/app/app_metrics.h"
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <map>
 #include <string>
 #include <utility>
@@ -81,6 +83,25 @@ void EdgeMetrics::AddTls(PublicTls& tls) {
   }));
 }
 
+void EdgeMetrics::AddKeys(const TokenKeys& keys) {
+  handles_.push_back(registry_.AddCollector([this, &keys](metrics::Sink& sink) {
+    double count = 0;
+    double good = 0;
+    double failed = 0;
+    std::chrono::milliseconds age{0};
+    for (const TokenKeys::Source& source : keys.sources()) {
+      count += static_cast<double>(source.status.keys);
+      good += static_cast<double>(source.status.loads);
+      failed += static_cast<double>(source.status.failures);
+      age = std::max(age, source.status.age);
+    }
+    sink.Add(families_.token_keys, {}, count);
+    sink.Add(families_.token_key_loads, {{"outcome", "good"}}, good);
+    sink.Add(families_.token_key_loads, {{"outcome", "failed"}}, failed);
+    sink.Add(families_.token_key_age, {}, static_cast<double>(age.count()) / 1000);
+  }));
+}
+
 void EdgeMetrics::AddBacklogs(net::IoPool& pool) {
   using C = ws::BacklogCounters;
   const auto of = [&pool](size_t i) -> const C& { return pool.worker(i).counters().backlog; };
@@ -123,6 +144,18 @@ void EdgeMetrics::AddSessions(const EdgeWorkers& workers) {
   Add(families_.user_rate_limited, of, &C::user_rate_limited);
   Add(families_.subscribes_limited, of, &C::subscribes_limited_user, {{"limit", "user"}});
   Add(families_.subscribes_limited, of, &C::subscribes_limited_channel, {{"limit", "channel"}});
+  for (size_t i = 0; i < auth::kJwtErrors; ++i) {
+    const auto error = static_cast<auth::JwtError>(i);
+    auto value = [count = workers_, of, i] {
+      double sum = 0;
+      for (size_t w = 0; w < count; ++w) sum += static_cast<double>(of(w).tokens[i].Value());
+      return sum;
+    };
+    const std::string_view outcome =
+        error == auth::JwtError::kNone ? "accepted" : auth::JwtErrorCode(error);
+    handles_.push_back(
+        registry_.Add(families_.tokens, {{"outcome", std::string(outcome)}}, std::move(value)));
+  }
   std::vector<const metrics::Histogram*> durations;
   for (size_t i = 0; i < workers_; ++i) durations.push_back(&of(i).duration_seconds);
   handles_.push_back(registry_.Add(families_.connection_duration, {}, durations));

@@ -6,6 +6,7 @@
 #include "services/edge/app/edge_workers.h"
 #include "services/edge/app/metric_families.h"
 #include "services/edge/app/public_tls.h"
+#include "services/edge/app/token_keys.h"
 #include "services/edge/net/io_pool.h"
 #include "services/edge/session/connection_limits.h"
 #include "services/edge/upstream/link_runtime.h"
@@ -24,6 +25,7 @@ class EdgeMetrics {
   void AddLimits(ConnectionLimits& limits);
   // The public listener's, when it has TLS.
   void AddTls(PublicTls& tls);
+  void AddKeys(const TokenKeys& keys);
 
  private:
   template <typename Counters, typename Of, typename T>

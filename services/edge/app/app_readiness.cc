@@ -27,6 +27,27 @@ void EdgeReadiness::Update(const LinkRuntimeStatus& status) {
   UpdateAttachments(*status.upstream);
 }
 
+void EdgeReadiness::UpdateKeys(const std::vector<TokenKeys::Source>& sources) {
+  if (sources.empty()) return;
+  size_t missing = 0;
+  std::vector<std::string> problems;
+  for (const TokenKeys::Source& source : sources) {
+    if (source.status.keys == 0) ++missing;
+    if (source.status.keys != 0 && source.status.error.empty()) continue;
+    if (problems.size() == kNamed) continue;
+    problems.push_back(absl::StrCat(
+        source.name, ": ", source.status.error.empty() ? "not loaded yet" : source.status.error));
+  }
+  if (missing > 0) {
+    readiness_.Set("keys", absl::StrCat(missing, " missing"), Level::kFailed,
+                   absl::StrJoin(problems, "; "));
+  } else if (problems.empty()) {
+    readiness_.Set("keys", "loaded", Level::kOk);
+  } else {
+    readiness_.Set("keys", "stale", Level::kDegraded, absl::StrJoin(problems, "; "));
+  }
+}
+
 void EdgeReadiness::UpdateKafka(const UpstreamStatus& upstream) {
   if (upstream.kafka_up) return readiness_.Set("kafka", "connected", Level::kOk);
   std::vector<std::string> reasons;

@@ -1,20 +1,25 @@
 #pragma once
 
 #include <chrono>
+#include <vector>
 
 #include "common/lifecycle/readiness.h"
+#include "services/edge/app/token_keys.h"
 #include "services/edge/upstream/link_runtime.h"
 
 namespace spillway::edge {
 
 // Tells the operators' readiness document what the link thread's status means: "kafka", "ingest",
-// "attachments". Belongs to the thread that updates it; owned by EdgeApp.
+// "attachments"; and what the sources of tokens' keys say: "keys". Belongs to the thread that
+// updates it; owned by EdgeApp.
 class EdgeReadiness {
  public:
   // `readiness` outlives this. `grace`: how long a partition may be unattached.
   EdgeReadiness(lifecycle::Readiness& readiness, std::chrono::milliseconds grace);
 
   void Update(const LinkRuntimeStatus& status);
+  // "keys", where there are such: not ready while a source has never given any.
+  void UpdateKeys(const std::vector<TokenKeys::Source>& sources);
 
  private:
   void UpdateKafka(const UpstreamStatus& upstream);

@@ -84,6 +84,7 @@ absl::Status EdgeApp::Build(const v1::EdgeConfig& config) {
                                            *upstream_, endpoints_->variants());
   metrics_->AddLimits(*limits_);
   if (tls_ != nullptr) metrics_->AddTls(*tls_);
+  metrics_->AddKeys(endpoints_->keys());
   if (absl::Status status = registry_.SetAliases(app::MetricAliases(config.metrics()));
       !status.ok()) {
     return At("edge.metrics.names", status);
@@ -98,6 +99,7 @@ absl::Status EdgeApp::Build(const v1::EdgeConfig& config) {
   if (!port.ok()) return At("edge.listen", port.status());
   public_port_ = *port;
   if (absl::Status status = StartOps(); !status.ok()) return status;
+  endpoints_->keys().Start();
   pool_->Start();
   workers_->StartTicks();
   // Its calls are answered by the workers: only once they run.
@@ -152,6 +154,7 @@ absl::Status EdgeApp::StartAdmin() {
 
 void EdgeApp::Update() {
   edge_readiness_.Update(upstream_->status());
+  edge_readiness_.UpdateKeys(endpoints_->keys().sources());
   if (tls_ != nullptr) tls_->Update();
 }
 
@@ -176,6 +179,9 @@ bool EdgeApp::Stop(milliseconds grace) {
   });
   shutdown.Add("clients", [this](milliseconds left) {
     if (pool_ != nullptr) pool_->Stop(left);
+  });
+  shutdown.Add("keys", [this](milliseconds) {
+    if (endpoints_ != nullptr) endpoints_->keys().Stop();
   });
   shutdown.Add(
       "operations",

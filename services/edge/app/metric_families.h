@@ -128,6 +128,18 @@ struct EdgeFamilies {
                   "Addresses of either kind that were forgotten because there were too many.");
   const metrics::Family& users_limited =
       all.Gauge("spillway_edge_users_limited", "Users whose limits are kept count of.");
+  const metrics::Family& tokens = all.Counter(
+      "spillway_edge_tokens_total",
+      "Tokens that were looked at, by what became of them: `accepted`, or the code of the refusal.",
+      {"outcome"});
+  const metrics::Family& token_keys =
+      all.Gauge("spillway_edge_token_keys", "Keys of tokens that came from files and addresses.");
+  const metrics::Family& token_key_loads =
+      all.Counter("spillway_edge_token_key_loads_total",
+                  "Times that such keys were loaded, and that they could not be.", {"outcome"});
+  const metrics::Family& token_key_age =
+      all.Gauge("spillway_edge_token_key_age_seconds",
+                "How long ago keys were loaded well, of the source where that is longest ago.");
   const metrics::Family& connection_duration =
       all.Histogram("spillway_edge_connection_duration_seconds", "How long connections lived.");
 

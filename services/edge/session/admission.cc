@@ -118,9 +118,15 @@ Admission Admit(const Endpoint& endpoint, const http::Request& request) {
   // Without a verifier no token can be told from another: everyone is anonymous.
   if (endpoint.verifier() != nullptr && (options.auth.required || !text.empty())) {
     token = endpoint.verifier()->Verify(text);
+    admission.token = token.error;
     if (!token.ok()) {
-      return Refuse(401, auth::JwtErrorCode(token.error),
-                    std::string(auth::JwtErrorMessage(token.error)), token.detail);
+      // The token may be good, and nothing is wrong with the client.
+      const int status = token.error == auth::JwtError::kKeysUnavailable ? 503 : 401;
+      Admission refused = Refuse(status, auth::JwtErrorCode(token.error),
+                                 std::string(auth::JwtErrorMessage(token.error)), token.detail);
+      refused.token = token.error;
+      refused.refusal->counter = &SessionCounters::refused_token;
+      return refused;
     }
     client.claims = &token.claims;
     if (auto refused = ReadToken(endpoint, &client)) return *std::move(refused);

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/auth/jwt.h"
 #include "common/http/http_types.h"
 #include "services/edge/session/endpoint.h"
 #include "services/edge/session/session_counters.h"
@@ -34,7 +35,8 @@ struct Refusal {
 
 struct Admission {
   std::optional<Refusal> refusal;
-  SessionIdentity identity;  // without a refusal
+  std::optional<auth::JwtError> token;  // what became of the token, where one was looked at
+  SessionIdentity identity;             // without a refusal
 };
 
 // Checks token and parameters of an upgrade request to `endpoint`. Pure: any thread.

@@ -148,9 +148,13 @@ std::optional<Refusal> EndpointAcceptor::CheckDoor(const http::Request& request,
 
 std::optional<Refusal> EndpointAcceptor::CheckClient(const Endpoint& endpoint,
                                                      const http::Request& request,
+                                                     SessionContext& context,
                                                      SessionIdentity* identity,
                                                      ConnectionPlace* place) {
   Admission admission = Admit(endpoint, request);
+  if (admission.token.has_value()) {
+    context.counters.tokens[static_cast<size_t>(*admission.token)].Add();
+  }
   if (admission.refusal.has_value()) return std::move(admission.refusal);
   *identity = std::move(admission.identity);
   if (limits_ == nullptr) return std::nullopt;
@@ -172,7 +176,7 @@ UpgradeDecision EndpointAcceptor::OnUpgrade(const http::Request& request, size_t
   ConnectionPlace place;
   SessionIdentity identity;
   std::optional<Refusal> refusal = CheckDoor(request, context, &endpoint, &place);
-  if (!refusal.has_value()) refusal = CheckClient(*endpoint, request, &identity, &place);
+  if (!refusal.has_value()) refusal = CheckClient(*endpoint, request, context, &identity, &place);
   if (refusal.has_value()) {
     if (limits_ != nullptr && IsFailure(*refusal)) limits_->ips.CountFailure(request.remote_ip);
     return Refuse(context, request, *refusal);

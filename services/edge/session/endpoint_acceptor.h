@@ -40,7 +40,8 @@ class EndpointAcceptor final : public Acceptor {
                                    const Endpoint** endpoint, ConnectionPlace* place);
   // Who it is, and what its user may.
   std::optional<Refusal> CheckClient(const Endpoint& endpoint, const http::Request& request,
-                                     SessionIdentity* identity, ConnectionPlace* place);
+                                     SessionContext& context, SessionIdentity* identity,
+                                     ConnectionPlace* place);
 
   absl::flat_hash_map<std::string, const Endpoint*> endpoints_;  // by their paths
   std::vector<const Endpoint*> templates_;                       // whose paths have placeholders

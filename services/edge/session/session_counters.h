@@ -1,7 +1,9 @@
 #pragma once
 
+#include <array>
 #include <vector>
 
+#include "common/auth/jwt.h"
 #include "common/metrics/metrics.h"
 
 namespace spillway::edge {
@@ -26,9 +28,10 @@ struct SessionCounters {
   metrics::Counter user_rate_limited;           // of these, by the rate of their user
   metrics::Counter subscribes_limited_user;     // channels refused by the rate of the user,
   metrics::Counter subscribes_limited_channel;  // by that of the channel's rule
+  std::array<metrics::Counter, auth::kJwtErrors> tokens;  // looked at, by outcome
   // Upgrades refused, by reason.
   metrics::Counter refused_path;      // 404
-  metrics::Counter refused_token;     // 401
+  metrics::Counter refused_token;     // 401, and 503 for want of keys
   metrics::Counter refused_param;     // 400, 403
   metrics::Counter refused_capacity;  // 503
   metrics::Counter refused_rate;      // 503, too many handshakes

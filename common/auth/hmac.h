@@ -11,16 +11,16 @@ using EVP_MAC_CTX = struct evp_mac_ctx_st;
 
 namespace spillway::auth {
 
-// HMAC-SHA-256 (RFC 2104) with one key, by OpenSSL. Setting a key up costs more than using it, so
-// contexts that have it are kept: as many as threads were in Matches() at once. Any thread.
-class HmacSha256 {
+// HMAC (RFC 2104) with one key and one hash, by OpenSSL. Setting a key up costs more than using it,
+// so contexts that have it are kept: as many as threads were in Matches() at once. Any thread.
+class Hmac {
  public:
-  // Null when OpenSSL cannot.
-  static std::unique_ptr<HmacSha256> Create(std::string_view key);
-  HmacSha256(const HmacSha256&) = delete;
-  HmacSha256& operator=(const HmacSha256&) = delete;
+  // `hash`: OpenSSL's name, "SHA256". Null when OpenSSL cannot.
+  static std::unique_ptr<Hmac> Create(const char* hash, std::string_view key);
+  Hmac(const Hmac&) = delete;
+  Hmac& operator=(const Hmac&) = delete;
 
-  // Whether `mac` is that of `data`, in a time that does not tell where they differ.
+  // Whether `mac` is that of `data`, whole, in a time that does not tell where they differ.
   bool Matches(std::string_view data, std::string_view mac) const;
 
  private:
@@ -29,7 +29,7 @@ class HmacSha256 {
   };
   using Context = std::unique_ptr<EVP_MAC_CTX, Free>;
 
-  explicit HmacSha256(Context keyed) : keyed_(std::move(keyed)) {}
+  explicit Hmac(Context keyed) : keyed_(std::move(keyed)) {}
   Context Take() const;
 
   const Context keyed_;  // copied, never used
