@@ -83,6 +83,8 @@ EndpointOptions OptionsOf(const v1::EndpointConfig& config) {
   options.auth.header = config.auth().header();
   options.auth.roles_claim = config.auth().roles_claim();
   options.auth.channels_claim = config.auth().channels_claim();
+  options.auth.end_at_expiry = config.auth().end_at_expiry();
+  options.auth.expiry_warning = milliseconds(config.auth().expiry_warning());
   std::transform(
       options.auth.header.begin(), options.auth.header.end(), options.auth.header.begin(),
       [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });

@@ -132,6 +132,8 @@ void EdgeMetrics::AddSessions(const EdgeWorkers& workers) {
   Add(families_.bad_messages, of, &C::bad_messages);
   Add(families_.misuse_closes, of, &C::misuse_closes);
   Add(families_.rate_limited, of, &C::rate_limited);
+  Add(families_.token_refreshes, of, &C::tokens_refreshed);
+  Add(families_.token_expiries, of, &C::token_expiries);
   Add(families_.admissions_refused, of, &C::refused_path, {{"reason", "path"}});
   Add(families_.admissions_refused, of, &C::refused_token, {{"reason", "token"}});
   Add(families_.admissions_refused, of, &C::refused_param, {{"reason", "param"}});

@@ -132,6 +132,11 @@ struct EdgeFamilies {
       "spillway_edge_tokens_total",
       "Tokens that were looked at, by what became of them: `accepted`, or the code of the refusal.",
       {"outcome"});
+  const metrics::Family& token_refreshes =
+      all.Counter("spillway_edge_token_refreshes_total",
+                  "Tokens that took another's place on a live connection.");
+  const metrics::Family& token_expiries = all.Counter(
+      "spillway_edge_token_expiries_total", "Connections closed because their token had expired.");
   const metrics::Family& token_keys =
       all.Gauge("spillway_edge_token_keys", "Keys of tokens that came from files and addresses.");
   const metrics::Family& token_key_loads =

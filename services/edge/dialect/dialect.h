@@ -32,7 +32,7 @@ struct Acknowledgement {
 
 // What a client asks for. Strings live as long as the next call of Dialect::Parse on this thread.
 struct Command {
-  enum class Type : uint8_t { kSubscribe, kUpdate, kUnsubscribe, kAck, kPing, kPong };
+  enum class Type : uint8_t { kSubscribe, kUpdate, kUnsubscribe, kAck, kRefresh, kPing, kPong };
 
   Type type = Type::kPong;
   std::optional<int64_t> id = {};  // the client's, repeated in the answers
@@ -45,6 +45,7 @@ struct Command {
   std::vector<size_t> resumed;
   std::vector<ClaimedPosition> positions;
   std::vector<Acknowledgement> acknowledged;  // of kAck; its `channels` are those that are named
+  std::string_view token;                     // of kRefresh
 
   void Clear();
 };
@@ -70,6 +71,7 @@ struct ConnectedInfo {
   std::string_view node = {};
   int64_t heartbeat_ms = 0;  // 0: none
   int64_t now_ms = 0;
+  std::optional<int64_t> expires_ms = {};  // Unix; of the token
 };
 
 struct SubscribedInfo {
@@ -108,6 +110,11 @@ class Dialect : public EventEncoder {
   // Appends one frame or several.
   virtual void EncodeSnapshot(const SnapshotInfo& info, std::vector<Ref<Frame>>* out) const = 0;
   virtual Ref<Frame> EncodeError(const ErrorInfo& error) const = 0;
+  // When the token expires, which was taken in another's place; unset: never.
+  virtual Ref<Frame> EncodeRefreshed(std::optional<int64_t> id,
+                                     std::optional<int64_t> expires_ms) const = 0;
+  // The token expires soon.
+  virtual Ref<Frame> EncodeExpiring(int64_t expires_ms) const = 0;
   virtual Ref<Frame> EncodePing(int64_t now_ms) const = 0;
   virtual Ref<Frame> EncodePong(std::optional<int64_t> id, int64_t now_ms) const = 0;
 

@@ -104,14 +104,17 @@ class Reader {
         command_.type = Command::Type::kUnsubscribe;
       } else if (type == "ack") {
         command_.type = Command::Type::kAck;
+      } else if (type == "refresh") {
+        command_.type = Command::Type::kRefresh;
       } else if (type == "ping") {
         command_.type = Command::Type::kPing;
       } else if (type == "pong") {
         command_.type = Command::Type::kPong;
       } else {
-        return Fail("unknown_type",
-                    absl::StrCat("unknown type ", Echo(type),
-                                 "; known are subscribe, update, unsubscribe, ack, ping, pong"));
+        return Fail(
+            "unknown_type",
+            absl::StrCat("unknown type ", Echo(type),
+                         "; known are subscribe, update, unsubscribe, ack, refresh, ping, pong"));
       }
     }
     return found || Fail("missing_field", "'type' is missing");
@@ -119,6 +122,7 @@ class Reader {
 
   bool ReadMembers(simdjson::dom::object object) {
     if (command_.type == Command::Type::kAck) return ReadAck(object);
+    if (command_.type == Command::Type::kRefresh) return ReadRefresh(object);
     if (!subscription()) return true;
     bool channels = false;
     std::optional<element> positions;
@@ -172,6 +176,18 @@ class Reader {
       }
     }
     return true;
+  }
+
+  bool ReadRefresh(simdjson::dom::object object) {
+    for (const auto& [key, value] : object) {
+      if (key == "type" || key == "id") continue;
+      if (key != "token") return Fail("unknown_key", absl::StrCat("unknown member ", Echo(key)));
+      if (!command_.token.empty()) return Fail("bad_message", "'token' is given twice");
+      if (value.get_string().get(command_.token) != simdjson::SUCCESS || command_.token.empty()) {
+        return Fail("bad_message", "'token' must be a text, and not empty");
+      }
+    }
+    return !command_.token.empty() || Fail("missing_field", "'token' is missing");
   }
 
   bool ReadAck(simdjson::dom::object object) {
@@ -342,6 +358,7 @@ void Command::Clear() {
   resumed.clear();
   positions.clear();
   acknowledged.clear();
+  token = {};
 }
 
 bool ParseJsonCommand(std::string_view message, bool text, const JsonCommandLimits& limits,

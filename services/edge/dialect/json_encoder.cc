@@ -35,9 +35,9 @@ bool AppendFlag(std::string* out, bool flag) {
   return flag;
 }
 
-bool AppendId(std::string* out, std::optional<int64_t> id) {
-  if (!id.has_value()) return false;
-  AppendJsonInt(out, *id);
+bool AppendNumber(std::string* out, std::optional<int64_t> number) {
+  if (!number.has_value()) return false;
+  AppendJsonInt(out, *number);
   return true;
 }
 
@@ -181,6 +181,8 @@ Ref<Frame> JsonEncoder::EncodeConnected(const ConnectedInfo& info) const {
       case JsonField::kHeartbeatMs:
         AppendJsonInt(out, info.heartbeat_ms);
         return true;
+      case JsonField::kExpiresMs:
+        return AppendNumber(out, info.expires_ms);
       default:
         return AppendNow(out, field, info.now_ms);
     }
@@ -191,7 +193,7 @@ Ref<Frame> JsonEncoder::EncodeSubscribed(const SubscribedInfo& info) const {
   return Render(envelope_[JsonMessage::kSubscribed], [&](JsonField field, std::string* out) {
     switch (field) {
       case JsonField::kClientId:
-        return AppendId(out, info.id);
+        return AppendNumber(out, info.id);
       case JsonField::kSnapshot:
         return AppendFlag(out, info.snapshot);
       case JsonField::kFrequency:
@@ -210,7 +212,7 @@ Ref<Frame> JsonEncoder::EncodeSubscribed(const SubscribedInfo& info) const {
 Ref<Frame> JsonEncoder::EncodeUpdated(std::optional<int64_t> id, std::string_view channel,
                                       Frequency frequency) const {
   return Render(envelope_[JsonMessage::kUpdated], [&](JsonField field, std::string* out) {
-    if (field == JsonField::kClientId) return AppendId(out, id);
+    if (field == JsonField::kClientId) return AppendNumber(out, id);
     return AppendNonEmpty(out, field == JsonField::kFrequency ? NameOf(frequency) : channel);
   });
 }
@@ -218,7 +220,7 @@ Ref<Frame> JsonEncoder::EncodeUpdated(std::optional<int64_t> id, std::string_vie
 Ref<Frame> JsonEncoder::EncodeUnsubscribed(std::optional<int64_t> id,
                                            std::string_view channel) const {
   return Render(envelope_[JsonMessage::kUnsubscribed], [&](JsonField field, std::string* out) {
-    return field == JsonField::kClientId ? AppendId(out, id) : AppendNonEmpty(out, channel);
+    return field == JsonField::kClientId ? AppendNumber(out, id) : AppendNonEmpty(out, channel);
   });
 }
 
@@ -269,7 +271,7 @@ Ref<Frame> JsonEncoder::EncodeError(const ErrorInfo& error) const {
   return Render(envelope_[JsonMessage::kError], [&](JsonField field, std::string* out) {
     switch (field) {
       case JsonField::kClientId:
-        return AppendId(out, error.id);
+        return AppendNumber(out, error.id);
       case JsonField::kCode:
         return AppendNonEmpty(out, error.code);
       case JsonField::kMessage:
@@ -280,6 +282,18 @@ Ref<Frame> JsonEncoder::EncodeError(const ErrorInfo& error) const {
   });
 }
 
+Ref<Frame> JsonEncoder::EncodeRefreshed(std::optional<int64_t> id,
+                                        std::optional<int64_t> expires_ms) const {
+  return Render(envelope_[JsonMessage::kRefreshed], [&](JsonField field, std::string* out) {
+    return AppendNumber(out, field == JsonField::kClientId ? id : expires_ms);
+  });
+}
+
+Ref<Frame> JsonEncoder::EncodeExpiring(int64_t expires_ms) const {
+  return Render(envelope_[JsonMessage::kExpiring],
+                [&](JsonField, std::string* out) { return AppendNumber(out, expires_ms); });
+}
+
 Ref<Frame> JsonEncoder::EncodePing(int64_t now_ms) const {
   return Render(envelope_[JsonMessage::kPing],
                 [&](JsonField field, std::string* out) { return AppendNow(out, field, now_ms); });
@@ -287,7 +301,7 @@ Ref<Frame> JsonEncoder::EncodePing(int64_t now_ms) const {
 
 Ref<Frame> JsonEncoder::EncodePong(std::optional<int64_t> id, int64_t now_ms) const {
   return Render(envelope_[JsonMessage::kPong], [&](JsonField field, std::string* out) {
-    return field == JsonField::kClientId ? AppendId(out, id) : AppendNow(out, field, now_ms);
+    return field == JsonField::kClientId ? AppendNumber(out, id) : AppendNow(out, field, now_ms);
   });
 }
 

@@ -36,6 +36,9 @@ class JsonEncoder final : public Dialect {
   Ref<Frame> EncodeUnsubscribed(std::optional<int64_t> id, std::string_view channel) const override;
   void EncodeSnapshot(const SnapshotInfo& info, std::vector<Ref<Frame>>* out) const override;
   Ref<Frame> EncodeError(const ErrorInfo& error) const override;
+  Ref<Frame> EncodeRefreshed(std::optional<int64_t> id,
+                             std::optional<int64_t> expires_ms) const override;
+  Ref<Frame> EncodeExpiring(int64_t expires_ms) const override;
   Ref<Frame> EncodePing(int64_t now_ms) const override;
   Ref<Frame> EncodePong(std::optional<int64_t> id, int64_t now_ms) const override;
   bool Parse(std::string_view message, bool text, Command* command,

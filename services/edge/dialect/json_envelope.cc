@@ -22,9 +22,10 @@ struct MessageForm {
 constexpr MessageForm kForms[kJsonMessages] = {
     {"connected",
      true,
-     {kConnectionId, kUserId, kNode, kProtocol, kHeartbeatMs, kNowMs, kNowIso},
+     {kConnectionId, kUserId, kNode, kProtocol, kHeartbeatMs, kNowMs, kNowIso, kExpiresMs},
      R"({"type":"connected","connection":{connection_id},"user":{user_id},"node":{node},)"
-     R"("protocol":{protocol},"heartbeat_ms":{heartbeat_ms},"time":{now_ms}})"},
+     R"("protocol":{protocol},"heartbeat_ms":{heartbeat_ms},"time":{now_ms},)"
+     R"("expires":{expires_ms?}})"},
     {"subscribed",
      true,
      {kClientId, kChannel, kSnapshot, kFrequency, kPosition},
@@ -71,6 +72,11 @@ constexpr MessageForm kForms[kJsonMessages] = {
      false,
      {kClientId, kCode, kMessage, kChannel},
      R"({"type":"error","id":{id?},"code":{code},"message":{message},"channel":{channel?}})"},
+    {"refreshed",
+     true,
+     {kClientId, kExpiresMs},
+     R"({"type":"refreshed","id":{id?},"expires":{expires_ms?}})"},
+    {"expiring", true, {kExpiresMs}, R"({"type":"expiring","expires":{expires_ms}})"},
     {"ping", true, {kNowMs, kNowIso}, R"({"type":"ping","time":{now_ms}})"},
     {"pong", true, {kClientId, kNowMs, kNowIso}, R"({"type":"pong","id":{id?},"time":{now_ms}})"},
 };

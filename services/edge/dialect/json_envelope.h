@@ -23,10 +23,12 @@ enum class JsonMessage : uint8_t {
   kCheckpoint,
   kGap,
   kError,
+  kRefreshed,
+  kExpiring,
   kPing,
   kPong,
 };
-constexpr size_t kJsonMessages = 13;
+constexpr size_t kJsonMessages = 15;
 
 // The form of all server messages of a variant of the JSON dialect: a template for each, json.v1's
 // own where the configuration has none (docs/protocol-json.md). Immutable.

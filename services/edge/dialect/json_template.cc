@@ -17,6 +17,7 @@ constexpr std::pair<JsonField, std::string_view> kNames[] = {
     {JsonField::kDeleted, "deleted"},
     {JsonField::kEphemeral, "ephemeral"},
     {JsonField::kEvents, "events"},
+    {JsonField::kExpiresMs, "expires_ms"},
     {JsonField::kFrequency, "frequency"},
     {JsonField::kFrom, "from"},
     {JsonField::kHeartbeatMs, "heartbeat_ms"},

@@ -24,6 +24,7 @@ enum class JsonField : uint8_t {
   kDeleted,
   kEphemeral,
   kEvents,
+  kExpiresMs,
   kFrequency,
   kFrom,
   kHeartbeatMs,

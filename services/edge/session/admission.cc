@@ -15,6 +15,8 @@ namespace spillway::edge {
 namespace {
 
 constexpr size_t kMaxParamBytes = kMaxChannelBytes;
+// The year 9999 is about to end: later ones do not fit everywhere.
+constexpr double kLatestSeconds = 253'402'300'799;
 
 Admission Refuse(int status, std::string_view code, std::string message, std::string detail = {}) {
   Admission admission;
@@ -108,45 +110,52 @@ http::Response Refusal::ToResponse() const {
   return response;
 }
 
-Admission Admit(const Endpoint& endpoint, const http::Request& request) {
-  const EndpointOptions& options = endpoint.options();
+namespace {
+
+// Verifies the token; the refusal if it is not good.
+std::optional<Admission> CheckToken(const Endpoint& endpoint, std::string_view text,
+                                    auth::JwtResult* token) {
+  *token = endpoint.verifier()->Verify(text);
+  if (token->ok()) return std::nullopt;
+  // Without keys the token may be good, and nothing is wrong with the client.
+  const int status = token->error == auth::JwtError::kKeysUnavailable ? 503 : 401;
+  Admission refused = Refuse(status, auth::JwtErrorCode(token->error),
+                             std::string(auth::JwtErrorMessage(token->error)), token->detail);
+  refused.token = token->error;
+  refused.refusal->counter = &SessionCounters::refused_token;
+  return refused;
+}
+
+SessionToken Kept(const Endpoint& endpoint, const auth::JwtResult& token) {
+  SessionToken kept;
+  kept.given = true;
+  kept.issuer = static_cast<uint32_t>(token.issuer);
+  const std::optional<double> exp = token.claims.exp();
+  if (endpoint.options().auth.end_at_expiry && exp.has_value() && *exp < kLatestSeconds) {
+    kept.expires_ms = static_cast<int64_t>(*exp * 1000);
+  }
+  return kept;
+}
+
+// All that depends on a verified token, if there is one, and on parameters.
+Admission AdmitClient(const Endpoint& endpoint, const auth::JwtResult* token,
+                      const ParamValues& params) {
   Admission admission;
-  auth::JwtResult token;
   ClientValues client;
-
-  const std::string_view text = TokenOf(options.auth, request);
-  // Without a verifier no token can be told from another: everyone is anonymous.
-  if (endpoint.verifier() != nullptr && (options.auth.required || !text.empty())) {
-    token = endpoint.verifier()->Verify(text);
-    admission.token = token.error;
-    if (!token.ok()) {
-      // The token may be good, and nothing is wrong with the client.
-      const int status = token.error == auth::JwtError::kKeysUnavailable ? 503 : 401;
-      Admission refused = Refuse(status, auth::JwtErrorCode(token.error),
-                                 std::string(auth::JwtErrorMessage(token.error)), token.detail);
-      refused.token = token.error;
-      refused.refusal->counter = &SessionCounters::refused_token;
-      return refused;
-    }
-    client.claims = &token.claims;
-    if (auto refused = ReadToken(endpoint, &client)) return *std::move(refused);
-  }
-
-  const EndpointPath::Values in_path =
-      endpoint.path().Match(request.path).value_or(EndpointPath::Values());
-  for (const ParamOptions& param : options.params) {
-    // Never of the query when it is one of the path's.
-    std::string_view value;
-    if (param.in_path) {
-      for (const auto& [name, given] : in_path) value = name == param.name ? given : value;
-    } else {
-      value = request.Query(param.name);
-    }
-    if (auto refused = CheckParam(param, value, client.claims)) return *std::move(refused);
-    client.params.emplace_back(param.name, value);
-  }
-
   SessionIdentity& identity = admission.identity;
+  if (token != nullptr) {
+    client.claims = &token->claims;
+    if (auto refused = ReadToken(endpoint, &client)) return *std::move(refused);
+    identity.user_id = token->claims.sub();
+    identity.token = Kept(endpoint, *token);
+  }
+  for (size_t i = 0; i < params.size(); ++i) {
+    const auto& [name, value] = params[i];
+    if (auto refused = CheckParam(endpoint.options().params[i], value, client.claims)) {
+      return *std::move(refused);
+    }
+    client.params.emplace_back(name, value);
+  }
   for (const ChannelTemplate& channel : endpoint.subscribe()) {
     bool unfit = false;
     for (std::string& name : channel.Expand(client, &unfit)) {
@@ -161,9 +170,71 @@ Admission Admit(const Endpoint& endpoint, const http::Request& request) {
                     absl::StrCat("'", channel.text(), "' is no valid channel for this client"));
     }
   }
-  if (client.claims != nullptr) identity.user_id = client.claims->sub();
   identity.grants = endpoint.policy().GrantsOf(std::move(client));
-  identity.ip = request.remote_ip;
+  return admission;
+}
+
+}  // namespace
+
+ParamValues ParamsOf(const Endpoint& endpoint, const http::Request& request) {
+  ParamValues params;
+  if (endpoint.options().params.empty()) return params;
+  const EndpointPath::Values in_path =
+      endpoint.path().Match(request.path).value_or(EndpointPath::Values());
+  for (const ParamOptions& param : endpoint.options().params) {
+    // Never of the query when it is one of the path's.
+    std::string_view value;
+    if (param.in_path) {
+      for (const auto& [name, given] : in_path) value = name == param.name ? given : value;
+    } else {
+      value = request.Query(param.name);
+    }
+    params.emplace_back(param.name, value);
+  }
+  return params;
+}
+
+Admission Admit(const Endpoint& endpoint, std::string_view text, ParamValues params,
+                std::string_view ip) {
+  auth::JwtResult token;
+  // Without a verifier no token can be told from another: everyone is anonymous.
+  const bool given =
+      endpoint.verifier() != nullptr && (endpoint.options().auth.required || !text.empty());
+  if (given) {
+    if (auto refused = CheckToken(endpoint, text, &token)) return *std::move(refused);
+  }
+  Admission admission = AdmitClient(endpoint, given ? &token : nullptr, params);
+  if (given) admission.token = token.error;
+  SessionIdentity& identity = admission.identity;
+  if (given && !params.empty()) {
+    identity.token.params = std::make_unique<const ParamValues>(std::move(params));
+  }
+  identity.ip = ip;
+  return admission;
+}
+
+Admission Admit(const Endpoint& endpoint, const http::Request& request) {
+  return Admit(endpoint, TokenOf(endpoint.options().auth, request), ParamsOf(endpoint, request),
+               request.remote_ip);
+}
+
+Admission AdmitAgain(const Endpoint& endpoint, std::string_view text, std::string_view user_id,
+                     const SessionToken& before) {
+  if (!before.given) {
+    return Refuse(403, "token_other_user",
+                  "this connection was made without a token: connect again with one");
+  }
+  auth::JwtResult token;
+  if (auto refused = CheckToken(endpoint, text, &token)) return *std::move(refused);
+  Admission admission;
+  if (token.claims.sub() != user_id || token.issuer != before.issuer) {
+    admission = Refuse(403, "token_other_user",
+                       "the token is another user's or issuer's than the connection's");
+  } else {
+    admission =
+        AdmitClient(endpoint, &token, before.params == nullptr ? ParamValues() : *before.params);
+  }
+  admission.token = token.error;
   return admission;
 }
 

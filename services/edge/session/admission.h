@@ -1,8 +1,11 @@
 #pragma once
 
+#include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/auth/jwt.h"
@@ -12,10 +15,23 @@
 
 namespace spillway::edge {
 
+// The parameters that an endpoint knows, of query and path, as the client gave them.
+using ParamValues = std::vector<std::pair<std::string, std::string>>;
+
+// What a session keeps of its token.
+struct SessionToken {
+  bool given = false;  // false: the client is anonymous
+  uint32_t issuer = 0;
+  std::optional<int64_t> expires_ms =
+      {};  // Unix, as the token says; unset: the session outlives it
+  std::unique_ptr<const ParamValues> params = nullptr;  // null: the endpoint knows none
+};
+
 // What a session keeps of the client that was let in.
 struct SessionIdentity {
   std::string user_id;  // the token's `sub`; empty: anonymous
   std::string ip;
+  SessionToken token;
   ChannelPolicy::Grants grants;
   std::vector<std::string> channels;  // subscribed to on connect
 };
@@ -39,7 +55,19 @@ struct Admission {
   SessionIdentity identity;             // without a refusal
 };
 
-// Checks token and parameters of an upgrade request to `endpoint`. Pure: any thread.
+// The parameters of an upgrade request that `endpoint` knows, in the order of its options.
+ParamValues ParamsOf(const Endpoint& endpoint, const http::Request& request);
+
+// Checks token and parameters of a client of `endpoint`. Any thread.
+Admission Admit(const Endpoint& endpoint, std::string_view token, ParamValues params,
+                std::string_view ip);
+// The same, of an upgrade request.
 Admission Admit(const Endpoint& endpoint, const http::Request& request);
+
+// Checks a token that is to take the place of a session's: of the same user, by the same issuer,
+// for the same parameters. Its identity has the grants and the channels of the new token, and the
+// token without parameters. Any thread.
+Admission AdmitAgain(const Endpoint& endpoint, std::string_view token, std::string_view user_id,
+                     const SessionToken& before);
 
 }  // namespace spillway::edge

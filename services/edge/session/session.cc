@@ -24,6 +24,7 @@ Session::Session(SessionContext& context, const Endpoint& endpoint, SessionIdent
       user_id_(std::move(identity.user_id)),
       ip_(std::move(identity.ip)),
       grants_(std::move(identity.grants)),
+      token_(std::move(identity.token)),
       place_(std::move(place)),
       variant_(endpoint.variant()) {
   if (!identity.channels.empty()) {
@@ -56,7 +57,8 @@ void Session::OnOpen(Transport* transport) {
                                             .user_id = user_id(),
                                             .node = context_.node_id,
                                             .heartbeat_ms = heartbeat.interval.count(),
-                                            .now_ms = connected_ms_}));
+                                            .now_ms = connected_ms_,
+                                            .expires_ms = token_.expires_ms}));
   const auto channels = std::move(first_channels_);
   for (size_t i = 0; channels != nullptr && i < channels->size(); ++i) {
     const std::string& channel = (*channels)[i];
@@ -214,6 +216,7 @@ Ref<Frame> Session::EncodeGap(const ChannelTraits& channel, const LostEvents& lo
 }
 
 void Session::OnHeartbeat() {
+  if (!CheckToken()) return;
   const HeartbeatOptions& heartbeat = endpoint_.options().heartbeat;
   const MonoTime now = context_.clock.Now();
   if (heartbeat.timeout.count() > 0 && now - last_heard_ >= heartbeat.timeout) {
@@ -236,8 +239,8 @@ void Session::OnHeartbeat() {
 
 void Session::SetHeartbeat(MonoTime now) {
   const HeartbeatOptions& heartbeat = endpoint_.options().heartbeat;
-  MonoTime next = MonoTime::max();
-  if (heartbeat.interval.count() > 0) next = next_ping_;
+  MonoTime next = NextTokenCheck(now);
+  if (heartbeat.interval.count() > 0) next = std::min(next, next_ping_);
   if (heartbeat.timeout.count() > 0) next = std::min(next, last_heard_ + heartbeat.timeout);
   if (next == MonoTime::max() || closing_) return;
   context_.wheel.Set(heartbeat_, std::chrono::ceil<std::chrono::milliseconds>(

@@ -125,7 +125,16 @@ class Session final : public TransportHandler, public Subscriber {
   void Subscribe(const Command& command, MonoTime now);
   void Update(const Command& command);
   void Unsubscribe(const Command& command);
+  // False: it is not subscribed.
+  bool End(std::optional<int64_t> id, std::string_view channel);
   void Acknowledge(const Command& command);
+  void Refresh(const Command& command, MonoTime now);
+  // Ends the subscriptions that the client may have no longer; `own`: what the endpoint gives.
+  void EndUnallowed(const std::vector<std::string>& own);
+  // False: the token has expired, and with it the connection.
+  bool CheckToken();
+  // When to look at it again; max: never.
+  MonoTime NextTokenCheck(MonoTime now) const;
   // False: already subscribed, or too many; the client was told.
   bool Join(std::optional<int64_t> id, std::string_view channel, bool snapshot, Frequency frequency,
             MonoTime now, std::unique_ptr<const Resume> resume = nullptr);
@@ -153,7 +162,8 @@ class Session final : public TransportHandler, public Subscriber {
   const Endpoint& endpoint_;
   const std::string user_id_;
   const std::string ip_;
-  const ChannelPolicy::Grants grants_;
+  ChannelPolicy::Grants grants_;
+  SessionToken token_;
   std::unique_ptr<std::vector<std::string>> first_channels_;  // null once open
   std::array<char, 32> id_;
   SessionRegistry::Links user_links_;
@@ -173,6 +183,7 @@ class Session final : public TransportHandler, public Subscriber {
   VariantId variant_;     // of the endpoint, in the form that the connection agreed to
   bool open_ = false;     // between OnOpen and OnClosed
   bool closing_ = false;  // Close() was called
+  bool warned_ = false;   // that the token is about to expire
 };
 
 }  // namespace spillway::edge

@@ -27,6 +27,8 @@ void Session::Run(const Command& command) {
       break;
     case Command::Type::kAck:
       return Acknowledge(command);  // also of channels that the endpoint chose
+    case Command::Type::kRefresh:
+      return Refresh(command, now);
   }
   if (!endpoint_.options().commands) {
     SendError(command.id, "commands_disabled",
@@ -146,18 +148,21 @@ void Session::Update(const Command& command) {
 
 void Session::Unsubscribe(const Command& command) {
   for (std::string_view channel : command.channels) {
-    const ChannelTraits* traits = context_.hub.TraitsOf(channel);
-    if (!context_.hub.Unsubscribe(this, channel)) {
-      SendError(command.id, "not_subscribed", "this connection is not subscribed to the channel",
-                channel);
-      continue;
-    }
-    --subscriptions_;
-    TakePendingId(channel);
-    if (acks_ != nullptr) acks_->Forget(ChannelHash(channel));
-    context_.counters.unsubscribed.Add();
-    Send(endpoint_.dialect().EncodeUnsubscribed(command.id, channel), traits);
+    if (End(command.id, channel)) continue;
+    SendError(command.id, "not_subscribed", "this connection is not subscribed to the channel",
+              channel);
   }
+}
+
+bool Session::End(std::optional<int64_t> id, std::string_view channel) {
+  const ChannelTraits* traits = context_.hub.TraitsOf(channel);
+  if (!context_.hub.Unsubscribe(this, channel)) return false;
+  --subscriptions_;
+  TakePendingId(channel);
+  if (acks_ != nullptr) acks_->Forget(ChannelHash(channel));
+  context_.counters.unsubscribed.Add();
+  Send(endpoint_.dialect().EncodeUnsubscribed(id, channel), traits);
+  return true;
 }
 
 void Session::Acknowledge(const Command& command) {

@@ -29,6 +29,8 @@ struct SessionCounters {
   metrics::Counter subscribes_limited_user;     // channels refused by the rate of the user,
   metrics::Counter subscribes_limited_channel;  // by that of the channel's rule
   std::array<metrics::Counter, auth::kJwtErrors> tokens;  // looked at, by outcome
+  metrics::Counter tokens_refreshed;                      // on live connections
+  metrics::Counter token_expiries;                        // connections closed since theirs expired
   // Upgrades refused, by reason.
   metrics::Counter refused_path;      // 404
   metrics::Counter refused_token;     // 401, and 503 for want of keys

@@ -248,7 +248,7 @@ TEST(JsonCommands, MissingAndUnknown) {
   EXPECT_EQ(FailureOf(R"({"type":"subscribe","id":9})"), "9 missing_field: 'channels' is missing");
   EXPECT_EQ(FailureOf(R"({"type":"fly","id":2})"),
             "2 unknown_type: unknown type 'fly'; known are subscribe, update, unsubscribe, ack, "
-            "ping, pong");
+            "refresh, ping, pong");
   EXPECT_EQ(FailureOf(R"({"type":"subscribe","channel":"a"})"),
             "unknown_key: unknown member 'channel'");
   EXPECT_EQ(FailureOf(R"({"type":"unsubscribe","channels":["a"],"snapshot":true})"),

@@ -23,14 +23,14 @@ TEST_F(SessionTest, SaysHello) {
   const std::string id = "01112131415161718191a1b1c1d1e1f1";  // by the fixture's random numbers
   EXPECT_EQ(client.TakeOne(), R"({"type":"connected","connection":")" + id +
                                   R"(","user":"u1","node":"edge-0","protocol":"json.v1",)"
-                                  R"("heartbeat_ms":30000,"time":1767225600000})");
+                                  R"("heartbeat_ms":30000,"time":1767225600000,"expires":1767229200000})");
   EXPECT_EQ(registry_.Find(id), client.session.get());
   EXPECT_THAT(kept_, SizeIs(1));  // the transport only points to the frame
   EXPECT_EQ(counters_.opened.Value(), 1u);
   EXPECT_EQ(counters_.connections.Value(), 1);
   EXPECT_EQ(counters_.messages_sent.Value(), 1u);
   EXPECT_EQ(variants_[0].in_use.load(), 1);
-  EXPECT_LE(sizeof(Session), 400u);
+  EXPECT_LE(sizeof(Session), 424u);
 }
 
 TEST_F(SessionTest, SubscribesToTheEndpointsChannels) {
