@@ -105,9 +105,14 @@ class Validator {
           "tokens are required, but there is no secret to check them with; set it, or issuers, or "
           "set required: false");
     }
-    if (auth.required() && auth.query_param().empty() && auth.header().empty()) {
+    if (auth.required() && auth.query_param().empty() && auth.header().empty() &&
+        auth.subprotocol_prefix().empty() && auth.cookie().empty() && !auth.message()) {
       Add(absl::StrCat(path, ".auth"),
-          "tokens are required, but query_param and header are both empty");
+          "tokens are required, but query_param, header, subprotocol_prefix and cookie are empty");
+    }
+    if (!auth.cookie().empty() && endpoint.origins().empty()) {
+      Add(absl::StrCat(path, ".auth.cookie"),
+          "needs origins: else any web page could connect as its visitor");
     }
     const v1::EndpointCompressionConfig& compression = endpoint.compression();
     if (!compression.query_param().empty()) {

@@ -83,6 +83,10 @@ EndpointOptions OptionsOf(const v1::EndpointConfig& config) {
   options.auth.header = config.auth().header();
   options.auth.roles_claim = config.auth().roles_claim();
   options.auth.channels_claim = config.auth().channels_claim();
+  options.auth.subprotocol_prefix = config.auth().subprotocol_prefix();
+  options.auth.cookie = config.auth().cookie();
+  options.auth.message = config.auth().message();
+  options.auth.message_timeout = milliseconds(config.auth().message_timeout());
   options.auth.end_at_expiry = config.auth().end_at_expiry();
   options.auth.expiry_warning = milliseconds(config.auth().expiry_warning());
   std::transform(

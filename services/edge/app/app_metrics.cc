@@ -68,6 +68,7 @@ void EdgeMetrics::AddLimits(ConnectionLimits& limits) {
   const auto add = [this](const metrics::Family& family, auto value) {
     handles_.push_back(registry_.Add(family, {}, [value] { return static_cast<double>(value()); }));
   };
+  add(families_.unauthenticated, [&limits] { return limits.unauthenticated.count(); });
   add(families_.ip_blocks, [&limits] { return limits.ips.blocks().Value(); });
   add(families_.ip_forgotten, [&limits] { return limits.ips.forgotten().Value(); });
   add(families_.ips_blocked, [&limits] { return limits.ips.blocked(); });
@@ -132,6 +133,7 @@ void EdgeMetrics::AddSessions(const EdgeWorkers& workers) {
   Add(families_.bad_messages, of, &C::bad_messages);
   Add(families_.misuse_closes, of, &C::misuse_closes);
   Add(families_.rate_limited, of, &C::rate_limited);
+  Add(families_.connect_timeouts, of, &C::connect_timeouts);
   Add(families_.token_refreshes, of, &C::tokens_refreshed);
   Add(families_.token_expiries, of, &C::token_expiries);
   Add(families_.admissions_refused, of, &C::refused_path, {{"reason", "path"}});
@@ -142,6 +144,8 @@ void EdgeMetrics::AddSessions(const EdgeWorkers& workers) {
   Add(families_.admissions_refused, of, &C::refused_origin, {{"reason", "origin"}});
   Add(families_.admissions_refused, of, &C::refused_user, {{"reason", "user"}});
   Add(families_.admissions_refused, of, &C::refused_ip, {{"reason", "ip"}});
+  Add(families_.admissions_refused, of, &C::refused_unauthenticated,
+      {{"reason", "unauthenticated"}});
   Add(families_.admissions_refused, of, &C::refused_blocked, {{"reason", "blocked"}});
   Add(families_.user_rate_limited, of, &C::user_rate_limited);
   Add(families_.subscribes_limited, of, &C::subscribes_limited_user, {{"limit", "user"}});

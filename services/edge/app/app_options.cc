@@ -45,6 +45,7 @@ void SetConnectionLimits(const v1::EdgeLimitsConfig& limits, ConnectionLimits::O
   options->users.connections = limits.connections_per_user();
   options->users.messages = RateOf(limits.user_messages());
   options->users.subscribes = RateOf(limits.user_subscribes());
+  options->unauthenticated = limits.max_unauthenticated();
   options->ips.connections = limits.connections_per_ip();
   options->ips.failures = static_cast<uint32_t>(limits.ip_failures());
   options->ips.window = milliseconds(limits.ip_failure_window());

@@ -132,6 +132,11 @@ struct EdgeFamilies {
       "spillway_edge_tokens_total",
       "Tokens that were looked at, by what became of them: `accepted`, or the code of the refusal.",
       {"outcome"});
+  const metrics::Family& unauthenticated = all.Gauge(
+      "spillway_edge_unauthenticated", "Connections whose client has yet to send its token.");
+  const metrics::Family& connect_timeouts =
+      all.Counter("spillway_edge_connect_timeouts_total",
+                  "Connections closed because their client sent no token in time.");
   const metrics::Family& token_refreshes =
       all.Counter("spillway_edge_token_refreshes_total",
                   "Tokens that took another's place on a live connection.");

@@ -32,7 +32,16 @@ struct Acknowledgement {
 
 // What a client asks for. Strings live as long as the next call of Dialect::Parse on this thread.
 struct Command {
-  enum class Type : uint8_t { kSubscribe, kUpdate, kUnsubscribe, kAck, kRefresh, kPing, kPong };
+  enum class Type : uint8_t {
+    kConnect,
+    kSubscribe,
+    kUpdate,
+    kUnsubscribe,
+    kAck,
+    kRefresh,
+    kPing,
+    kPong
+  };
 
   Type type = Type::kPong;
   std::optional<int64_t> id = {};  // the client's, repeated in the answers
@@ -45,7 +54,7 @@ struct Command {
   std::vector<size_t> resumed;
   std::vector<ClaimedPosition> positions;
   std::vector<Acknowledgement> acknowledged;  // of kAck; its `channels` are those that are named
-  std::string_view token;                     // of kRefresh
+  std::string_view token;                     // of kRefresh and, unless empty, of kConnect
 
   void Clear();
 };

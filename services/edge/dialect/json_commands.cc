@@ -104,6 +104,8 @@ class Reader {
         command_.type = Command::Type::kUnsubscribe;
       } else if (type == "ack") {
         command_.type = Command::Type::kAck;
+      } else if (type == "connect") {
+        command_.type = Command::Type::kConnect;
       } else if (type == "refresh") {
         command_.type = Command::Type::kRefresh;
       } else if (type == "ping") {
@@ -113,8 +115,9 @@ class Reader {
       } else {
         return Fail(
             "unknown_type",
-            absl::StrCat("unknown type ", Echo(type),
-                         "; known are subscribe, update, unsubscribe, ack, refresh, ping, pong"));
+            absl::StrCat(
+                "unknown type ", Echo(type),
+                "; known are connect, subscribe, update, unsubscribe, ack, refresh, ping, pong"));
       }
     }
     return found || Fail("missing_field", "'type' is missing");
@@ -122,7 +125,9 @@ class Reader {
 
   bool ReadMembers(simdjson::dom::object object) {
     if (command_.type == Command::Type::kAck) return ReadAck(object);
-    if (command_.type == Command::Type::kRefresh) return ReadRefresh(object);
+    if (command_.type == Command::Type::kRefresh || command_.type == Command::Type::kConnect) {
+      return ReadToken(object);
+    }
     if (!subscription()) return true;
     bool channels = false;
     std::optional<element> positions;
@@ -178,7 +183,7 @@ class Reader {
     return true;
   }
 
-  bool ReadRefresh(simdjson::dom::object object) {
+  bool ReadToken(simdjson::dom::object object) {
     for (const auto& [key, value] : object) {
       if (key == "type" || key == "id") continue;
       if (key != "token") return Fail("unknown_key", absl::StrCat("unknown member ", Echo(key)));
@@ -187,7 +192,8 @@ class Reader {
         return Fail("bad_message", "'token' must be a text, and not empty");
       }
     }
-    return !command_.token.empty() || Fail("missing_field", "'token' is missing");
+    return !command_.token.empty() || command_.type == Command::Type::kConnect ||
+           Fail("missing_field", "'token' is missing");
   }
 
   bool ReadAck(simdjson::dom::object object) {

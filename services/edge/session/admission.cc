@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "common/base/json_text.h"
 #include "common/base/strings.h"
 #include "common/channel/channel_name.h"
@@ -23,16 +21,6 @@ Admission Refuse(int status, std::string_view code, std::string message, std::st
   admission.refusal = Refusal{
       .status = status, .code = code, .message = std::move(message), .detail = std::move(detail)};
   return admission;
-}
-
-std::string_view TokenOf(const AuthOptions& auth, const http::Request& request) {
-  if (!auth.query_param.empty()) {
-    if (std::string_view token = request.Query(auth.query_param); !token.empty()) return token;
-  }
-  if (auth.header.empty()) return {};
-  absl::string_view token = Abs(request.Header(auth.header));
-  if (absl::StartsWithIgnoreCase(token, "bearer ")) token.remove_prefix(7);
-  return Std(absl::StripAsciiWhitespace(token));
 }
 
 // Whether the claim grants the value; nothing if there is no claim.
@@ -211,11 +199,6 @@ Admission Admit(const Endpoint& endpoint, std::string_view text, ParamValues par
   }
   identity.ip = ip;
   return admission;
-}
-
-Admission Admit(const Endpoint& endpoint, const http::Request& request) {
-  return Admit(endpoint, TokenOf(endpoint.options().auth, request), ParamsOf(endpoint, request),
-               request.remote_ip);
 }
 
 Admission AdmitAgain(const Endpoint& endpoint, std::string_view text, std::string_view user_id,

@@ -18,13 +18,19 @@ namespace spillway::edge {
 // The parameters that an endpoint knows, of query and path, as the client gave them.
 using ParamValues = std::vector<std::pair<std::string, std::string>>;
 
-// What a session keeps of its token.
+// What a session keeps of its token: small, since every session has one.
 struct SessionToken {
-  bool given = false;  // false: the client is anonymous
-  uint32_t issuer = 0;
-  std::optional<int64_t> expires_ms =
-      {};  // Unix, as the token says; unset: the session outlives it
+  static constexpr int64_t kNever = INT64_MAX;
+
+  int64_t expires_ms = kNever;  // Unix, as the token says; never: the session outlives it
   std::unique_ptr<const ParamValues> params = nullptr;  // null: the endpoint knows none
+  uint32_t issuer = 0;
+  bool given = false;  // false: the client is anonymous
+
+  // For clients.
+  std::optional<int64_t> expires() const {
+    return expires_ms == kNever ? std::nullopt : std::optional(expires_ms);
+  }
 };
 
 // What a session keeps of the client that was let in.
@@ -61,8 +67,6 @@ ParamValues ParamsOf(const Endpoint& endpoint, const http::Request& request);
 // Checks token and parameters of a client of `endpoint`. Any thread.
 Admission Admit(const Endpoint& endpoint, std::string_view token, ParamValues params,
                 std::string_view ip);
-// The same, of an upgrade request.
-Admission Admit(const Endpoint& endpoint, const http::Request& request);
 
 // Checks a token that is to take the place of a session's: of the same user, by the same issuer,
 // for the same parameters. Its identity has the grants and the channels of the new token, and the

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 #include "common/base/clock.h"
 #include "services/edge/session/connection_gate.h"
 #include "services/edge/session/ip_limits.h"
@@ -16,17 +18,22 @@ class ConnectionLimits {
     Rate handshakes = {};  // upgrades, of the node
     UserLimits::Options users = {};
     IpLimits::Options ips = {};
+    int64_t unauthenticated = INT64_MAX;  // connections whose client has yet to send its token
   };
 
   // `clock` outlives it.
   ConnectionLimits(const Options& options, const Clock& clock)
-      : users(options.users, clock), ips(options.ips, clock), rate_(options.handshakes) {}
+      : users(options.users, clock),
+        ips(options.ips, clock),
+        unauthenticated(options.unauthenticated),
+        rate_(options.handshakes) {}
 
   // False: one too many.
   bool TakeHandshake(MonoTime now) { return handshakes_.Take(now, rate_); }
 
   UserLimits users;
   IpLimits ips;
+  ConnectionGate unauthenticated;
 
  private:
   const Rate rate_;

@@ -28,9 +28,15 @@ absl::StatusOr<std::unique_ptr<Endpoint>> Endpoint::Create(EndpointOptions optio
     if (parts.verifier == nullptr) {
       return wrong("tokens are required, but there is no secret to verify them with");
     }
-    if (options.auth.query_param.empty() && options.auth.header.empty()) {
-      return wrong("tokens are required, but neither auth.query_param nor auth.header is set");
+    if (options.auth.query_param.empty() && options.auth.header.empty() &&
+        options.auth.subprotocol_prefix.empty() && options.auth.cookie.empty() &&
+        !options.auth.message) {
+      return wrong("tokens are required, but auth names no place that they come from");
     }
+  }
+  // Browsers send cookies with whatever page asks them to connect.
+  if (!options.auth.cookie.empty() && options.origins.empty()) {
+    return wrong("auth.cookie needs origins: else any web page could connect as its visitor");
   }
   const HeartbeatOptions& heartbeat = options.heartbeat;
   if (heartbeat.interval.count() > 0 && !heartbeat.message && !heartbeat.protocol) {

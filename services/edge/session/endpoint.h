@@ -35,10 +35,14 @@ struct ParamOptions {
 
 struct AuthOptions {
   bool required = true;
-  std::string query_param = "token";            // empty: none
-  std::string header = "authorization";         // lower case; empty: none
-  std::string roles_claim = "roles";            // see RolesOf(); empty: there are none
-  std::string channels_claim = "channels";      // see GrantedChannels()
+  std::string query_param = "token";           // empty: none
+  std::string header = "authorization";        // lower case; empty: none
+  std::string roles_claim = "roles";           // see RolesOf(); empty: there are none
+  std::string channels_claim = "channels";     // see GrantedChannels()
+  std::string subprotocol_prefix = "bearer.";  // of one that is a token; empty: none
+  std::string cookie = {};                     // empty: none
+  bool message = false;                        // clients without a token send it by a message
+  std::chrono::milliseconds message_timeout{10'000};
   bool end_at_expiry = true;                    // of the token
   std::chrono::milliseconds expiry_warning{0};  // so long before it is told; 0: it is not
 };

@@ -8,7 +8,10 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/strings.h"
 #include "common/log/log.h"
+#include "services/edge/session/awaited_session.h"
+#include "services/edge/session/client_check.h"
 #include "services/edge/session/session.h"
+#include "services/edge/session/token_source.h"
 
 namespace spillway::edge {
 namespace {
@@ -18,31 +21,7 @@ constexpr size_t kMaxOriginLogged = 200;
 constexpr int kLongestRetry = 5;
 constexpr int kRetryAfterClosing = 5;
 
-// Whether whoever tries for long enough might get in by such attempts. A token that has run out was
-// a good one: it is no attempt at another's.
-bool IsFailure(const Refusal& refusal) {
-  return (refusal.status == 401 && refusal.code != "token_expired" &&
-          refusal.code != "token_not_yet_valid") ||
-         (refusal.status == 403 && refusal.code != "ip_blocked");
-}
-
-metrics::Counter& CounterOf(SessionCounters& counters, const Refusal& refusal) {
-  if (refusal.counter != nullptr) return counters.*refusal.counter;
-  switch (refusal.status) {
-    case 401:
-      return counters.refused_token;
-    case 404:
-      return counters.refused_path;
-    case 503:
-      return counters.refused_capacity;
-    default:
-      return counters.refused_param;
-  }
-}
-
-UpgradeDecision Refuse(SessionContext& context, const http::Request& request,
-                       const Refusal& refusal) {
-  CounterOf(context.counters, refusal).Add();
+UpgradeDecision Refuse(const http::Request& request, const Refusal& refusal) {
   // Anyone can cause this line at any rate: not above debug. The query, which may hold a token, is
   // left out.
   log::Debug("upgrade refused", {{"code", refusal.code},
@@ -146,28 +125,30 @@ std::optional<Refusal> EndpointAcceptor::CheckDoor(const http::Request& request,
   return std::nullopt;
 }
 
-std::optional<Refusal> EndpointAcceptor::CheckClient(const Endpoint& endpoint,
-                                                     const http::Request& request,
-                                                     SessionContext& context,
-                                                     SessionIdentity* identity,
-                                                     ConnectionPlace* place) {
-  Admission admission = Admit(endpoint, request);
-  if (admission.token.has_value()) {
-    context.counters.tokens[static_cast<size_t>(*admission.token)].Add();
+bool EndpointAcceptor::Await(const Endpoint& endpoint, const http::Request& request,
+                             SessionContext& context, ConnectionPlace* place,
+                             std::optional<Refusal>* refusal, UpgradeDecision* decision) {
+  const AuthOptions& auth = endpoint.options().auth;
+  if (!auth.message || !TokenOf(auth, request).empty()) return false;
+  AwaitedSession::Client client{.params = ParamsOf(endpoint, request),
+                                .ip = request.remote_ip,
+                                .place = std::move(*place),
+                                .unauthenticated = {}};
+  if (limits_ != nullptr) {
+    client.unauthenticated = limits_->unauthenticated.Enter();
+    if (!client.unauthenticated) {
+      *refusal = Refusal{.status = 503,
+                         .code = "too_many_unauthenticated",
+                         .message =
+                             "too many clients have yet to say who they are: try again "
+                             "later, or connect with a token",
+                         .counter = &SessionCounters::refused_unauthenticated};
+      return true;
+    }
   }
-  if (admission.refusal.has_value()) return std::move(admission.refusal);
-  *identity = std::move(admission.identity);
-  if (limits_ == nullptr) return std::nullopt;
-  std::optional<UserLimits::Place> user = limits_->users.Enter(identity->user_id);
-  if (!user.has_value()) {
-    return Refusal{.status = 429,
-                   .code = "too_many_connections_of_user",
-                   .message = "this user has as many connections as it may have: close others",
-                   .retry_after = kRetryAfterClosing,
-                   .counter = &SessionCounters::refused_user};
-  }
-  place->user = *std::move(user);
-  return std::nullopt;
+  decision->handler =
+      std::make_unique<AwaitedSession>(context, endpoint, limits_, std::move(client));
+  return true;
 }
 
 UpgradeDecision EndpointAcceptor::OnUpgrade(const http::Request& request, size_t worker) {
@@ -175,16 +156,26 @@ UpgradeDecision EndpointAcceptor::OnUpgrade(const http::Request& request, size_t
   const Endpoint* endpoint = nullptr;
   ConnectionPlace place;
   SessionIdentity identity;
-  std::optional<Refusal> refusal = CheckDoor(request, context, &endpoint, &place);
-  if (!refusal.has_value()) refusal = CheckClient(*endpoint, request, context, &identity, &place);
-  if (refusal.has_value()) {
-    if (limits_ != nullptr && IsFailure(*refusal)) limits_->ips.CountFailure(request.remote_ip);
-    return Refuse(context, request, *refusal);
-  }
   UpgradeDecision decision;
+  std::optional<Refusal> refusal = CheckDoor(request, context, &endpoint, &place);
+  const bool awaited =
+      !refusal.has_value() && Await(*endpoint, request, context, &place, &refusal, &decision);
+  if (!refusal.has_value() && !awaited) {
+    refusal = CheckClient(*endpoint, TokenOf(endpoint->options().auth, request),
+                          ParamsOf(*endpoint, request), request.remote_ip, context, limits_,
+                          &identity, &place);
+  }
+  if (refusal.has_value()) {
+    CountRefusal(*refusal, request.remote_ip, context, limits_);
+    return Refuse(request, *refusal);
+  }
   decision.deflate = endpoint->options().compression.Admits(request);
-  decision.handler =
-      std::make_unique<Session>(context, *endpoint, std::move(identity), std::move(place));
+  const std::string_view protocol = endpoint->dialect().name();
+  if (OffersSubprotocol(request, protocol)) decision.subprotocol = protocol;
+  if (!awaited) {
+    decision.handler =
+        std::make_unique<Session>(context, *endpoint, std::move(identity), std::move(place));
+  }
   return decision;
 }
 

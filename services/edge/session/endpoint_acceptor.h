@@ -38,10 +38,9 @@ class EndpointAcceptor final : public Acceptor {
   // address's.
   std::optional<Refusal> CheckDoor(const http::Request& request, SessionContext& context,
                                    const Endpoint** endpoint, ConnectionPlace* place);
-  // Who it is, and what its user may.
-  std::optional<Refusal> CheckClient(const Endpoint& endpoint, const http::Request& request,
-                                     SessionContext& context, SessionIdentity* identity,
-                                     ConnectionPlace* place);
+  // Whether the client is to send its token as a message; then there is a handler, or a refusal.
+  bool Await(const Endpoint& endpoint, const http::Request& request, SessionContext& context,
+             ConnectionPlace* place, std::optional<Refusal>* refusal, UpgradeDecision* decision);
 
   absl::flat_hash_map<std::string, const Endpoint*> endpoints_;  // by their paths
   std::vector<const Endpoint*> templates_;                       // whose paths have placeholders

@@ -58,7 +58,7 @@ void Session::OnOpen(Transport* transport) {
                                             .node = context_.node_id,
                                             .heartbeat_ms = heartbeat.interval.count(),
                                             .now_ms = connected_ms_,
-                                            .expires_ms = token_.expires_ms}));
+                                            .expires_ms = token_.expires()}));
   const auto channels = std::move(first_channels_);
   for (size_t i = 0; channels != nullptr && i < channels->size(); ++i) {
     const std::string& channel = (*channels)[i];

@@ -27,6 +27,10 @@ void Session::Run(const Command& command) {
       break;
     case Command::Type::kAck:
       return Acknowledge(command);  // also of channels that the endpoint chose
+    case Command::Type::kConnect:
+      SendError(command.id, "already_connected",
+                "this connection has been let in already: another token comes by refresh");
+      return CountMisuse(now);
     case Command::Type::kRefresh:
       return Refresh(command, now);
   }

@@ -29,18 +29,20 @@ struct SessionCounters {
   metrics::Counter subscribes_limited_user;     // channels refused by the rate of the user,
   metrics::Counter subscribes_limited_channel;  // by that of the channel's rule
   std::array<metrics::Counter, auth::kJwtErrors> tokens;  // looked at, by outcome
+  metrics::Counter connect_timeouts;                      // closed without a connect message
   metrics::Counter tokens_refreshed;                      // on live connections
   metrics::Counter token_expiries;                        // connections closed since theirs expired
   // Upgrades refused, by reason.
-  metrics::Counter refused_path;      // 404
-  metrics::Counter refused_token;     // 401, and 503 for want of keys
-  metrics::Counter refused_param;     // 400, 403
-  metrics::Counter refused_capacity;  // 503
-  metrics::Counter refused_rate;      // 503, too many handshakes
-  metrics::Counter refused_origin;    // 403, another web page's
-  metrics::Counter refused_user;      // 429, connections of the user
-  metrics::Counter refused_ip;        // 429, connections of the address
-  metrics::Counter refused_blocked;   // 403, the address is blocked
+  metrics::Counter refused_path;             // 404
+  metrics::Counter refused_token;            // 401, and 503 for want of keys
+  metrics::Counter refused_param;            // 400, 403
+  metrics::Counter refused_capacity;         // 503
+  metrics::Counter refused_rate;             // 503, too many handshakes
+  metrics::Counter refused_origin;           // 403, another web page's
+  metrics::Counter refused_user;             // 429, connections of the user
+  metrics::Counter refused_ip;               // 429, connections of the address
+  metrics::Counter refused_unauthenticated;  // 503, too many have sent no token yet
+  metrics::Counter refused_blocked;          // 403, the address is blocked
   metrics::Histogram duration_seconds{
       {1, 5, 15, 30, 60, 300, 900, 1800, 3600, 7200, 21'600, 86'400}};
 };

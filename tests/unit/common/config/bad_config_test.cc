@@ -76,7 +76,7 @@ const Case kCases[] = {
     {"NoSecret", "edge:\n  ingests: {dns_name: a:1}\n  endpoints:\n    - path: /ws\n",
      "f.yaml:4: edge.endpoints[0].auth.secret: tokens are required, but there is no secret to "
      "check "
-     "them with; set it, or set required: false"},
+     "them with; set it, or issuers, or set required: false"},
     {"NoIngests", "edge:\n  endpoints: [{auth: {required: false}}]\n",
      "f.yaml:1: edge.ingests: needs addresses or dns_name"},
     {"NoEndpoints", "edge:\n  ingests: {dns_name: a:1}\n",
@@ -99,7 +99,8 @@ const Case kCases[] = {
      "something else; choose another name, or an empty one"},
     {"EdgeRules",
      "edge:\n  listen: nowhere\n  ingests: {addresses: [b]}\n  endpoints:\n"
-     "    - {path: ws, auth: {secret: s, query_param: \"\", header: \"\"},\n"
+     "    - {path: ws, auth: {secret: s, query_param: \"\", header: \"\", subprotocol_prefix: "
+     "\"\"},\n"
      "       heartbeat: {interval: 9s, timeout: 9s}}\n"
      "    - {path: ws, auth: {secret: s}}\n"
      "  channels:\n    - pattern: a..b\n  tls: {cert_file: x}\n",
@@ -107,8 +108,8 @@ const Case kCases[] = {
      "f.yaml:10: edge.tls: a listener's TLS needs cert_file and key_file\n"
      "f.yaml:3: edge.ingests.addresses[0]: expected host:port, found \"b\"\n"
      "f.yaml:5: edge.endpoints[0].path: expected a path that starts with /, found \"ws\"\n"
-     "f.yaml:5: edge.endpoints[0].auth: tokens are required, but query_param and header are both "
-     "empty\n"
+     "f.yaml:5: edge.endpoints[0].auth: tokens are required, but query_param, header, "
+     "subprotocol_prefix and cookie are empty\n"
      "f.yaml:6: edge.endpoints[0].heartbeat.timeout: must be longer than interval\n"
      "f.yaml:7: edge.endpoints[1].path: expected a path that starts with /, found \"ws\"\n"
      "f.yaml:7: edge.endpoints[1].path: there are two endpoints at ws\n"

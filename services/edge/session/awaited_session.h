@@ -1,0 +1,65 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "services/edge/session/admission.h"
+#include "services/edge/session/close_codes.h"
+#include "services/edge/session/connection_limits.h"
+#include "services/edge/session/endpoint.h"
+#include "services/edge/session/session.h"
+#include "services/edge/session/session_context.h"
+#include "services/edge/session/transport.h"
+#include "services/edge/timer/timing_wheel.h"
+
+namespace spillway::edge {
+
+// A connection whose client has yet to say who it is, by the dialect's connect message: that, and
+// nothing else, is taken, within the endpoint's message_timeout. Then it is a session, to which
+// everything is handed on.
+//
+// Belongs to one worker thread. Owned by its connection; must not outlive its context.
+class AwaitedSession final : public TransportHandler {
+ public:
+  // What is known of the client by its upgrade request.
+  struct Client {
+    ParamValues params;
+    std::string ip;
+    ConnectionPlace place;
+    ConnectionGate::Slot unauthenticated;
+  };
+
+  // `limits` null: there are none. Both outlive this.
+  AwaitedSession(SessionContext& context, const Endpoint& endpoint, ConnectionLimits* limits,
+                 Client client);
+
+  void OnOpen(Transport* transport) override;
+  void OnMessage(std::string_view payload, bool text) override;
+  void OnPong() override;
+  Ref<Frame> EncodeGap(const ChannelTraits& channel, const LostEvents& lost) override;
+  void OnWritable() override;
+  void OnClosed(uint16_t code, std::string_view reason) override;
+
+  // For tests; null: it is still awaited.
+  Session* session() { return session_.get(); }
+
+ private:
+  void OnTimeout();
+  void Connect(std::optional<int64_t> id, std::string_view token);
+  // Tells the client why, and closes.
+  void Refuse(std::optional<int64_t> id, std::string_view code, std::string_view message,
+              const CloseCode& close);
+
+  SessionContext& context_;
+  const Endpoint& endpoint_;
+  ConnectionLimits* const limits_;
+  Client client_;
+  Transport* transport_ = nullptr;
+  Timer timer_ = Timer::Of<&AwaitedSession::OnTimeout>(this);
+  std::unique_ptr<Session> session_;
+  bool ended_ = false;
+};
+
+}  // namespace spillway::edge

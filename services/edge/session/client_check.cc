@@ -1,0 +1,63 @@
+#include "services/edge/session/client_check.h"
+
+#include <utility>
+
+namespace spillway::edge {
+namespace {
+
+constexpr int kRetryAfterClosing = 5;  // seconds
+
+// Whether whoever tries for long enough might get in by such attempts. A token that has run out was
+// a good one: it is no attempt at another's.
+bool IsFailure(const Refusal& refusal) {
+  return (refusal.status == 401 && refusal.code != "token_expired" &&
+          refusal.code != "token_not_yet_valid") ||
+         (refusal.status == 403 && refusal.code != "ip_blocked");
+}
+
+metrics::Counter& CounterOf(SessionCounters& counters, const Refusal& refusal) {
+  if (refusal.counter != nullptr) return counters.*refusal.counter;
+  switch (refusal.status) {
+    case 401:
+      return counters.refused_token;
+    case 404:
+      return counters.refused_path;
+    case 503:
+      return counters.refused_capacity;
+    default:
+      return counters.refused_param;
+  }
+}
+
+}  // namespace
+
+std::optional<Refusal> CheckClient(const Endpoint& endpoint, std::string_view token,
+                                   ParamValues params, std::string_view ip, SessionContext& context,
+                                   ConnectionLimits* limits, SessionIdentity* identity,
+                                   ConnectionPlace* place) {
+  Admission admission = Admit(endpoint, token, std::move(params), ip);
+  if (admission.token.has_value()) {
+    context.counters.tokens[static_cast<size_t>(*admission.token)].Add();
+  }
+  if (admission.refusal.has_value()) return std::move(admission.refusal);
+  *identity = std::move(admission.identity);
+  if (limits == nullptr) return std::nullopt;
+  std::optional<UserLimits::Place> user = limits->users.Enter(identity->user_id);
+  if (!user.has_value()) {
+    return Refusal{.status = 429,
+                   .code = "too_many_connections_of_user",
+                   .message = "this user has as many connections as it may have: close others",
+                   .retry_after = kRetryAfterClosing,
+                   .counter = &SessionCounters::refused_user};
+  }
+  place->user = *std::move(user);
+  return std::nullopt;
+}
+
+void CountRefusal(const Refusal& refusal, const std::string& ip, SessionContext& context,
+                  ConnectionLimits* limits) {
+  CounterOf(context.counters, refusal).Add();
+  if (limits != nullptr && IsFailure(refusal)) limits->ips.CountFailure(ip);
+}
+
+}  // namespace spillway::edge
