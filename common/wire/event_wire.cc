@@ -37,7 +37,10 @@ enum ProgressField : uint32_t {
 };
 constexpr uint32_t kBatchProgress = 1;
 constexpr uint32_t kBatchEvents = 2;
+constexpr uint32_t kEphemeralFirst = 1;
+constexpr uint32_t kEphemeralEvents = 2;
 constexpr uint32_t kLinkResponseBatch = 3;
+constexpr uint32_t kLinkResponseEphemeral = 9;
 
 // Seven bits a byte, one byte for 0.
 size_t VarintSize(uint64_t value) {
@@ -279,6 +282,20 @@ std::string LinkBatchHeader(size_t batch_size) {
   std::string header;
   Room(VarintSize(Tag(kLinkResponseBatch, kLength)) + VarintSize(batch_size), &header)
       .Head(kLinkResponseBatch, batch_size);
+  return header;
+}
+
+void AppendEphemeralEvent(std::string_view event, std::string* out) {
+  Room(BytesFieldSize(kEphemeralEvents, event.size()), out).BytesField(kEphemeralEvents, event);
+}
+
+std::string LinkEphemeralHeader(uint64_t first, size_t events_size) {
+  const size_t first_size = VarintFieldSize(kEphemeralFirst, first);
+  const size_t size = first_size + events_size;
+  std::string header;
+  Writer writer = Room(BytesFieldSize(kLinkResponseEphemeral, size) - size + first_size, &header);
+  writer.Head(kLinkResponseEphemeral, size);
+  writer.VarintField(kEphemeralFirst, first);
   return header;
 }
 

@@ -9,7 +9,7 @@
 
 namespace spillway::wire {
 
-// Hand-written reading and writing of spillway.v1.Event and spillway.v1.Batch (proto/spillway/v1),
+// Hand-written reading and writing of spillway.v1.Event and of batches of them (proto/spillway/v1),
 // for the two places where every event passes: it is written once by ingest and read in place by
 // every edge, with no message object and no copy of its fields. Tests hold it against the generated
 // code. Values of the enums are those of event.proto.
@@ -54,6 +54,11 @@ void AppendBatchProgress(const ProgressView& progress, std::string* out);
 // Bytes to put before a serialised Batch of `batch_size` bytes to make it a serialised
 // LinkResponse.
 std::string LinkBatchHeader(size_t batch_size);
+// Appends a serialised Event as one element of EphemeralBatch.events.
+void AppendEphemeralEvent(std::string_view event, std::string* out);
+// Bytes to put before `events_size` bytes of such elements, the first of them number `first`, to
+// make them a serialised LinkResponse.
+std::string LinkEphemeralHeader(uint64_t first, size_t events_size);
 // If `message` is a serialised LinkResponse that holds a Batch and nothing else, its bytes.
 std::optional<std::string_view> BatchOfLinkResponse(std::string_view message);
 

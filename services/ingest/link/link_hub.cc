@@ -14,6 +14,7 @@ LinkHub::~LinkHub() { Stop(); }
 
 void LinkHub::StartBeats() {
   beats_ = std::thread([this] { RunBeats(); });
+  if (options_.session.interval.count() > 0) pacer_.Start();
 }
 
 void LinkHub::Stop() {
@@ -32,6 +33,7 @@ void LinkHub::Stop() {
   for (const Session& session : all) {
     session->Close({grpc::StatusCode::UNAVAILABLE, "this ingest is stopping"});
   }
+  pacer_.Stop();  // after what is held back was given up
 }
 
 LinkHub::Session LinkHub::Find(LinkId link) const {
@@ -57,7 +59,9 @@ LinkSession* LinkHub::Accept(grpc::CallbackServerContext* context) {
   bool refused = false;
   {
     MutexLock lock(mutex_);
-    session = LinkSession::Make(next_link_++, options_.session, *this, context);
+    session = LinkSession::Make(
+        next_link_++,
+        {.limits = options_.session, .handler = *this, .clock = clock_, .pacer = pacer_}, context);
     refused = silent_.size() >= options_.max_links;
     if (refused) {
       ++counters_.refused;

@@ -14,6 +14,7 @@
 #include "common/base/mutex.h"
 #include "services/ingest/link/link_session.h"
 #include "services/ingest/link/shard_core.h"
+#include "services/ingest/link/write_pacer.h"
 
 namespace spillway::ingest {
 
@@ -131,6 +132,7 @@ class LinkHub final : public LinkSink, private LinkSessionHandler {
   bool stopping_ SPILLWAY_GUARDED_BY(mutex_) = false;
   Counters counters_ SPILLWAY_GUARDED_BY(mutex_);
   std::thread beats_;
+  WritePacer pacer_;
 };
 
 }  // namespace spillway::ingest

@@ -25,6 +25,7 @@ grpc::ByteBuffer ToBuffer(const v1::LinkResponse& response) {
 
 void LinkOutbox::Push(Out out) {
   queued_bytes_ += out.buffer.Length();
+  data_queued_ += out.data() ? 1 : 0;
   queue_.push_back(std::move(out));
 }
 
@@ -84,25 +85,50 @@ void LinkOutbox::SetBeat(const v1::LinkResponse& beat) {
   if (greeted_) beat_ = ToBuffer(beat);
 }
 
-bool LinkOutbox::AddEphemeral(const std::string& event) {
+bool LinkOutbox::AddEphemeral(std::string_view event) {
   if (!greeted_) return false;
   const uint64_t number = next_ephemeral_++;
   if (ephemeral_bytes_ + event.size() > limits_.ephemeral_bytes) {
     ++ephemeral_dropped_;
     return false;
   }
-  v1::LinkResponse response;
-  v1::EphemeralBatch* batch = response.mutable_ephemeral();
-  batch->set_first(number);
-  batch->add_events()->ParseFromString(event);
-  Out out{.buffer = ToBuffer(response), .kind = Out::Kind::kEphemeral};
-  out.cost = static_cast<int64_t>(out.buffer.Length());
-  ephemeral_bytes_ += out.buffer.Length();
-  Push(std::move(out));
+  // What waits while another message is written leaves together: a message wakes three threads at
+  // the edge, however little is in it.
+  const bool joins = !queue_.empty() && queue_.back().kind == Out::Kind::kEphemeral &&
+                     queue_.back().next == number &&
+                     queue_.back().events.size() + event.size() <= limits_.part_bytes;
+  if (!joins) Push({.cost = 1, .kind = Out::Kind::kEphemeral, .first = number});
+  Out& out = queue_.back();
+  const size_t before = out.events.size();
+  wire::AppendEphemeralEvent(event, &out.events);
+  out.next = number + 1;
+  queued_bytes_ += out.events.size() - before;
+  ephemeral_bytes_ += out.events.size() - before;
   return true;
 }
 
-std::optional<LinkOutbox::Out> LinkOutbox::Next() {
+void LinkOutbox::Finish(Out& out) {
+  const grpc::Slice slices[] = {
+      OwningSlice(wire::LinkEphemeralHeader(out.first, out.events.size())),
+      OwningSlice(std::move(out.events))};
+  out.buffer = grpc::ByteBuffer(slices, 2);
+  out.cost = static_cast<int64_t>(out.buffer.Length());
+}
+
+bool LinkOutbox::Turn(MonoTime now) {
+  if (limits_.interval.count() == 0 || turn_ > 0) return true;
+  // A little early is on time: one wake-up then serves all links that wait.
+  if (last_turn_.has_value() && now < *last_turn_ + limits_.interval * 3 / 4) {
+    held_until_ = *last_turn_ + limits_.interval;
+    return false;
+  }
+  last_turn_ = now;
+  turn_ = data_queued_;  // what comes from now on waits for the next one
+  return true;
+}
+
+std::optional<LinkOutbox::Out> LinkOutbox::Next(MonoTime now) {
+  held_until_.reset();
   if (hello_.has_value()) {
     return Out{.buffer = *std::exchange(hello_, std::nullopt), .kind = Out::Kind::kHello};
   }
@@ -110,13 +136,24 @@ std::optional<LinkOutbox::Out> LinkOutbox::Next() {
     return Out{.buffer = *std::exchange(beat_, std::nullopt), .kind = Out::Kind::kBeat};
   }
   if (queue_.empty() || (queue_.front().cost > 0 && credit_ <= 0)) return std::nullopt;
+  if (queue_.front().data() && !Turn(now)) return std::nullopt;
   Out out = std::move(queue_.front());
   queue_.pop_front();
+  if (out.data()) {
+    --data_queued_;
+    if (turn_ > 0) --turn_;
+  }
+  if (out.kind == Out::Kind::kEphemeral) {
+    queued_bytes_ -= out.events.size();
+    ephemeral_bytes_ -= out.events.size();
+    Finish(out);
+    credit_ -= out.cost;
+    return out;
+  }
   credit_ -= out.cost;
   const size_t length = out.buffer.Length();
   queued_bytes_ -= length;
   if (out.kind == Out::Kind::kAnswer) answer_bytes_ -= length;
-  if (out.kind == Out::Kind::kEphemeral) ephemeral_bytes_ -= length;
   return out;
 }
 
@@ -125,6 +162,7 @@ void LinkOutbox::Clear() {
   beat_.reset();
   queue_.clear();
   queued_bytes_ = answer_bytes_ = ephemeral_bytes_ = 0;
+  data_queued_ = turn_ = 0;
 }
 
 }  // namespace spillway::ingest

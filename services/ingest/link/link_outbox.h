@@ -2,12 +2,15 @@
 
 #include <grpcpp/support/byte_buffer.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <optional>
 #include <string>
+#include <string_view>
 
+#include "common/base/clock.h"
 #include "spillway/v1/link.pb.h"
 
 namespace spillway::ingest {
@@ -21,21 +24,30 @@ class LinkOutbox {
  public:
   struct Limits {
     size_t message_bytes = 3 << 20;    // a larger batch goes in parts
-    size_t part_bytes = 1 << 20;       // of this size
+    size_t part_bytes = 1 << 20;       // of this size; ephemeral events are gathered up to it
     size_t ephemeral_bytes = 8 << 20;  // ephemeral events that wait; more are dropped
     size_t answer_bytes = 8 << 20;     // answers that wait; more end the link
+    // Data that comes again within this time of the last that left waits for its end, and leaves
+    // together: each message costs the edge several wake-ups, however little is in it. 0: never.
+    std::chrono::microseconds interval{0};
   };
   // What is told whole, in versions that replace each other.
   enum class Whole { kCatalogue, kMembership };
 
   struct Out {
     enum class Kind { kHello, kBeat, kAnswer, kWhole, kBatch, kEphemeral };
-    grpc::ByteBuffer buffer;
+    grpc::ByteBuffer buffer = {};
     int64_t cost = 0;  // credit it takes
     Kind kind = Kind::kAnswer;
     Whole whole = Whole::kCatalogue;
     bool last_piece = false;  // kBatch: the shard may send its next one
     size_t shard = 0;         // kBatch
+    bool data() const { return kind == Kind::kBatch || kind == Kind::kEphemeral; }
+    // kEphemeral, while it waits: elements of EphemeralBatch.events, and the numbers of the first
+    // and of the one that would be next.
+    std::string events = {};
+    uint64_t first = 0;
+    uint64_t next = 0;
   };
 
   explicit LinkOutbox(Limits limits) : limits_(limits) {}
@@ -51,13 +63,15 @@ class LinkOutbox {
   void AddWhole(Whole what, uint64_t version, const v1::LinkResponse& response);
   void AddBatch(size_t shard, std::string batch);
   void SetBeat(const v1::LinkResponse& beat);
-  // An element of EphemeralBatch.events. Numbered before it may be dropped at the bound (false):
-  // the edge sees that one is missing.
-  bool AddEphemeral(const std::string& event);
+  // A serialised Event. Those that wait one behind the other leave as one message. Numbered before
+  // it may be dropped at the bound (false): the edge sees that one is missing.
+  bool AddEphemeral(std::string_view event);
 
   void AddCredit(int64_t bytes) { credit_ += bytes; }
   // The next message that may be written now.
-  std::optional<Out> Next();
+  std::optional<Out> Next(MonoTime now);
+  // If only Limits.interval held back what waits, at the last Next: when to ask again.
+  std::optional<MonoTime> held_until() const { return held_until_; }
   void Clear();
 
   size_t queued_bytes() const { return queued_bytes_; }
@@ -65,6 +79,10 @@ class LinkOutbox {
 
  private:
   void Push(Out out);
+  // Gives a message of gathered events its final form.
+  static void Finish(Out& out);
+  // Whether data may leave now, as far as Limits.interval counts.
+  bool Turn(MonoTime now);
 
   const Limits limits_;
   bool greeted_ = false;
@@ -76,6 +94,10 @@ class LinkOutbox {
   size_t answer_bytes_ = 0;
   size_t ephemeral_bytes_ = 0;
   uint64_t told_[2] = {0, 0};  // newest version of each Whole
+  size_t data_queued_ = 0;     // messages with `data`
+  size_t turn_ = 0;            // data messages, from the front, that may leave in this turn
+  std::optional<MonoTime> last_turn_;
+  std::optional<MonoTime> held_until_;
   uint64_t next_ephemeral_ = 1;
   uint64_t ephemeral_dropped_ = 0;
 };

@@ -14,10 +14,9 @@ bool Parse(const grpc::ByteBuffer& buffer, v1::LinkRequest* request) {
 
 }  // namespace
 
-std::shared_ptr<LinkSession> LinkSession::Make(LinkId id, LinkOutbox::Limits limits,
-                                               LinkSessionHandler& handler,
+std::shared_ptr<LinkSession> LinkSession::Make(LinkId id, const Shared& shared,
                                                grpc::CallbackServerContext* context) {
-  std::shared_ptr<LinkSession> session(new LinkSession(id, limits, handler, context));
+  std::shared_ptr<LinkSession> session(new LinkSession(id, shared, context));
   session->self_ = session;
   return session;
 }
@@ -142,18 +141,25 @@ bool LinkSession::SendEphemeral(const std::string& event,
 void LinkSession::WriteNext() {
   bool finish = false;
   grpc::Status status;
+  std::optional<MonoTime> held_until;
   {
     MutexLock lock(mutex_);
     if (writing_ || finished_) return;
     if (closing_) {
       finished_ = finish = true;
       status = status_;
-    } else if (std::optional<LinkOutbox::Out> next = outbox_.Next(); next.has_value()) {
+    } else if (std::optional<LinkOutbox::Out> next = outbox_.Next(clock_.Now()); next.has_value()) {
       writing_now_ = *std::move(next);
       writing_ = true;
     } else {
-      return;
+      held_until = outbox_.held_until();
+      if (!held_until.has_value() || asked_) return;
+      asked_ = true;
     }
+  }
+  if (held_until.has_value()) {
+    pacer_.Ask(shared_from_this(), *held_until);
+    return;
   }
   // Whoever set writing_ (or finished_) is alone here: outside the lock, since gRPC may react at
   // once.
@@ -180,6 +186,14 @@ void LinkSession::OnWriteDone(bool ok) {
   }
   WriteNext();
   if (taken) handler_.OnBatchTaken(id_, shard);
+}
+
+void LinkSession::OnTurn() {
+  {
+    MutexLock lock(mutex_);
+    asked_ = false;
+  }
+  WriteNext();
 }
 
 void LinkSession::Close(grpc::Status status) {

@@ -9,10 +9,12 @@
 #include <string_view>
 #include <vector>
 
+#include "common/base/clock.h"
 #include "common/base/mutex.h"
 #include "services/ingest/link/link_outbox.h"
 #include "services/ingest/link/shard_io.h"
 #include "services/ingest/link/wanted_channels.h"
+#include "services/ingest/link/write_pacer.h"
 #include "spillway/v1/link.pb.h"
 
 namespace spillway::ingest {
@@ -40,11 +42,18 @@ class LinkSessionHandler {
 //
 // Keeps itself alive until gRPC is done with it. Sending may happen on any thread.
 class LinkSession final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
+                          public Paced,
                           public std::enable_shared_from_this<LinkSession> {
  public:
+  // What all sessions share; outlives them.
+  struct Shared {
+    LinkOutbox::Limits limits;
+    LinkSessionHandler& handler;
+    const Clock& clock;
+    WritePacer& pacer;
+  };
   // `context` belongs to gRPC and lives as long as the call.
-  static std::shared_ptr<LinkSession> Make(LinkId id, LinkOutbox::Limits limits,
-                                           LinkSessionHandler& handler,
+  static std::shared_ptr<LinkSession> Make(LinkId id, const Shared& shared,
                                            grpc::CallbackServerContext* context);
   // Begins to read. Once, before the service's method returns.
   void Start();
@@ -76,20 +85,28 @@ class LinkSession final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   size_t queued_bytes() const;
 
  private:
-  LinkSession(LinkId id, LinkOutbox::Limits limits, LinkSessionHandler& handler,
-              grpc::CallbackServerContext* context)
-      : id_(id), handler_(handler), context_(context), outbox_(limits) {}
+  LinkSession(LinkId id, const Shared& shared, grpc::CallbackServerContext* context)
+      : id_(id),
+        handler_(shared.handler),
+        clock_(shared.clock),
+        pacer_(shared.pacer),
+        context_(context),
+        outbox_(shared.limits) {}
 
   // ServerBidiReactor
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
   void OnCancel() override;
   void OnDone() override;
+  // Paced
+  void OnTurn() override;
 
   void WriteNext();
 
   const LinkId id_;
   LinkSessionHandler& handler_;
+  const Clock& clock_;
+  WritePacer& pacer_;
   grpc::CallbackServerContext* const context_;
   std::shared_ptr<LinkSession> self_;
   v1::EdgeHello hello_;
@@ -102,6 +119,7 @@ class LinkSession final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   WantedChannels interest_ SPILLWAY_GUARDED_BY(mutex_);
   std::vector<std::vector<v1::ReaderBeat>> states_ SPILLWAY_GUARDED_BY(mutex_);
   bool writing_ SPILLWAY_GUARDED_BY(mutex_) = false;
+  bool asked_ SPILLWAY_GUARDED_BY(mutex_) = false;  // the pacer will call
   bool closing_ SPILLWAY_GUARDED_BY(mutex_) = false;
   bool overflowed_ SPILLWAY_GUARDED_BY(mutex_) = false;  // answers passed their bound
   bool finished_ SPILLWAY_GUARDED_BY(mutex_) = false;

@@ -31,9 +31,10 @@ v1::Catalogue Catalogue(const std::string& topic) {
 
 class LinkHubTest : public testing::Test {
  protected:
-  void Start(LinkHub::Options options) {
+  void Start(LinkHub::Options options,
+             std::chrono::milliseconds beat_interval = std::chrono::milliseconds(10)) {
     options.hello.set_node_id("ingest");
-    options.beat_interval = std::chrono::milliseconds(10);
+    options.beat_interval = beat_interval;
     hub_ = std::make_unique<LinkHub>(options, Clock::Real());
     hub_->SetShards(&shards_);
     service_ = std::make_unique<LinkService>(*hub_);
@@ -112,6 +113,36 @@ TEST_F(LinkHubTest, EndsAndCountsALinkWhoseAnswersPassTheirBound) {
   EXPECT_EQ(hub_->counters().answers_overflowed, 1u);
   EXPECT_EQ(hub_->counters().cut, 0u);
   EXPECT_FALSE(peer.Status().ok());  // as it is told, or cancelled where a write was under way
+}
+
+// What comes faster than Limits.interval is held back, leaves together when its time has come, and
+// stays in order.
+TEST_F(LinkHubTest, SendsWhatTheIntervalHeldBack) {
+  constexpr int kEvents = 200;
+  LinkHub::Options options;
+  options.session.interval = std::chrono::milliseconds(20);
+  Start(options, /*beat_interval=*/std::chrono::hours(1));  // a beat would take it along
+  LinkPeer peer(address_);
+  ASSERT_TRUE(peer.ReadUntil([](const v1::LinkResponse& r) { return r.has_hello(); }));
+  peer.Want(1, {"prices"}, /*full=*/true);
+  v1::Event event;
+  event.add_channels("prices");
+  const auto publish = [&](int number) {
+    event.set_key(std::to_string(number));
+    return hub_->PublishEphemeral(event);
+  };
+  while (publish(0) == 0) std::this_thread::yield();  // until the interest has come
+  for (int i = 1; i < kEvents; ++i) ASSERT_EQ(publish(i), 1u);
+  int messages = 0;
+  int next = 0;
+  ASSERT_TRUE(peer.ReadUntil([&](const v1::LinkResponse& response) {
+    messages += response.has_ephemeral() ? 1 : 0;
+    for (const v1::Event& got : response.ephemeral().events()) {
+      EXPECT_EQ(got.key(), std::to_string(next++));
+    }
+    return next == kEvents;
+  }));
+  EXPECT_LT(messages, kEvents / 2);
 }
 
 }  // namespace

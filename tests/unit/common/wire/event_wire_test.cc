@@ -106,6 +106,23 @@ TEST(EventWire, WritesWhatTheGeneratedCodeReads) {
   }
 }
 
+TEST(EventWire, WritesEphemeralEventsAsTheGeneratedCodeReadsThem) {
+  std::mt19937 random(3);
+  for (int round = 0; round < 200; ++round) {
+    v1::EphemeralBatch expected;
+    expected.set_first(round == 0 ? 1 : RandomNumber(random));
+    std::string events;
+    for (size_t n = random() % 5; n > 0; --n) {
+      *expected.add_events() = RandomEvent(random);
+      AppendEphemeralEvent(expected.events().rbegin()->SerializeAsString(), &events);
+    }
+    v1::LinkResponse response;
+    ASSERT_TRUE(
+        response.ParseFromString(LinkEphemeralHeader(expected.first(), events.size()) + events));
+    EXPECT_EQ(response.ephemeral().SerializeAsString(), expected.SerializeAsString());
+  }
+}
+
 TEST(EventWire, ReadsWhatTheGeneratedCodeWrites) {
   std::mt19937 random(2);
   for (int round = 0; round < 500; ++round) {

@@ -39,9 +39,9 @@ std::string Batch(size_t size) {
 }
 
 // Everything that may leave now, as text.
-std::string Drain(LinkOutbox& outbox) {
+std::string Drain(LinkOutbox& outbox, MonoTime now = {}) {
   std::vector<std::string> texts;
-  while (std::optional<LinkOutbox::Out> out = outbox.Next()) {
+  while (std::optional<LinkOutbox::Out> out = outbox.Next(now)) {
     grpc::Slice slice;
     EXPECT_TRUE(out->buffer.DumpToSingleSlice(&slice).ok());
     v1::LinkResponse response;
@@ -67,6 +67,9 @@ std::string Drain(LinkOutbox& outbox) {
         break;
       case v1::LinkResponse::kEphemeral:
         texts.push_back(absl::StrCat("ephemeral ", response.ephemeral().first()));
+        for (const v1::Event& event : response.ephemeral().events()) {
+          absl::StrAppend(&texts.back(), " ", event.type());
+        }
         break;
       default:
         texts.push_back("something else");
@@ -149,9 +152,117 @@ TEST(LinkOutboxTest, NumbersEphemeralEventsThatItDrops) {
   EXPECT_FALSE(outbox.AddEphemeral(event.SerializeAsString()));
   EXPECT_EQ(outbox.ephemeral_dropped(), 1u);
   outbox.AddCredit(1000);
-  EXPECT_EQ(Drain(outbox), "hello, ephemeral 1");
+  EXPECT_EQ(Drain(outbox), "hello, ephemeral 1 ");
   EXPECT_TRUE(outbox.AddEphemeral(event.SerializeAsString()));
-  EXPECT_EQ(Drain(outbox), "ephemeral 3");
+  EXPECT_EQ(Drain(outbox), "ephemeral 3 ");
+}
+
+std::string Ephemeral(const std::string& type, size_t bytes = 1) {
+  v1::Event event;
+  event.set_type(type);
+  event.set_payload(std::string(bytes, 'x'));
+  return event.SerializeAsString();
+}
+
+TEST(LinkOutboxTest, EphemeralEventsThatWaitLeaveTogetherInOrder) {
+  LinkOutbox outbox({});
+  outbox.Greet(Hello());
+  outbox.AddCredit(1000);
+  for (const char* type : {"a", "b"}) EXPECT_TRUE(outbox.AddEphemeral(Ephemeral(type)));
+  outbox.AddBatch(0, "");
+  for (const char* type : {"c", "d"}) EXPECT_TRUE(outbox.AddEphemeral(Ephemeral(type)));
+  EXPECT_EQ(Drain(outbox), "hello, ephemeral 1 a b, batch, ephemeral 3 c d");
+  EXPECT_EQ(outbox.queued_bytes(), 0u);
+}
+
+TEST(LinkOutboxTest, EphemeralEventsAreGatheredUpToABound) {
+  LinkOutbox outbox({.part_bytes = 100});
+  outbox.Greet(Hello());
+  outbox.AddCredit(1000);
+  for (const char* type : {"a", "b", "c"}) EXPECT_TRUE(outbox.AddEphemeral(Ephemeral(type, 40)));
+  EXPECT_EQ(Drain(outbox), "hello, ephemeral 1 a b, ephemeral 3 c");
+}
+
+TEST(LinkOutboxTest, ADroppedEphemeralEventIsMissingBetweenMessages) {
+  LinkOutbox outbox({.ephemeral_bytes = 200});
+  outbox.Greet(Hello());
+  outbox.AddCredit(1000);
+  EXPECT_TRUE(outbox.AddEphemeral(Ephemeral("a")));
+  EXPECT_FALSE(outbox.AddEphemeral(Ephemeral("b", 300)));
+  EXPECT_TRUE(outbox.AddEphemeral(Ephemeral("c")));
+  EXPECT_EQ(Drain(outbox), "hello, ephemeral 1 a, ephemeral 3 c");
+}
+
+TEST(LinkOutboxTest, EphemeralEventsTakeTheCreditOfTheirMessage) {
+  LinkOutbox outbox({});
+  outbox.Greet(Hello());
+  outbox.AddCredit(1);
+  EXPECT_TRUE(outbox.AddEphemeral(Ephemeral("a")));
+  EXPECT_TRUE(outbox.AddEphemeral(Ephemeral("b")));
+  ASSERT_TRUE(outbox.Next({}).has_value());  // hello
+  const std::optional<LinkOutbox::Out> out = outbox.Next({});
+  ASSERT_TRUE(out.has_value());
+  EXPECT_EQ(out->cost, static_cast<int64_t>(out->buffer.Length()));
+  EXPECT_TRUE(outbox.AddEphemeral(Ephemeral("c")));
+  EXPECT_EQ(Drain(outbox), "");  // the edge must give credit first
+  outbox.AddCredit(out->cost);
+  EXPECT_EQ(Drain(outbox), "ephemeral 3 c");
+}
+
+class PacedOutboxTest : public testing::Test {
+ protected:
+  static constexpr MonoTime kStart = MonoTime() + std::chrono::seconds(1);
+  static MonoTime At(int us) { return kStart + std::chrono::microseconds(us); }
+
+  PacedOutboxTest() {
+    outbox.Greet(Hello());
+    outbox.AddCredit(100'000);
+  }
+
+  LinkOutbox outbox{{.interval = std::chrono::microseconds(1000)}};
+};
+
+TEST_F(PacedOutboxTest, DataThatComesSeldomLeavesAtOnce) {
+  EXPECT_TRUE(outbox.AddEphemeral(Ephemeral("a")));
+  EXPECT_EQ(Drain(outbox, At(0)), "hello, ephemeral 1 a");
+  EXPECT_TRUE(outbox.AddEphemeral(Ephemeral("b")));
+  EXPECT_EQ(Drain(outbox, At(1000)), "ephemeral 2 b");
+  EXPECT_EQ(outbox.held_until(), std::nullopt);
+}
+
+TEST_F(PacedOutboxTest, DataThatComesOftenWaitsForTheIntervalAndLeavesTogether) {
+  EXPECT_TRUE(outbox.AddEphemeral(Ephemeral("a")));
+  EXPECT_EQ(Drain(outbox, At(0)), "hello, ephemeral 1 a");
+  EXPECT_TRUE(outbox.AddEphemeral(Ephemeral("b")));
+  outbox.AddBatch(0, "");
+  EXPECT_EQ(Drain(outbox, At(300)), "");
+  EXPECT_EQ(outbox.held_until(), At(1000));
+  outbox.AddBatch(1, "");
+  EXPECT_EQ(Drain(outbox, At(700)), "");
+  // All that waited goes in one turn; what comes after its begin waits for the next.
+  EXPECT_EQ(Drain(outbox, At(1000)), "ephemeral 2 b, batch, batch");
+  EXPECT_EQ(outbox.held_until(), std::nullopt);
+  outbox.AddBatch(0, "");
+  EXPECT_EQ(Drain(outbox, At(1001)), "");
+  EXPECT_EQ(outbox.held_until(), At(2000));
+}
+
+TEST_F(PacedOutboxTest, BeatsAndAnswersDoNotWait) {
+  outbox.AddBatch(0, "");
+  EXPECT_EQ(Drain(outbox, At(0)), "hello, batch");
+  outbox.SetBeat(Beat(1));
+  outbox.AddWhole(Whole::kCatalogue, 1, Catalogue("a"));
+  outbox.AddBatch(0, "");
+  EXPECT_EQ(Drain(outbox, At(10)), "beat 1, catalogue a");
+  EXPECT_EQ(Drain(outbox, At(1010)), "batch");
+}
+
+TEST_F(PacedOutboxTest, WhatWaitsForCreditIsNotHeldByTheInterval) {
+  LinkOutbox poor{{.interval = std::chrono::microseconds(1000)}};
+  poor.Greet(Hello());
+  poor.AddBatch(0, "x");
+  EXPECT_EQ(Drain(poor, At(0)), "hello");
+  EXPECT_EQ(poor.held_until(), std::nullopt);
 }
 
 }  // namespace
