@@ -7,10 +7,11 @@ PARTITIONS_ADDED = 2
 
 class Fault:
     """Something that is done to one target and undone later. `weight`: its share of all, after one of each kind. What undoes
-    it may answer False: not all of it is undone yet, ask again."""
+    it may answer False: not all of it is undone yet, ask again. `stops_all`: it is in its nature that nothing comes to anybody
+    meanwhile; during any other one of some length, events have to flow."""
 
-    def __init__(self, name, weight, seconds, targets, do, undo=lambda target: None):
-        self.name, self.weight, self.seconds = name, weight, seconds
+    def __init__(self, name, weight, seconds, targets, do, undo=lambda target: None, stops_all=False):
+        self.name, self.weight, self.seconds, self.stops_all = name, weight, seconds, stops_all
         self.targets, self.do, self.undo = targets, do, undo
 
 
@@ -82,7 +83,8 @@ def kinds(world):
         Fault("a link is cut", 2, (0.2, 5), links, link("cut"), link("mend")),
         Fault("a link carries nothing", 2, (0.5, 8), links, link("stall"), link("mend")),
         Fault("transactions are aborted", 1, (0.5, 3), producer, lambda _: world.companion.abort_for(3)),
-        Fault("a transaction stays open", 1, (0.5, 4), producer, lambda _: world.companion.hold_for(3)),
+        Fault("a transaction stays open", 1, (0.5, 4), producer, lambda _: world.companion.hold_for(3),
+              stops_all=True),
         Fault("partitions are added", 0.3, (0.1, 0.2), lambda: [(("broker", "topic"), None)],
               lambda _: world.add_partitions(PARTITIONS_ADDED)),
     ]
@@ -93,5 +95,5 @@ def kinds(world):
         ]
     else:
         faults.append(Fault("the broker freezes (SIGSTOP)", 1, (1, 6), brokers, world.cluster.pause,
-                            world.cluster.resume))
+                            world.cluster.resume, stops_all=True))
     return faults

@@ -13,6 +13,7 @@ import schedule
 from world import ChaosError, World, kafka
 
 KafkaError = kafka.KafkaError
+MUST_FLOW = 3  # seconds: a fault that lasts as long is seen through by those whom it does not concern
 PATIENCE = 300  # seconds for what is certain to come, however slow the machine is
 
 
@@ -24,9 +25,11 @@ class Chaos:
         self.random = random.Random(options.seed)
         self.plan = schedule.plan(fault_kinds.kinds(world), options.faults, self.random)
         self.busy = set()  # names of targets
-        self.ends = []  # heap of (time, number, fault, names, target, bytes of the journals when it began)
+        self.ends = []  # heap of (time, number, fault, names, target, (bytes of the journals, time) when it began)
         self.done = collections.Counter()
         self.still = collections.Counter()  # faults during which no client got anything
+        self.too_still = collections.Counter()  # those among them that are no excuse for it
+        self.excused = 0.0  # until when nothing needs to flow
         self.began = time.monotonic()
 
     def say(self, text):
@@ -54,14 +57,20 @@ class Chaos:
         fault.do(target)
         self.busy.update(names)
         self.done[fault.name] += 1
-        heapq.heappush(self.ends, (time.monotonic() + seconds, sum(self.done.values()), fault, names, target, before))
+        began = time.monotonic()
+        if fault.stops_all:  # its end takes a moment more
+            self.excused = max(self.excused, began + seconds + 1)
+        heapq.heappush(self.ends, (began + seconds, sum(self.done.values()), fault, names, target, (before, began)))
         return True
 
     def end_due(self):
         while self.ends and self.ends[0][0] <= time.monotonic():
             _, number, fault, names, target, before = heapq.heappop(self.ends)
-            if before is not None and self.world.load.written() == before:
+            if before is not None and self.world.load.written() == before[0]:
                 self.still[fault.name] += 1
+                now = time.monotonic()
+                if now - max(before[1], self.excused) >= MUST_FLOW:
+                    self.too_still[fault.name] += 1
             if fault.undo(target) is False:
                 heapq.heappush(self.ends, (time.monotonic() + 0.2, number, fault, names, target, None))
             else:
@@ -161,6 +170,9 @@ def faults(options):
         verdict, report = judge(world, [topic])
         companion = world.companion
     add_report(verdict, report)
+    if options.brokers > 1:  # one broker alone is part of every way
+        for name, count in chaos.too_still.items():
+            verdict.problem("nothing was delivered during a fault", f"{name}: {count} times")
     write_report(options, verdict, report, topic.count, faults=chaos.done)
     print()
     for name, count in sorted(chaos.done.items()):
