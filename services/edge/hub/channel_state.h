@@ -64,6 +64,28 @@ struct Subscription {
 // Most channels have one subscriber of a worker, if any: room for it is in the list itself.
 using SubscriptionList = absl::InlinedVector<Subscription, 1>;
 
+// A range of a slot that nobody will get.
+struct GapNote {
+  SlotNumber slot = kNoSlot;
+  int64_t from = 0;
+  int64_t to = 0;
+  std::string reason;
+};
+
+// What a joining subscription finds in the ring, or has read, in its order: an event, or the gap
+// that stands where events are missing. A joiner that has not come so far yet must be told in that
+// place, not at once.
+struct RingEntry {
+  Ref<EdgeEvent> event;  // null: `gap` is set
+  uint32_t channel_index = 0;
+  std::shared_ptr<const GapNote> gap;
+
+  SlotNumber slot() const { return event ? event->slot() : gap->slot; }
+  int64_t first_offset() const { return event ? event->offset() : gap->from; }
+  int64_t last_offset() const { return event ? event->offset() : gap->to; }
+  size_t cost() const { return event ? event->cost() : sizeof(GapNote); }
+};
+
 // A subscription on its way to being live.
 struct Join {
   uint64_t id = 0;
@@ -84,7 +106,7 @@ struct Join {
   size_t reading = 0;                  // slots that a snapshot read still owes
   bool snapshot_failed = false;        // for one of its slots: then for all of them
   bool snapshot_again = false;         // a slot of it had gone while it was read
-  RingQueue<Ref<EdgeEvent>> replay;    // history, read and not yet sent
+  RingQueue<RingEntry> replay;         // history, read and not yet sent
   uint64_t ring_next = 0;              // entries before this one were looked at
 
   // Nothing of a snapshot is kept any more.
@@ -154,27 +176,6 @@ struct ChannelSlot {
 
   // The ring holds everything of the channel after it.
   int64_t held_after() const { return std::max(base, floor); }
-};
-
-// A range of a slot that nobody will get.
-struct GapNote {
-  SlotNumber slot = kNoSlot;
-  int64_t from = 0;
-  int64_t to = 0;
-  std::string reason;
-};
-
-// What a joining subscription finds in the ring, in the order of arrival: an event, or the gap that
-// stands where events are missing. A joiner that has not come so far yet must be told in that
-// place, not at once.
-struct RingEntry {
-  Ref<EdgeEvent> event;  // null: `gap` is set
-  uint32_t channel_index = 0;
-  std::shared_ptr<const GapNote> gap;
-
-  SlotNumber slot() const { return event ? event->slot() : gap->slot; }
-  int64_t last_offset() const { return event ? event->offset() : gap->to; }
-  size_t cost() const { return event ? event->cost() : sizeof(GapNote); }
 };
 
 // There may be one for every connection: what most channels have one of takes no memory of its own,

@@ -8,13 +8,6 @@
 namespace spillway::edge {
 namespace {
 
-size_t IndexOf(const EdgeEvent& event, std::string_view channel) {
-  for (size_t i = 0; i < event.channel_count(); ++i) {
-    if (event.channel(i) == channel) return i;
-  }
-  return event.channel_count();
-}
-
 // Whether this worker knows from where on it has the channel in every slot that a snapshot is of.
 bool SnapshotSlotsKnown(const ChannelState& channel) {
   return std::all_of(channel.slots.begin(), channel.slots.end(),
@@ -26,7 +19,12 @@ bool SnapshotSlotsKnown(const ChannelState& channel) {
 bool HubShard::MayStartOver(ChannelState& channel, const Join& join, SlotNumber slot) {
   if (!join.snapshot_if_lost || !SnapshotSlotsKnown(channel)) return false;
   const ChannelSlot* known = channel.FindSlot(slot);
-  return known != nullptr && known->snapshot;
+  if (known == nullptr || !known->snapshot) return false;
+  // A snapshot that lacks a partition, which is told as pending, must not look like a whole one.
+  return std::none_of(join.slots.begin(), join.slots.end(), [&](const JoinSlot& place) {
+    const ChannelSlot* const other = channel.FindSlot(place.slot);
+    return place.phase < JoinSlot::Phase::kReading && other != nullptr && other->snapshot;
+  });
 }
 
 void HubShard::AdvanceAll(ChannelState& channel, MonoTime now) {
@@ -265,59 +263,6 @@ bool HubShard::SendSnapshot(Join& join) {
   subscription.subscriber->OnSnapshot(join.summary);
   join.DropSnapshot();
   join.SnapshotTold();
-  return true;
-}
-
-void HubShard::TakeHistory(ChannelState& channel, Join& join, const EdgeReadResult& result) {
-  const Subscription& subscription = join.subscription;
-  for (const EdgeReadResult::Gap& gap : result.gaps) {
-    JoinSlot* place = join.FindPlace(gap.slot);
-    if (place == nullptr || gap.to <= place->at) continue;
-    if (MayStartOver(channel, join, gap.slot)) {
-      StartOver(channel, join, gap.reason);
-      return;
-    }
-    SendGap(subscription, *channel.traits,
-            {gap.slot, SourceOf(gap.slot), std::max(gap.from, place->at + 1), gap.to, gap.reason});
-    place->at = gap.to;
-  }
-  for (const Ref<EdgeEvent>& event : result.events) {
-    const JoinSlot* place = join.FindPlace(event->slot());
-    if (place != nullptr && event->offset() > place->at) join.replay.push_back(event);
-  }
-  for (const EdgeBatch::Progress& as_of : result.as_of) {
-    JoinSlot* place = join.FindPlace(as_of.slot);
-    if (place == nullptr || place->phase != JoinSlot::Phase::kReading) continue;
-    place->phase = JoinSlot::Phase::kCursor;
-    join.ring_next = 0;
-    if (result.failed) {
-      const ChannelSlot* slot = channel.FindSlot(as_of.slot);
-      const int64_t held_after = slot == nullptr ? place->at : slot->held_after();
-      if (held_after > place->at) {
-        if (MayStartOver(channel, join, as_of.slot)) {
-          StartOver(channel, join, kLimit);
-          return;
-        }
-        SendGap(subscription, *channel.traits,
-                {as_of.slot, SourceOf(as_of.slot), place->at + 1, held_after, kLimit});
-        place->at = held_after;
-      }
-    } else {
-      place->at = std::max(place->at, as_of.upto);  // once `replay` is sent, which goes first
-    }
-  }
-}
-
-bool HubShard::SendReplay(ChannelState& channel, Join& join) {
-  while (!join.replay.empty()) {
-    if (!join.subscription.subscriber->CanPull()) return false;
-    const Ref<EdgeEvent> event = std::move(join.replay.front());
-    join.replay.pop_front();
-    const size_t index = IndexOf(*event, channel.name());
-    if (index < event->channel_count()) {
-      DeliverTo(join.subscription, *channel.traits, *event, index);
-    }
-  }
   return true;
 }
 

@@ -9,17 +9,24 @@
 namespace spillway::edge {
 namespace {
 
-// Takes the slot's events out; the least of their offsets, the largest number if there are none.
-int64_t TakeOut(SlotNumber slot, RingQueue<Ref<EdgeEvent>>& events) {
+SlotNumber SlotOf(const Ref<EdgeEvent>& event) { return event->slot(); }
+SlotNumber SlotOf(const RingEntry& entry) { return entry.slot(); }
+
+// Takes what is of the slot out.
+template <typename Item>
+void TakeOut(SlotNumber slot, RingQueue<Item>& items) {
+  for (size_t n = items.size(); n > 0; --n) {
+    Item item = std::move(items.front());
+    items.pop_front();
+    if (SlotOf(item) != slot) items.push_back(std::move(item));
+  }
+}
+
+// The least offset of what waits to be sent of the slot; the largest number if there is nothing.
+int64_t FirstUnsent(SlotNumber slot, const RingQueue<RingEntry>& replay) {
   int64_t least = std::numeric_limits<int64_t>::max();
-  for (size_t n = events.size(); n > 0; --n) {
-    Ref<EdgeEvent> event = std::move(events.front());
-    events.pop_front();
-    if (event->slot() == slot) {
-      least = std::min(least, event->offset());
-    } else {
-      events.push_back(std::move(event));
-    }
+  for (size_t i = 0; i < replay.size(); ++i) {
+    if (replay[i].slot() == slot) least = std::min(least, replay[i].first_offset());
   }
   return least;
 }
@@ -40,11 +47,7 @@ void HubShard::StartOver(ChannelState& channel, Join& join, std::string_view rea
         place.phase == JoinSlot::Phase::kJudging) {
       continue;
     }
-    int64_t unsent = place.at + 1;
-    for (size_t i = 0; i < join.replay.size(); ++i) {
-      const EdgeEvent& event = *join.replay[i];
-      if (event.slot() == place.slot) unsent = std::min(unsent, event.offset());
-    }
+    const int64_t unsent = std::min(place.at + 1, FirstUnsent(place.slot, join.replay));
     if (slot->snapshot) {
       place.lost_from = unsent;
       place.lost_for = {};
@@ -76,7 +79,8 @@ void HubShard::EndSlot(ChannelState& channel, const GapInfo& gap) {
     const bool in_place = place->lost_from != JoinSlot::kNow;  // of what it lost: it had begun
     if (place->in_snapshot ? !in_place : place->phase < JoinSlot::Phase::kReading) continue;
     const int64_t unsent =
-        std::min(in_place ? place->lost_from : place->at + 1, TakeOut(gap.slot, join->replay));
+        std::min(in_place ? place->lost_from : place->at + 1, FirstUnsent(gap.slot, join->replay));
+    TakeOut(gap.slot, join->replay);
     place->lost_from = JoinSlot::kNow;
     place->at = gap.to;
     // Who would answer may know nothing of it any more: what was asked for is not waited for.

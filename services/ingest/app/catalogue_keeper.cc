@@ -22,8 +22,9 @@ v1::SnapshotMode ToProto(SnapshotMode mode) {
   return v1::SNAPSHOT_MODE_NONE;
 }
 
-SlotInfo InfoOf(const CompiledRoute& route, SlotId id, int32_t partition) {
+SlotInfo InfoOf(const CompiledRoute& route, bool compacted, SlotId id, int32_t partition) {
   SlotInfo info;
+  info.compacted = compacted;
   info.id = id;
   info.topic = route.topic;
   info.partition = partition;
@@ -59,13 +60,19 @@ void CatalogueKeeper::TakeIn(const TopicInfo& info, Change* change) {
   }
   const bool known = !topic.slots.empty();
   topic.absent = 0;
+  // What Kafka does not say stays as it said last.
+  const bool compacted = topic.route->compacted.value_or(info.compacted.value_or(topic.compacted));
+  if (std::exchange(topic.compacted, compacted) != compacted && !topic.gone) {
+    for (const Slot& slot : topic.slots)
+      change->compacted.emplace_back(slot.told.slot(), compacted);
+  }
   if (std::exchange(topic.gone, false)) {
     // It is back, perhaps never was away: its numbers are its own, and it is not young.
     for (Slot& slot : topic.slots) {
       slot.told.set_young(false);
       slot.decided = true;
       change->added.push_back(
-          {InfoOf(*topic.route, slot.told.slot(), slot.told.partition()), topic.route});
+          {InfoOf(*topic.route, compacted, slot.told.slot(), slot.told.partition()), topic.route});
     }
   }
   while (static_cast<int32_t>(topic.slots.size()) < info.partitions) {
@@ -79,7 +86,8 @@ void CatalogueKeeper::TakeIn(const TopicInfo& info, Change* change) {
       slot.decided = false;
       slot.absent_ms = listed_ms_ - options_.clock_skew.count();
     }
-    change->added.push_back({InfoOf(*topic.route, slot.told.slot(), partition), topic.route});
+    change->added.push_back(
+        {InfoOf(*topic.route, compacted, slot.told.slot(), partition), topic.route});
   }
 }
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/base/clock.h"
@@ -46,8 +47,9 @@ class CatalogueKeeper {
     bool changed = false;
     std::vector<ShardSlot> added;
     std::vector<SlotId> removed;
-    std::vector<Undecided> undecided;  // to be answered by Decide or NotDecided
-    v1::Catalogue catalogue;           // whole
+    std::vector<std::pair<SlotId, bool>> compacted;  // of slots that were added earlier
+    std::vector<Undecided> undecided;                // to be answered by Decide or NotDecided
+    v1::Catalogue catalogue;                         // whole
   };
 
   CatalogueKeeper(std::shared_ptr<const RouteTable> routes, Options options)
@@ -72,6 +74,7 @@ class CatalogueKeeper {
   struct Topic {
     std::shared_ptr<const CompiledRoute> route;
     std::vector<Slot> slots;  // index = partition
+    bool compacted = false;   // as far as is known
     bool gone = false;        // not told; its numbers are kept for when it comes back
     int absent = 0;           // listings without it
     MonoTime absent_since;

@@ -142,6 +142,7 @@ absl::Status IngestApp::StartShards(const v1::IngestConfig& config) {
   links.hello.mutable_addresses()->set_grpc_address(config.advertised_address());
   links.hello.mutable_addresses()->set_ops_address(config.ops_listen());
   links.session.ephemeral_bytes = static_cast<size_t>(config.limits().ephemeral_queue_bytes());
+  links.session.interval = milliseconds(config.link_interval());
   links.max_links = static_cast<size_t>(config.limits().max_links());
   links.beat_interval = milliseconds(config.beat_interval());
   hub_ = std::make_unique<LinkHub>(links, clock_);
@@ -247,6 +248,11 @@ void IngestApp::OnMetadata(const Metadata& metadata) {
     }
     shard->Post([up = metadata.up](ShardCore& core, MonoTime now) { core.SetKafkaUp(up, now); });
   }
+  for (const auto& [slot, compacted] : change.compacted) {
+    shards_[ShardOf(slot)]->Post([slot = slot, compacted = compacted](ShardCore& core, MonoTime) {
+      core.SetCompacted(slot, compacted);
+    });
+  }
   for (SlotId slot : change.removed) {
     Shard* const shard = shards_[ShardOf(slot)].get();
     shard->Post(
@@ -265,6 +271,16 @@ void IngestApp::OnMetadata(const Metadata& metadata) {
     readiness_->Set("catalogue", "complete", lifecycle::Readiness::Level::kOk);
   } else {
     readiness_->Set("catalogue", "problems", lifecycle::Readiness::Level::kDegraded, joined);
+  }
+  if (metadata.policies_problem != last_policies_problem_) {
+    last_policies_problem_ = metadata.policies_problem;
+    if (!metadata.policies_problem.empty()) {
+      log::Warn(
+          "Kafka does not say of some topics whether they are compacted; they are taken not to be, "
+          "unless "
+          "routes[].compacted says so",
+          {{"error", metadata.policies_problem}});
+    }
   }
   if (joined != last_problems_) {
     last_problems_ = joined;

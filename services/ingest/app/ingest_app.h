@@ -96,6 +96,7 @@ class IngestApp final : public ShardSet, public ShardServices {
   std::unique_ptr<http::HttpServer> ops_;
   std::vector<metrics::Handle> metrics_handles_;
   std::string last_problems_;  // the prober's thread
+  std::string last_policies_problem_;
   metrics::Gauge kafka_up_;
   bool stopped_ = false;
 };

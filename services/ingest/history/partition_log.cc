@@ -40,6 +40,9 @@ uint16_t Fingerprint(std::string_view key, std::string_view value, int64_t times
 
 void PartitionLog::Append(const LogRecord& record) {
   if (record.offset <= head_) return;  // a reader that started again a little earlier
+  if (record.offset > head_ + 1 && head_ + 1 < note_holes_before_) {
+    NoteHole(head_ + 1, record.offset - 1);
+  }
   head_ = record.offset;
   head_mark_ = {record.offset, record.fingerprint};
   if (record.events.empty()) {
@@ -60,6 +63,28 @@ void PartitionLog::Append(const LogRecord& record) {
                       .next = {}});
   Chain(records_.back(), end_sequence() - 1);
   while (bytes_ > bounds_.max_bytes && records_.size() > 1) PopFront();
+}
+
+void PartitionLog::NoteHole(int64_t from, int64_t to) {
+  // One with the last, where no record that is kept lies between.
+  if (!holes_.empty() && (records_.empty() || records_.back().offset < holes_.back().from)) {
+    holes_.back().to = to;
+  } else {
+    holes_.push_back({from, to});
+  }
+}
+
+std::optional<PartitionLog::Range> PartitionLog::HoleBetween(int64_t after, int64_t before) const {
+  if (holes_.empty()) return std::nullopt;
+  const auto first =
+      std::lower_bound(holes_.begin(), holes_.end(), after + 1,
+                       [](const Range& hole, int64_t offset) { return hole.to < offset; });
+  if (first == holes_.end() || first->from >= before) return std::nullopt;
+  auto last = std::lower_bound(first, holes_.end(), before, [](const Range& hole, int64_t offset) {
+    return hole.from < offset;
+  });
+  --last;
+  return Range{std::max(first->from, after + 1), std::min(last->to, before - 1)};
 }
 
 void PartitionLog::AdvanceHead(int64_t offset) { head_ = std::max(head_, offset); }
@@ -167,6 +192,7 @@ void PartitionLog::PopFront() {
   Unchain(front, first_sequence_);
   bytes_ -= LogRecord::CostOf(front.size, front.events.size());
   floor_ = front.offset;
+  while (!holes_.empty() && holes_.front().to <= floor_) holes_.pop_front();
   records_.pop_front();
   ++first_sequence_;
   if (--blocks_.front().records > 0) return;

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "absl/container/flat_hash_map.h"
@@ -37,6 +39,12 @@ class PartitionLog {
     size_t evicted_channels = 64 << 10;
   };
 
+  // A range of offsets, both ends included.
+  struct Range {
+    int64_t from = 0;
+    int64_t to = 0;
+  };
+
   // Empty, with floor = head = `after`.
   PartitionLog(Bounds bounds, int64_t after)
       : bounds_(bounds), floor_(after), head_(after), evicted_base_(after) {}
@@ -47,6 +55,16 @@ class PartitionLog {
   // Everything up to `offset` was read: records that yielded nothing, holes, or the end of the
   // partition.
   void AdvanceHead(int64_t offset);
+  // From now on holes that begin before this offset are noted: of a compacted topic, where a hole
+  // may be a record that was removed. There is never more than one noted between two records that
+  // are kept.
+  void NoteHolesBefore(int64_t offset) {
+    note_holes_before_ = std::max(note_holes_before_, offset);
+  }
+  // Whether everything of which holes are noted was read.
+  bool past_noted_holes() const { return head_ + 1 >= note_holes_before_; }
+  // From the first to the last offset of what was noted after `after` and before `before`.
+  std::optional<Range> HoleBetween(int64_t after, int64_t before) const;
   // Evicts what lies before `sequence`.
   void EvictBefore(uint64_t sequence);
   // Evicts what is older than the age bound.
@@ -96,6 +114,7 @@ class PartitionLog {
 
   static constexpr size_t kMarks = 4'096;
 
+  void NoteHole(int64_t from, int64_t to);
   static const uint32_t* FindNext(const KeptRecord& record, uint64_t channel);
   void Chain(KeptRecord& record, uint64_t sequence);
   void Unchain(const KeptRecord& record, uint64_t sequence);
@@ -112,6 +131,8 @@ class PartitionLog {
   int64_t floor_;
   int64_t head_;
   RecordMark head_mark_;
+  int64_t note_holes_before_ = 0;
+  std::deque<Range> holes_;
   size_t bytes_ = 0;
   absl::flat_hash_map<uint64_t, uint64_t> last_;    // by channel: the sequence of its last record
   absl::flat_hash_map<uint64_t, int64_t> evicted_;  // by channel: offset of its last evicted record

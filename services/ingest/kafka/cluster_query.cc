@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -31,6 +32,30 @@ TopicInfo ToTopicInfo(const rd_kafka_metadata_topic_t& topic) {
     info.status = ToStatus(topic.err, absl::StrCat("topic ", info.name));
   }
   return info;
+}
+
+constexpr char kCleanupPolicy[] = "cleanup.policy";
+
+TopicPolicy ToPolicy(const rd_kafka_ConfigResource_t& resource) {
+  TopicPolicy policy;
+  policy.topic = rd_kafka_ConfigResource_name(&resource);
+  if (const rd_kafka_resp_err_t error = rd_kafka_ConfigResource_error(&resource);
+      error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    policy.status = ToStatus(error, absl::StrCat("settings of topic ", policy.topic));
+    return policy;
+  }
+  policy.status = absl::NotFoundError(absl::StrCat("settings of topic ", policy.topic,
+                                                   ": Kafka does not tell its ", kCleanupPolicy));
+  size_t count = 0;
+  const rd_kafka_ConfigEntry_t** entries = rd_kafka_ConfigResource_configs(&resource, &count);
+  for (size_t i = 0; i < count; ++i) {
+    const char* const value = rd_kafka_ConfigEntry_value(entries[i]);
+    if (std::string_view(rd_kafka_ConfigEntry_name(entries[i])) != kCleanupPolicy) continue;
+    if (value == nullptr) continue;
+    policy.status = absl::OkStatus();
+    policy.compacted = std::string_view(value).find("compact") != std::string_view::npos;
+  }
+  return policy;
 }
 
 absl::StatusOr<MetadataHandle> Ask(KafkaClient& client, rd_kafka_topic_t* only,
@@ -91,6 +116,40 @@ absl::StatusOr<TopicInfo> DescribeTopic(KafkaClient& client, const std::string& 
       .name = name,
       .partitions = 0,
       .status = ToStatus(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, absl::StrCat("topic ", name))};
+}
+
+absl::StatusOr<std::vector<TopicPolicy>> DescribePolicies(KafkaClient& client,
+                                                          const std::vector<std::string>& topics,
+                                                          std::chrono::milliseconds timeout) {
+  const AdminOptionsHandle options(
+      rd_kafka_AdminOptions_new(client.get(), RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS));
+  char problem[256] = "";
+  rd_kafka_AdminOptions_set_request_timeout(options.get(), Millis(timeout), problem,
+                                            sizeof problem);
+  std::vector<ConfigResourceHandle> owned;
+  std::vector<rd_kafka_ConfigResource_t*> resources;
+  for (const std::string& topic : topics) {
+    owned.emplace_back(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str()));
+    // Only this one is asked for.
+    rd_kafka_ConfigResource_set_config(owned.back().get(), kCleanupPolicy, "");
+    resources.push_back(owned.back().get());
+  }
+  const QueueHandle queue(rd_kafka_queue_new(client.get()));
+  rd_kafka_DescribeConfigs(client.get(), resources.data(), resources.size(), options.get(),
+                           queue.get());
+  // The request's own timeout ends it; a little more is for its answer to come by the queue.
+  const EventHandle event(rd_kafka_queue_poll(queue.get(), Millis(timeout) + 500));
+  if (!event) return absl::DeadlineExceededError("no answer from Kafka about topics' settings");
+  if (const rd_kafka_resp_err_t error = rd_kafka_event_error(event.get());
+      error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return ToStatus(error, "settings of topics");
+  }
+  size_t count = 0;
+  const rd_kafka_ConfigResource_t** described = rd_kafka_DescribeConfigs_result_resources(
+      rd_kafka_event_DescribeConfigs_result(event.get()), &count);
+  std::vector<TopicPolicy> policies;
+  for (size_t i = 0; i < count; ++i) policies.push_back(ToPolicy(*described[i]));
+  return policies;
 }
 
 std::vector<absl::StatusOr<int64_t>> LookUpOffsets(KafkaClient& client,

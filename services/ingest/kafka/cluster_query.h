@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,9 +18,11 @@ class KafkaClient;
 struct TopicInfo {
   std::string name;
   int32_t partitions = 0;
-  absl::Status status;  // NOT_FOUND, PERMISSION_DENIED, ...: then partitions is 0
+  absl::Status status = {};  // NOT_FOUND, PERMISSION_DENIED, ...: then partitions is 0
   // A broker's number for each partition; -1: none at the moment.
   std::vector<int32_t> leaders = {};
+  // Whether Kafka removes records that others of their key replace; nothing: not known.
+  std::optional<bool> compacted = std::nullopt;
 };
 
 struct ClusterInfo {
@@ -49,6 +52,17 @@ absl::StatusOr<ClusterInfo> ListTopics(const KafkaSettings& settings,
 // creates it. The status of the call is about the cluster, the one in TopicInfo about the topic.
 absl::StatusOr<TopicInfo> DescribeTopic(KafkaClient& client, const std::string& name,
                                         std::chrono::milliseconds timeout);
+
+// How Kafka cleans a topic up.
+struct TopicPolicy {
+  std::string topic;
+  bool compacted = false;    // cleanup.policy has `compact`
+  absl::Status status = {};  // PERMISSION_DENIED: the right DESCRIBE_CONFIGS is missing; ...
+};
+// DescribeConfigs (Kafka protocol, key 32) for these topics. One policy per topic, in no order.
+absl::StatusOr<std::vector<TopicPolicy>> DescribePolicies(KafkaClient& client,
+                                                          const std::vector<std::string>& topics,
+                                                          std::chrono::milliseconds timeout);
 
 // ListOffsets (Kafka protocol, key 2) to the leaders of partitions; at most one query per
 // partition. One leader that does not answer fails the call for all. One result per query, in

@@ -31,6 +31,12 @@ using PartitionHandle =
 using PartitionListHandle = std::unique_ptr<
     rd_kafka_topic_partition_list_t,
     FreeWith<rd_kafka_topic_partition_list_t, rd_kafka_topic_partition_list_destroy>>;
+using ConfigResourceHandle =
+    std::unique_ptr<rd_kafka_ConfigResource_t,
+                    FreeWith<rd_kafka_ConfigResource_t, rd_kafka_ConfigResource_destroy>>;
+using AdminOptionsHandle =
+    std::unique_ptr<rd_kafka_AdminOptions_t,
+                    FreeWith<rd_kafka_AdminOptions_t, rd_kafka_AdminOptions_destroy>>;
 using ErrorHandle =
     std::unique_ptr<rd_kafka_error_t, FreeWith<rd_kafka_error_t, rd_kafka_error_destroy>>;
 

@@ -17,7 +17,10 @@ MetadataProber::MetadataProber(const Options& options, OnMetadata on_metadata)
     : options_(options),
       on_metadata_(std::move(on_metadata)),
       schedule_(options.schedule),
-      lookups_({.silence = options.request_timeout}) {}
+      lookups_({.silence = options.request_timeout}),
+      policies_({}, [this](const std::vector<std::string>& topics) {
+        return DescribePolicies(*client_, topics, options_.request_timeout);
+      }) {}
 
 absl::StatusOr<std::unique_ptr<MetadataProber>> MetadataProber::Create(
     const KafkaSettings& settings, const Options& options, TopicSelection selection,
@@ -185,6 +188,10 @@ void MetadataProber::Refresh() {
   }
   std::sort(fresh.topics.begin(), fresh.topics.end(),
             [](const TopicInfo& a, const TopicInfo& b) { return a.name < b.name; });
+  if (by_name_) {  // the embedded broker removes nothing, and would not say
+    policies_.Fill(fresh.topics, std::chrono::steady_clock::now());
+    fresh.policies_problem = policies_.problem();
+  }
   schedule_.OnRefreshed(std::chrono::steady_clock::now(), fresh.brokers,
                         fresh.missing.empty() && fresh.denied.empty() && fresh.troubled.empty());
   metadata_ = std::move(fresh);

@@ -15,6 +15,7 @@
 #include "services/ingest/kafka/kafka_settings.h"
 #include "services/ingest/kafka/lookup_queue.h"
 #include "services/ingest/kafka/probe_schedule.h"
+#include "services/ingest/kafka/topic_policies.h"
 
 namespace spillway::ingest {
 
@@ -30,6 +31,8 @@ struct Metadata {
   std::vector<std::string> denied;   // wanted by name, and not allowed
   // Wanted or matching, and in another kind of trouble (the status says which).
   std::vector<TopicInfo> troubled;
+  // Why it is not known of some topics whether they are compacted; empty if it is of all.
+  std::string policies_problem;
 };
 
 // Which topics are of interest.
@@ -117,6 +120,7 @@ class MetadataProber {
   // The thread's own.
   ProbeSchedule schedule_;
   LookupQueue lookups_;
+  TopicPolicies policies_;
   Metadata metadata_;
   bool reported_ = false;
   std::thread thread_;

@@ -44,11 +44,19 @@ Attachment* EdgeFeed::Find(SlotId slot) {
 
 bool EdgeFeed::Wanted(const LogEvent& event) const { return interest_.ContainsAny(event.channels); }
 
+bool EdgeFeed::StopsAtHole(const PartitionLog& log, int64_t before, Attachment& attachment) {
+  attachment.hole = log.HoleBetween(attachment.cursor, before);
+  if (!attachment.hole.has_value()) return false;
+  attachment.cursor = attachment.hole->from - 1;
+  return true;
+}
+
 bool EdgeFeed::AppendRecords(const PartitionLog& log, Attachment& attachment, std::string* batch) {
   const uint64_t end = log.end_sequence();
   for (; attachment.next_sequence < end; ++attachment.next_sequence) {
     const KeptRecord& record = log.At(attachment.next_sequence);
     if (record.offset <= attachment.cursor) continue;
+    if (StopsAtHole(log, record.offset, attachment)) return true;
     size_t size = 0;
     for (const LogEvent& event : record.events) {
       if (Wanted(event)) size += event.size;
@@ -64,6 +72,7 @@ bool EdgeFeed::AppendRecords(const PartitionLog& log, Attachment& attachment, st
     attachment.cursor = record.offset;
     attachment.mark = {record.offset, record.fingerprint};
   }
+  if (StopsAtHole(log, log.head() + 1, attachment)) return true;
   attachment.cursor = std::max(attachment.cursor, log.head());
   if (log.head_mark().offset > attachment.mark.offset) attachment.mark = log.head_mark();
   return true;
@@ -96,7 +105,9 @@ std::string EdgeFeed::BuildBatch(const Logs& logs, bool all_progress, bool* behi
     if (attachment.state == Attachment::State::kWaiting) continue;
     const bool moved = attachment.cursor > attachment.told;
     // Interest news leaves at once: somebody waits for it.
-    if (!attachment.interest_news && !(moved && (has_events || all_progress))) continue;
+    // A gap begins where the edge knows itself to be.
+    const bool owed = has_events || all_progress || attachment.hole.has_value();
+    if (!attachment.interest_news && !(moved && owed)) continue;
     wire::ProgressView progress{
         .slot = attachment.slot, .attach_id = attachment.attach_id, .upto = attachment.cursor};
     if (attachment.mark.fingerprint != 0) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,7 +29,10 @@ struct Attachment {
   bool interest_news = false;  // the edge is owed (interest_sequence, interest_after)
   int64_t interest_after = -1;
   bool behind = false;  // the log has moved past the cursor
-  bool proven = true;   // else it is sent nothing: its position may be one of another topic
+  // The cursor stands before records that are missing: the edge must be told, and the cursor moved
+  // past them, before the next batch.
+  std::optional<PartitionLog::Range> hole;
+  bool proven = true;  // else it is sent nothing: its position may be one of another topic
 };
 
 // What one shard sends over one link: the edge's interest, its attachments in this shard, and the
@@ -60,8 +64,9 @@ class EdgeFeed {
   // max_batch_bytes (one larger record travels alone), fairly over the partitions. Progress without
   // events is included when `all_progress`, or when the edge waits for news of its interest. Empty
   // if there is nothing to say. Where a cursor fell off its log, *behind and the attachment's own
-  // are set: it must be led up to the log anew; the others go on. What is returned must be sent, or
-  // the link ended: the cursors stand behind it.
+  // are set: it must be led up to the log anew; the others go on. Where one stands before a hole,
+  // its `hole` is set. What is returned must be sent, or the link ended: the cursors stand behind
+  // it.
   std::string BuildBatch(const Logs& logs, bool all_progress, bool* behind);
 
   // A batch is with the link and not taken yet.
@@ -71,6 +76,8 @@ class EdgeFeed {
  private:
   // Appends what `attachment` yields; false once the batch is full.
   bool AppendRecords(const PartitionLog& log, Attachment& attachment, std::string* batch);
+  // Whether something is missing between the cursor and `before`; the cursor goes up to there.
+  static bool StopsAtHole(const PartitionLog& log, int64_t before, Attachment& attachment);
   bool Wanted(const LogEvent& event) const;
 
   const LinkId link_;

@@ -57,6 +57,13 @@ void ShardCore::RemoveSlot(SlotId id, std::string_view reason) {
   slots_.erase(id);
 }
 
+void ShardCore::SetCompacted(SlotId id, bool compacted) {
+  Slot* slot = FindSlot(id);
+  if (slot == nullptr) return;
+  slot->info.compacted = compacted;
+  if (compacted && slot->log != nullptr) slot->log->NoteHolesBefore(slot->end);
+}
+
 void ShardCore::OpenLink(LinkId link) {
   feeds_[link] = std::make_unique<EdgeFeed>(link, options_.max_batch_bytes);
 }
@@ -138,6 +145,24 @@ void ShardCore::Pump(MonoTime now) {
   TryReads(now);
 }
 
+bool ShardCore::TellHoles(EdgeFeed& feed) {
+  bool told = false;
+  for (Attachment& attachment : feed.attachments()) {
+    if (!attachment.hole.has_value()) continue;
+    const PartitionLog::Range hole = *std::exchange(attachment.hole, std::nullopt);
+    // The edge stands where it stood when it was attached, with a gap before it: the same answer.
+    const Attachment::State state = attachment.state;
+    Accept(feed, attachment, hole.to, MakeGap(attachment.slot, hole.from, hole.to, "compacted"));
+    attachment.state = state;
+    if (const PartitionLog* log = LogOf(attachment); log != nullptr) {
+      attachment.next_sequence = log->SequenceAfter(hole.to);
+    }
+    ++counters_.gaps;
+    told = true;
+  }
+  return told;
+}
+
 void ShardCore::SendNextBatch(EdgeFeed& feed, bool all_progress, MonoTime now) {
   bool behind = false;
   std::string batch = feed.BuildBatch(*this, all_progress, &behind);
@@ -151,7 +176,12 @@ void ShardCore::SendNextBatch(EdgeFeed& feed, bool all_progress, MonoTime now) {
       StartCatchUp(*FindSlot(attachment.slot));
     }
   }
-  if (batch.empty()) return;
+  if (!batch.empty()) SendBatch(feed, std::move(batch), now);
+  // In the link's order: after what comes before it.
+  if (TellHoles(feed)) moved_ = true;
+}
+
+void ShardCore::SendBatch(EdgeFeed& feed, std::string batch, MonoTime now) {
   ++counters_.batches;
   counters_.batch_bytes += batch.size();
   feed.outstanding = true;

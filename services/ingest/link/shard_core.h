@@ -26,6 +26,9 @@ struct SlotInfo {
   int32_t partition = 0;
   bool keeps_latest = false;  // a snapshot route feeds from it
   int64_t horizon_ms = 0;     // how far snapshots reach back; 0: the whole topic (compacted)
+  // Kafka removes records of it that others of their key replace: what is missing when it is read
+  // from Kafka may have been one, and is told.
+  bool compacted = false;
   std::optional<HistoryBounds> history = std::nullopt;  // else the shard's
 };
 
@@ -59,6 +62,9 @@ class ShardCore final : private EdgeFeed::Logs {
     // How many records are read to come to the one that proves a position, rather than beginning
     // there.
     int64_t claim_reread_records = 10'000;
+    // What a reader comes to so long after it was written may have been compacted before: Kafka's
+    // cleaner begins every 15 s (log.cleaner.backoff.ms).
+    std::chrono::milliseconds late{10'000};
     // What one history read looks at and takes, for all its slots; they share it evenly, and each
     // comes at least one record further.
     size_t history_bytes = 512 << 10;
@@ -87,6 +93,8 @@ class ShardCore final : private EdgeFeed::Logs {
   // The catalogue found or lost a partition of this shard.
   void AddSlot(const SlotInfo& info);
   void RemoveSlot(SlotId id, std::string_view reason);
+  // Its topic's policy was learnt, or has changed. What was read before is as it is.
+  void SetCompacted(SlotId id, bool compacted);
   void SetKafkaUp(bool up, MonoTime now);
 
   // From the link.
@@ -223,6 +231,9 @@ class ShardCore final : private EdgeFeed::Logs {
   bool DriveReread(Slot& slot, size_t* running, MonoTime now);
   void PublishReaderStates(MonoTime now);
   void SendNextBatch(EdgeFeed& feed, bool all_progress, MonoTime now);
+  void SendBatch(EdgeFeed& feed, std::string batch, MonoTime now);
+  // Tells the holes that cursors stand before. False if there were none.
+  bool TellHoles(EdgeFeed& feed);
 
   const Options options_;
   RecordSource& source_;

@@ -52,9 +52,19 @@ bool ShardCore::FillHistory(const PendingRead& read, ReadResult* result, MonoTim
                                        std::max<size_t>(1, options_.history_records / slots));
     size_t bytes = 0;
     uint64_t n = begin;
+    int64_t taken_to = place.after;
+    const auto tell_hole = [&](int64_t before) {
+      const std::optional<PartitionLog::Range> hole = log.HoleBetween(taken_to, before);
+      if (!hole.has_value()) return;
+      result->gaps.push_back(MakeGap(after.slot(), hole->from, hole->to, "compacted"));
+      ++counters_.gaps;
+    };
     while (n < log.end_sequence() && (n == begin || bytes < options_.history_bytes / slots)) {
-      const size_t taken = TakeEvents(log.At(n), channel, result);
+      const KeptRecord& record = log.At(n);
+      const size_t taken = TakeEvents(record, channel, result);
       if (taken == 0) break;  // not looked at yet
+      tell_hole(record.offset);
+      taken_to = record.offset;
       bytes += taken;
       n = log.NextOf(channel, n);
     }
@@ -66,6 +76,7 @@ bool ShardCore::FillHistory(const PendingRead& read, ReadResult* result, MonoTim
       as_of.set_offset(std::max(log.head(), place.after));
       SetMark(log.head_mark(), as_of.offset(), &as_of);
     }
+    tell_hole(as_of.offset() + 1);
     if (place.log == slot->reread.window.get()) {
       slot->reread.demand = std::max(slot->reread.demand, as_of.offset());
     }
@@ -127,6 +138,7 @@ bool ShardCore::DriveReread(Slot& slot, size_t* running, MonoTime now) {
         PartitionLog::Bounds{.max_bytes = slot.bounds.reread_window_bytes,
                              .max_age_us = std::numeric_limits<int64_t>::max() / 2},
         reread.wanted);
+    if (slot.info.compacted) reread.window->NoteHolesBefore(Reread::kNone);
     reread.begun = now;
     reread.demand = reread.wanted;
     reread.waiting = true;

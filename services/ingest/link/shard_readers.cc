@@ -11,7 +11,6 @@ namespace spillway::ingest {
 namespace {
 
 constexpr int64_t kNone = std::numeric_limits<int64_t>::max();
-
 }  // namespace
 
 void ShardCore::Refuse(LinkId link, const v1::Attach& attach, std::string_view code,
@@ -167,6 +166,7 @@ void ShardCore::TakeUp(Slot& slot, int64_t end, MonoTime now) {
     return;
   }
   StartReader(slot, after, now);
+  if (slot.info.compacted) slot.log->NoteHolesBefore(end);  // later ones are read in time
   JudgeAttachments(slot, now);
   ForEachAttachment(slot.info.id, [&](EdgeFeed& feed, Attachment& attachment) {
     if (attachment.request.from_case() == v1::Attach::kEnd) {
@@ -197,7 +197,7 @@ void ShardCore::StartReader(Slot& slot, int64_t after, MonoTime now) {
   slot.reader_begun = now;
   slot.backfilled = !slot.info.keeps_latest;
   slot.backfill_not_before = now;
-  slot.backfill_next = -1;
+  slot.backfill_next = slot.old_end = -1;
   if (slot.info.keeps_latest) {
     slot.latest =
         std::make_unique<LatestTable>(slot.bounds.latest_bytes, slot.info.horizon_ms * 1'000);
@@ -251,6 +251,7 @@ void ShardCore::StartCatchUp(Slot& slot) {
                            .max_age_us = kNone / 2,
                            .evicted_channels = 0},
       lowest);
+  if (slot.info.compacted) slot.window->NoteHolesBefore(kNone);
   ForEachAttachment(slot.info.id, [&](EdgeFeed&, Attachment& attachment) {
     if (attachment.state == Attachment::State::kScan) attachment.next_sequence = 0;
   });

@@ -64,7 +64,8 @@ bool ShardCore::TryRead(PendingRead& read, MonoTime now) {
     } else if (standing == Standing::kUnproven || slot->phase != Slot::Phase::kReading ||
                slot->log->head() < wanted.offset() ||
                // Whoever asks just before the backfill joins would get nearly nothing, for ever.
-               (!read.history && !slot->backfilled && now - read.begun < options_.snapshot_wait)) {
+               (!read.history && !(slot->backfilled && slot->log->past_noted_holes()) &&
+                now - read.begun < options_.snapshot_wait)) {
       wait = true;
     }
   };
@@ -94,9 +95,12 @@ void ShardCore::FillSnapshot(const PendingRead& read, ReadResult* result) {
     slot.latest->ForEach(read.channel, [&](const std::shared_ptr<const std::string>& bytes) {
       result->events.push_back(bytes);
     });
-    if (!slot.latest->complete()) {
+    // Compaction may have removed what a record replaces that the reader has not come to yet: some
+    // keys would have no value at all.
+    const bool whole = slot.log->past_noted_holes();
+    if (!whole || !slot.latest->complete()) {
       result->complete = false;
-      result->since_us = std::max(result->since_us, slot.latest->since_us());
+      result->since_us = std::max(result->since_us, whole ? slot.latest->since_us() : wall_us_);
     }
   }
 }

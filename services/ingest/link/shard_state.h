@@ -124,7 +124,9 @@ struct ShardCore::Slot {
   Stall unresolved;       // take-up has failed, with `code`, since then
   bool retry_resolve = false;
   MonoTime retry_at;
-  int64_t end = -1;  // log end as last seen; for the lag
+  int64_t end = -1;      // log end as last seen; for the lag
+  int64_t old_end = -1;  // compacted: the same, some time ago
+  MonoTime old_end_at;
   std::vector<Prepare> prepares;
   struct Unproven {
     LinkId link;

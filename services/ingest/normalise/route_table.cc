@@ -102,6 +102,7 @@ void RouteTable::AddRoute(const v1::RouteConfig& config, const v1::HistoryConfig
   unbound.name = config.name();
   unbound.max_event_bytes = max_event_bytes_;
   unbound.idempotency_window = config.idempotency_window();
+  if (config.has_compacted()) unbound.compacted = config.compacted();
   unbound.history = Override(history, config.history());
   unbound.confluent = config.decode().framing() == v1::VALUE_FRAMING_CONFLUENT;
   if (config.decode().format() == v1::VALUE_FORMAT_RAW) {

@@ -33,6 +33,7 @@ struct CompiledRoute {
   std::vector<Feed> feeds;  // what channels the topic can feed; no two alike
   bool needs_headers = false;
   int64_t idempotency_window = 0;  // offsets; 0: repeats are not looked for
+  std::optional<bool> compacted;   // what Kafka would say of its topics, if that is not to be asked
   v1::HistoryConfig history;       // what is kept of its partitions
   size_t max_event_bytes = 0;
 };

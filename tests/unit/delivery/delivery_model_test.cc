@@ -214,6 +214,24 @@ TEST(DeliveryModel, TopicsMadeAnewAndTinyBounds) {
             .resumes = true,
             .reset = true});
 }
+TEST(DeliveryModel, Compaction) {
+  RunSeeds({.ingests = 2, .kill = true, .cut = true, .compact = true});
+}
+TEST(DeliveryModel, CompactionAndResumes) {
+  RunSeeds({.ingests = 3,
+            .kill = true,
+            .stall = true,
+            .cut = true,
+            .tiny = true,
+            .slow = true,
+            .apart = true,
+            .shaky = true,
+            .aging = true,
+            .restart = true,
+            .resumes = true,
+            .compact = true,
+            .shards = 2});
+}
 TEST(DeliveryModel, NewRoutes) {
   RunSeeds({.ingests = 3, .kill = true, .cut = true, .routes = true});
 }

@@ -75,6 +75,7 @@ void World::StartIngest(size_t i) {
   }
   setup.shards = options_.shards;
   setup.topic_u = i != 0 || options_.ingests == 1;
+  setup.compacted = options_.compact;
   setup.options = IngestOptions();
   setup.accepted = [this](uint64_t link, uint64_t attach_id, int generation) {
     Accepted(link, attach_id, generation);
@@ -162,6 +163,7 @@ void World::Fault() {
   add(options_.cut, &World::CutAny);
   add(options_.apart, &World::LinkAnyTwice);
   add(options_.truncate, &World::TruncateAny);
+  add(options_.compact, &World::CompactAny);
   add(options_.grow, &World::Grow);
   add(options_.reset, &World::DeleteAny);
   add(options_.restart && random_() % 4 == 0, &World::RestartEdge);
@@ -211,6 +213,16 @@ void World::TruncateAny() {
   const size_t p = random_() % kafka_.partitions().size();
   kafka_.Truncate(p, kafka_.partitions()[p].end - static_cast<int64_t>(random_() % 20));
   Note(absl::StrCat(kafka_.partitions()[p].source(), " begins at ", kafka_.partitions()[p].begin));
+}
+
+void World::CompactAny() {
+  const size_t p = random_() % kafka_.partitions().size();
+  // Never what is so new that a reader at work may not have come to it.
+  int64_t before = kafka_.partitions()[p].end - static_cast<int64_t>(random_() % 10);
+  for (const auto& ingest : ingests_) before = std::min(before, ingest->LiveNext(p));
+  const size_t removed = kafka_.Compact(p, before);
+  Note(absl::StrCat(kafka_.partitions()[p].source(), " is compacted before ", before, ": ", removed,
+                    " records go"));
 }
 
 size_t World::AnyIngest() { return random_() % ingests_.size(); }

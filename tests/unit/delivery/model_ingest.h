@@ -34,7 +34,8 @@ class ModelIngest final : public ingest::RecordSource, public ingest::LinkSink {
     int life = 0;
     int routes = 0;  // the route configuration that it has
     size_t shards = 1;
-    bool topic_u = true;  // whether its routes match topic "u"
+    bool topic_u = true;     // whether its routes match topic "u"
+    bool compacted = false;  // its topics are
     ingest::ShardCore::Options options;
     // An attachment was answered; `generation`: of which of the topics of one name it is.
     std::function<void(uint64_t link, uint64_t attach_id, int generation)> accepted;
@@ -56,6 +57,11 @@ class ModelIngest final : public ingest::RecordSource, public ingest::LinkSink {
   static size_t PartitionOf(uint32_t slot) { return slot % 100; }
   std::string name() const {
     return "ingest-" + std::to_string(setup_.number) + "." + std::to_string(setup_.life);
+  }
+  // Where its reader of the partition goes on; the largest number if it has none.
+  int64_t LiveNext(size_t partition) const {
+    const auto reader = live_.find(SlotOf(partition));
+    return reader == live_.end() ? INT64_MAX : reader->second.next;
   }
   ingest::ShardCore& CoreOf(uint32_t slot) { return *cores_[PartitionOf(slot) % cores_.size()]; }
   template <typename Visit>
@@ -86,7 +92,8 @@ class ModelIngest final : public ingest::RecordSource, public ingest::LinkSink {
                                  .topic = partition.topic,
                                  .partition = partition.number,
                                  .keeps_latest = partition.keeps_latest(),
-                                 .horizon_ms = 0});
+                                 .horizon_ms = 0,
+                                 .compacted = setup_.compacted});
     }
     return found;
   }

@@ -117,6 +117,21 @@ class ModelKafka {
     std::erase_if(p.records, [&](const ModelRecord& r) { return r.offset < p.begin; });
   }
 
+  // Compaction: of records before `before` that say the same channels and key, the newest stays. A
+  // tombstone, too: Kafka keeps it for delete.retention.ms, so that whoever reads the topic from
+  // its beginning meets it. Returns how many went.
+  size_t Compact(size_t partition, int64_t before) {
+    std::vector<ModelRecord>& records = partitions_[partition].records;
+    const std::vector<ModelRecord> all = records;
+    return std::erase_if(records, [&](const ModelRecord& record) {
+      return record.offset < before && !record.events.empty() &&
+             std::any_of(all.begin(), all.end(), [&](const ModelRecord& newer) {
+               return newer.offset > record.offset && newer.offset < before &&
+                      newer.key == record.key && newer.events == record.events;
+             });
+    });
+  }
+
   // The first record at or after `offset`; null at the end.
   const ModelRecord* At(size_t partition, int64_t offset) const {
     for (const ModelRecord& record : partitions_[partition].records) {

@@ -16,13 +16,14 @@ struct Switch {
 constexpr Switch kSwitches[] = {
     {"kill", &WorldOptions::kill},         {"stop", &WorldOptions::stop},
     {"stall", &WorldOptions::stall},       {"cut", &WorldOptions::cut},
-    {"truncate", &WorldOptions::truncate}, {"tiny", &WorldOptions::tiny},
-    {"lanes", &WorldOptions::lanes},       {"slow", &WorldOptions::slow},
-    {"apart", &WorldOptions::apart},       {"shaky", &WorldOptions::shaky},
-    {"wide", &WorldOptions::wide},         {"aging", &WorldOptions::aging},
-    {"grow", &WorldOptions::grow},         {"restart", &WorldOptions::restart},
-    {"routes", &WorldOptions::routes},     {"forge", &WorldOptions::forge},
-    {"resumes", &WorldOptions::resumes},   {"reset", &WorldOptions::reset},
+    {"truncate", &WorldOptions::truncate}, {"compact", &WorldOptions::compact},
+    {"tiny", &WorldOptions::tiny},         {"lanes", &WorldOptions::lanes},
+    {"slow", &WorldOptions::slow},         {"apart", &WorldOptions::apart},
+    {"shaky", &WorldOptions::shaky},       {"wide", &WorldOptions::wide},
+    {"aging", &WorldOptions::aging},       {"grow", &WorldOptions::grow},
+    {"restart", &WorldOptions::restart},   {"routes", &WorldOptions::routes},
+    {"forge", &WorldOptions::forge},       {"resumes", &WorldOptions::resumes},
+    {"reset", &WorldOptions::reset},
 };
 
 // A line without its numbers, and without saying whose it is.

@@ -39,6 +39,7 @@ struct WorldOptions {
   bool resumes = false;   // clients that are gone come back where they were
   bool forge = false;     // and some show positions that never were theirs
   bool reset = false;     // topics are deleted, and made anew
+  bool compact = false;   // Kafka removes records that newer ones of their key replace
   size_t shards = 1;      // of each ingest
 };
 
@@ -117,6 +118,7 @@ class World {
   void CutAny();
   void LinkAnyTwice();
   void TruncateAny();
+  void CompactAny();
   void Grow();
   void DeleteAny();
   void MakeAnew(const std::string& topic);

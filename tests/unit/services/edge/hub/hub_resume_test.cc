@@ -52,6 +52,25 @@ TEST_F(HubResume, WhatTheRingDoesNotHaveIsRead) {
   EXPECT_THAT(client_.Take(), ElementsAre("0:6", "0:8", "0:10", "0:11", "0:12"));
 }
 
+TEST_F(HubResume, GapsBetweenWhatWasReadAreToldInTheirPlace) {
+  Slots(1);
+  KeepOpen(9);
+  Events({10, 20});
+  ResumeAt({{"t0/0@0", false, 2}});
+  client_.Take();
+  client_.can_pull = false;
+  EdgeReadResult result;
+  for (int64_t offset : {5, 9, 15}) result.events.push_back(Event(0, offset));
+  result.gaps = {{0, 3, 4, "compacted"}, {0, 10, 14, "compacted"}, {0, 16, 18, "compacted"}};
+  result.as_of.push_back({0, 20, 0});
+  hub_->OnRead(1, result, now_);
+  EXPECT_THAT(client_.Take(), ElementsAre("gap 0:3..4 compacted"));
+  client_.can_pull = true;
+  hub_->OnWritable(&client_, now_);
+  EXPECT_THAT(client_.Take(), ElementsAre("0:5", "0:9", "gap 0:10..14 compacted", "0:15",
+                                          "gap 0:16..18 compacted"));
+}
+
 TEST_F(HubResume, OnAnEdgeThatDidNotHaveTheChannel) {
   Slots(1);
   Progress(0, 20);

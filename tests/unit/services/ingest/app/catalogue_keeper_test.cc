@@ -203,5 +203,36 @@ TEST_F(CatalogueKeeperTest, DropsWhatStaysAwayAndKeepsItsNumbers) {
   EXPECT_FALSE(FirstSlot(change).young());
 }
 
+TopicInfo Cleaned(std::string name, int32_t partitions, std::optional<bool> compacted) {
+  TopicInfo topic = Topic(std::move(name), partitions);
+  topic.compacted = compacted;
+  return topic;
+}
+
+TEST_F(CatalogueKeeperTest, SaysWhetherATopicIsCompactedAsKafkaSaysIt) {
+  CatalogueKeeper keeper(Routes());
+  Listings listings(keeper);
+  auto change = listings.After(1s, Listed({Cleaned("prices", 2, true)}));
+  ASSERT_EQ(change.added.size(), 2u);
+  EXPECT_TRUE(change.added[0].info.compacted);
+  EXPECT_TRUE(change.compacted.empty());
+  change = listings.After(1s, Listed({Cleaned("prices", 2, std::nullopt)}));
+  EXPECT_TRUE(change.compacted.empty()) << "what is not said stays";
+  change = listings.After(1s, Listed({Cleaned("prices", 3, false)}));
+  ASSERT_EQ(change.compacted.size(), 2u);
+  EXPECT_FALSE(change.compacted[0].second);
+  ASSERT_EQ(change.added.size(), 1u);
+  EXPECT_FALSE(change.added[0].info.compacted);
+}
+
+TEST_F(CatalogueKeeperTest, ARouteMayKnowBetter) {
+  CatalogueKeeper keeper(
+      *Compile("- name: prices\n  topics: [prices]\n  compacted: true\n  emit: [{channels: [p]}]"));
+  Listings listings(keeper);
+  const auto change = listings.After(1s, Listed({Cleaned("prices", 1, false)}));
+  ASSERT_EQ(change.added.size(), 1u);
+  EXPECT_TRUE(change.added[0].info.compacted);
+}
+
 }  // namespace
 }  // namespace spillway::ingest

@@ -292,5 +292,62 @@ TEST(Fingerprint, IsNeverUnknown) {
   for (int64_t n = 0; n < 200'000; ++n) ASSERT_NE(Fingerprint("k", "v", n), 0) << n;
 }
 
+std::string Hole(const PartitionLog& log, int64_t after, int64_t before) {
+  const std::optional<PartitionLog::Range> hole = log.HoleBetween(after, before);
+  return hole.has_value() ? absl::StrCat(hole->from, "..", hole->to) : "none";
+}
+
+TEST(PartitionLogHoles, AreNotNotedUnlessAskedFor) {
+  PartitionLog log({}, -1);
+  log.Append(EventRecord(5));
+  EXPECT_EQ(Hole(log, -1, 6), "none");
+}
+
+TEST(PartitionLogHoles, AreNotedUpToAnOffset) {
+  PartitionLog log({}, 0);
+  log.NoteHolesBefore(10);
+  for (int64_t offset : {1, 4, 9, 20, 30}) log.Append(EventRecord(offset));
+  EXPECT_EQ(Hole(log, 0, 4), "2..3");
+  EXPECT_EQ(Hole(log, 4, 9), "5..8");
+  EXPECT_EQ(Hole(log, 9, 20), "none") << "10 to 19 begin no earlier than 10";
+  EXPECT_EQ(Hole(log, 0, 31), "2..8") << "from the first to the last";
+}
+
+TEST(PartitionLogHoles, AreCutToWhatIsAskedFor) {
+  PartitionLog log({}, 0);
+  log.NoteHolesBefore(100);
+  for (int64_t offset : {1, 10}) log.Append(EventRecord(offset));
+  EXPECT_EQ(Hole(log, 4, 8), "5..7");
+  EXPECT_EQ(Hole(log, 9, 100), "none");
+  EXPECT_EQ(Hole(log, 0, 2), "none");
+}
+
+TEST(PartitionLogHoles, AreOneWhereNoRecordThatIsKeptLiesBetween) {
+  PartitionLog log({}, 0);
+  log.NoteHolesBefore(100);
+  for (int64_t offset : {3, 7}) log.Append(EmptyRecord(offset));
+  log.Append(EventRecord(9));
+  log.Append(EmptyRecord(11));
+  log.Append(EventRecord(12));
+  EXPECT_EQ(Hole(log, 0, 9), "1..8");
+  EXPECT_EQ(Hole(log, 9, 12), "10..10");
+}
+
+TEST(PartitionLogHoles, WhatWasReadToItsEndIsNone) {
+  PartitionLog log({}, 0);
+  log.NoteHolesBefore(100);
+  log.AdvanceHead(5);
+  log.Append(EventRecord(6));
+  EXPECT_EQ(Hole(log, 0, 7), "none");
+}
+
+TEST(PartitionLogHoles, GoWithTheRecordsAfterThem) {
+  PartitionLog log({.max_bytes = 2 * kCost}, 0);
+  log.NoteHolesBefore(100);
+  for (int64_t offset : {2, 4, 6, 8}) log.Append(EventRecord(offset));
+  ASSERT_EQ(log.floor(), 4);
+  EXPECT_EQ(Hole(log, 0, 9), "5..7");
+}
+
 }  // namespace
 }  // namespace spillway::ingest

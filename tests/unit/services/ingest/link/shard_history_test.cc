@@ -336,5 +336,49 @@ TEST_F(ShardHistory, EverySlotOfAHistoryReadComesFurther) {
   EXPECT_EQ(Answer(1), "1:100 2:50 as of 100 as of 50 complete");
 }
 
+// Kafka has removed records of the topic that others of their key replaced.
+class CompactedHistory : public PastTheLog {
+ protected:
+  void SetUp() override {
+    Start(Options());
+    core_->SetCompacted(1, true);
+  }
+};
+
+TEST_F(CompactedHistory, WhatIsMissingWhereKafkaIsReadAgainIsTold) {
+  History(1, 90, 0);
+  Pump();
+  for (int64_t offset : {93, 94, 98}) Scanned(offset);
+  core_->OnScanRecord(1, KeyedRecord(99, "other", "k", "{}", 1), now_);
+  Scanned(101);
+  Pump();
+  EXPECT_EQ(Answer(1),
+            "1:101 1:93 1:94 1:98 as of 101 gap 91..92 compacted gap 95..97 compacted gap 100..100 "
+            "compacted complete");
+}
+
+TEST_F(CompactedHistory, WhatIsMissingAfterTheLastEventIsTold) {
+  History(1, 96, 0);
+  Pump();
+  Scanned(97);
+  core_->OnScanRecord(1, KeyedRecord(100, "other", "k", "{}", 1), now_);
+  Pump();
+  EXPECT_EQ(Answer(1), "1:97 as of 100 gap 98..99 compacted complete");
+}
+
+TEST_F(CompactedHistory, NothingIsToldOfWhatWasReadLive) {
+  Live(110);  // after a hole: a transaction's marker, or records that were aborted
+  History(1, 102, 0);
+  EXPECT_EQ(Answer(1), "1:103 1:110 as of 110 complete");
+}
+
+TEST_F(PastTheLog, HolesOfATopicThatIsNotCompactedAreNoGaps) {
+  History(1, 97, 0);
+  Pump();
+  Scanned(101);
+  Pump();
+  EXPECT_EQ(Answer(1), "1:101 as of 101 complete");
+}
+
 }  // namespace
 }  // namespace spillway::ingest
