@@ -8,11 +8,13 @@ namespace {
 constexpr int kRetryAfterClosing = 5;  // seconds
 
 // Whether whoever tries for long enough might get in by such attempts. A token that has run out was
-// a good one: it is no attempt at another's.
+// a good one: it is no attempt at another's. Nor is what a page of another origin does the fault of
+// the user whose browser it is in: it could have the user blocked.
 bool IsFailure(const Refusal& refusal) {
   return (refusal.status == 401 && refusal.code != "token_expired" &&
           refusal.code != "token_not_yet_valid") ||
-         (refusal.status == 403 && refusal.code != "ip_blocked");
+         (refusal.status == 403 && refusal.code != "ip_blocked" &&
+          refusal.code != "origin_not_allowed");
 }
 
 metrics::Counter& CounterOf(SessionCounters& counters, const Refusal& refusal) {
