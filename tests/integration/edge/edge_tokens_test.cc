@@ -16,6 +16,7 @@
 #include "tests/integration/edge/edge_fixture.h"
 #include "tests/integration/edge/fake_ingest.h"
 #include "tests/support/certificates.h"
+#include "tests/support/jwt_factory.h"
 #include "tests/support/signing_key.h"
 
 namespace spillway::test {
@@ -144,6 +145,54 @@ TEST_F(EdgeTokensTest, WithoutKeysClientsAreToldToComeAgain) {
   keys_.Set(KeySetOf({key.Jwk("a")}));
   ASSERT_TRUE(Until(token, "connected"));
   ASSERT_TRUE(WaitForReady("\"status\":\"ready\""));
+}
+
+// Every place of a token, and its whole life, of clients that share no code with the edge.
+TEST_F(EdgeTokensTest, TokensComeAreRefreshedAndEnd) {
+  const std::string secret = "a secret of at least thirty-two bytes";
+  endpoints_ = absl::StrCat("{path: /ws, auth: {message: true, leeway: 0s, secret: '", secret,
+                            "', expiry_warning: 1h}}");
+  StartEdge(ingest_.address());
+  ASSERT_TRUE(WaitForReady("\"status\":\"ready\""));
+  const auto token = [&](const std::string& user, int64_t life) {
+    return UserToken(secret, user, ToUnixMillis(Clock::Real().WallNow()) / 1000 + life);
+  };
+  const auto connect = [&](BeastClient& client, const std::string& subprotocol) {
+    BeastClient::Options options;
+    options.path = "/ws";
+    options.subprotocol = subprotocol;
+    return client.Connect(static_cast<uint16_t>(edge_->public_port()), options);
+  };
+
+  BeastClient browser;
+  ASSERT_TRUE(connect(browser, "json.v1, bearer." + token("u1", 7200)));
+  EXPECT_EQ(browser.response_header("Sec-WebSocket-Protocol"), "json.v1");
+  EXPECT_THAT(browser.Receive().payload, HasSubstr(R"("user":"u1")"));
+
+  BeastClient late;
+  ASSERT_TRUE(connect(late, ""));
+  ASSERT_TRUE(late.Send(R"({"type":"connect","token":")" + token("u2", 60) + "\"}"));
+  EXPECT_THAT(late.Receive().payload, HasSubstr(R"("user":"u2")"));
+  Subscribe(late, "price:BTC");
+  EXPECT_THAT(late.Receive().payload, HasSubstr("expiring"));
+  ASSERT_TRUE(late.Send(R"({"type":"refresh","id":1,"token":")" + token("u1", 60) + "\"}"));
+  EXPECT_THAT(late.Receive().payload, HasSubstr("token_other_user"));
+  ASSERT_TRUE(late.Send(R"({"type":"refresh","id":2,"token":")" + token("u2", 4) + "\"}"));
+  EXPECT_THAT(late.Receive().payload, HasSubstr(R"({"type":"refreshed","id":2,)"));
+  EXPECT_THAT(late.Receive().payload, HasSubstr("expiring"));
+  ingest_.Publish("price:BTC", "1");
+  EXPECT_THAT(Event(late), HasSubstr("price:BTC"));
+  ClientResult last;
+  do {
+    last = late.Receive();
+  } while (last.ok);
+  EXPECT_EQ(last.close_code, 4002);
+
+  BeastClient stranger;
+  ASSERT_TRUE(connect(stranger, ""));
+  ASSERT_TRUE(stranger.Send(R"({"type":"subscribe","channels":["price:BTC"]})"));
+  EXPECT_THAT(stranger.Receive().payload, HasSubstr("connect_first"));
+  EXPECT_EQ(stranger.Receive().close_code, 4001);
 }
 
 // Our own listener is the TLS server here.
