@@ -35,7 +35,9 @@ std::optional<bool> Granted(const auth::Claims* claims, const std::string& name,
 // What the token says beside its claims' values.
 std::optional<Admission> ReadToken(const Endpoint& endpoint, ClientValues* client) {
   const AuthOptions& auth = endpoint.options().auth;
-  client->roles = RolesOf(*client->claims, auth.roles_claim);
+  if (endpoint.policy().looks_at_roles()) {
+    client->roles = RolesOf(*client->claims, auth.roles_claim);
+  }
   if (!endpoint.policy().looks_at_tokens_list()) return std::nullopt;
   auto granted = GrantedChannels(*client->claims, auth.channels_claim);
   if (!granted.ok()) {

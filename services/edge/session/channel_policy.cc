@@ -48,6 +48,7 @@ absl::StatusOr<ChannelPolicy> ChannelPolicy::Compile(const std::vector<ChannelRu
       return absl::InvalidArgumentError(absl::StrCat(
           "channel rule '", rule.pattern, "': roles mean nothing where no client may subscribe"));
     }
+    policy.looks_at_roles_ |= !rule.roles.empty();
     policy.looks_at_tokens_list_ |= rule.access == ChannelAccess::kGranted;
     policy.rules_.push_back({*std::move(pattern), rule.access, std::move(allow), rule.roles,
                              rule.snapshot, rule.compress, rule.frequency, rule.fixed_frequency,
@@ -60,24 +61,24 @@ absl::StatusOr<ChannelPolicy> ChannelPolicy::Compile(const std::vector<ChannelRu
 ChannelPolicy::Grants ChannelPolicy::GrantsOf(ClientValues client) const {
   Grants grants;
   grants.authenticated_ = client.claims != nullptr;
-  auto lists = std::make_unique<Grants::Lists>();
-  if (looks_at_tokens_list_) lists->granted = std::move(client.granted);
+  Grants::Lists lists;
+  if (looks_at_tokens_list_) lists.granted = std::move(client.granted);
   for (size_t i = 0; i < rules_.size(); ++i) {
     const Rule& rule = rules_[i];
     if (std::find_first_of(rule.roles.begin(), rule.roles.end(), client.roles.begin(),
                            client.roles.end()) != rule.roles.end()) {
-      lists->by_role.push_back(i);
+      lists.by_role.push_back(i);
     }
     if (!rule.allow.has_value()) continue;
     for (const std::string& text : rule.allow->Expand(client)) {
       auto pattern = ChannelPattern::Parse(text);
       // Too long for a channel's name: there is none.
-      if (pattern.ok()) lists->allowed.push_back({i, *std::move(pattern)});
+      if (pattern.ok()) lists.allowed.push_back({i, *std::move(pattern)});
     }
   }
-  if (!lists->allowed.empty() || !lists->by_role.empty() || !lists->granted.empty()) {
-    lists->allowed.shrink_to_fit();
-    grants.lists_ = std::move(lists);
+  if (!lists.allowed.empty() || !lists.by_role.empty() || !lists.granted.empty()) {
+    lists.allowed.shrink_to_fit();
+    grants.lists_ = std::make_unique<const Grants::Lists>(std::move(lists));
   }
   return grants;
 }

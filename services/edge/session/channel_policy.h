@@ -77,7 +77,8 @@ class ChannelPolicy {
       ChannelAccess unmatched = ChannelAccess::kAuthenticated);
 
   Grants GrantsOf(ClientValues client) const;
-  // Whether any rule looks at what the token lists.
+  // Whether any rule looks at roles, at what the token lists.
+  bool looks_at_roles() const { return looks_at_roles_; }
   bool looks_at_tokens_list() const { return looks_at_tokens_list_; }
   Verdict Check(std::string_view channel, const Grants& grants) const;
   SubscribeRate RateOf(std::string_view channel) const;
@@ -114,6 +115,7 @@ class ChannelPolicy {
 
   std::vector<Rule> rules_;
   size_t rates_ = 0;
+  bool looks_at_roles_ = false;
   bool looks_at_tokens_list_ = false;
   ChannelAccess unmatched_ = ChannelAccess::kAuthenticated;
 };
