@@ -223,7 +223,7 @@ class Reader {
 
 }  // namespace
 
-JsonWebKey ReadJsonWebKey(element value, AlgorithmSet allowed, bool secrets) {
+JsonWebKey ReadJsonWebKey(simdjson::dom::element value, AlgorithmSet allowed, bool secrets) {
   return Reader(value, allowed, secrets).Read();
 }
 

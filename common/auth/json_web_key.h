@@ -19,6 +19,6 @@ struct JsonWebKey {
 };
 
 // Reads one JSON Web Key (RFC 7517; RFC 7518, section 6; RFC 8037). `secrets`: `oct` is taken.
-JsonWebKey ReadJsonWebKey(simdjson::dom::element element, AlgorithmSet allowed, bool secrets);
+JsonWebKey ReadJsonWebKey(simdjson::dom::element value, AlgorithmSet allowed, bool secrets);
 
 }  // namespace spillway::auth

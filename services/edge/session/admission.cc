@@ -184,17 +184,17 @@ ParamValues ParamsOf(const Endpoint& endpoint, const http::Request& request) {
   return params;
 }
 
-Admission Admit(const Endpoint& endpoint, std::string_view text, ParamValues params,
+Admission Admit(const Endpoint& endpoint, std::string_view token, ParamValues params,
                 std::string_view ip) {
-  auth::JwtResult token;
+  auth::JwtResult verified;
   // Without a verifier no token can be told from another: everyone is anonymous.
   const bool given =
-      endpoint.verifier() != nullptr && (endpoint.options().auth.required || !text.empty());
+      endpoint.verifier() != nullptr && (endpoint.options().auth.required || !token.empty());
   if (given) {
-    if (auto refused = CheckToken(endpoint, text, &token)) return *std::move(refused);
+    if (auto refused = CheckToken(endpoint, token, &verified)) return *std::move(refused);
   }
-  Admission admission = AdmitClient(endpoint, given ? &token : nullptr, params);
-  if (given) admission.token = token.error;
+  Admission admission = AdmitClient(endpoint, given ? &verified : nullptr, params);
+  if (given) admission.token = verified.error;
   SessionIdentity& identity = admission.identity;
   if (given && !params.empty()) {
     identity.token.params = std::make_unique<const ParamValues>(std::move(params));
@@ -203,23 +203,23 @@ Admission Admit(const Endpoint& endpoint, std::string_view text, ParamValues par
   return admission;
 }
 
-Admission AdmitAgain(const Endpoint& endpoint, std::string_view text, std::string_view user_id,
+Admission AdmitAgain(const Endpoint& endpoint, std::string_view token, std::string_view user_id,
                      const SessionToken& before) {
   if (!before.given) {
     return Refuse(403, "token_other_user",
                   "this connection was made without a token: connect again with one");
   }
-  auth::JwtResult token;
-  if (auto refused = CheckToken(endpoint, text, &token)) return *std::move(refused);
+  auth::JwtResult verified;
+  if (auto refused = CheckToken(endpoint, token, &verified)) return *std::move(refused);
   Admission admission;
-  if (token.claims.sub() != user_id || token.issuer != before.issuer) {
+  if (verified.claims.sub() != user_id || verified.issuer != before.issuer) {
     admission = Refuse(403, "token_other_user",
                        "the token is another user's or issuer's than the connection's");
   } else {
     admission =
-        AdmitClient(endpoint, &token, before.params == nullptr ? ParamValues() : *before.params);
+        AdmitClient(endpoint, &verified, before.params == nullptr ? ParamValues() : *before.params);
   }
-  admission.token = token.error;
+  admission.token = verified.error;
   return admission;
 }
 
