@@ -56,7 +56,10 @@ class KeyServer {
 
 class EdgeTokensTest : public EdgeTest {
  protected:
-  EdgeTokensTest() { setenv("no_proxy", "127.0.0.1", 1); }
+  EdgeTokensTest() {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): the edge does not run yet
+    setenv("no_proxy", "127.0.0.1", 1);
+  }
   ~EdgeTokensTest() override {
     if (edge_ != nullptr) edge_->Stop(std::chrono::seconds(5));  // before the key server
   }

@@ -31,6 +31,7 @@ http::Response AnswerOf(int status, std::string body,
 class HttpFetcherTest : public ::testing::Test {
  protected:
   HttpFetcherTest() {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): there is no other thread yet
     setenv("no_proxy", "127.0.0.1", 1);
     http::Routes routes;
     routes.Add("/good", [](const http::Request& request) {

@@ -21,7 +21,6 @@ namespace {
 using std::chrono::seconds;
 using test::KeySetOf;
 using test::SigningKey;
-using testing::HasSubstr;
 using Kind = SigningKey::Kind;
 
 // A source by address whose answer is set by the test, without a thread.

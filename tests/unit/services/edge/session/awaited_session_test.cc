@@ -17,7 +17,6 @@ using std::chrono::seconds;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using ::testing::SizeIs;
 
 class AwaitedSessionTest : public SessionTest {
  protected:
