@@ -138,7 +138,7 @@ absl::StatusOr<std::vector<TopicPolicy>> DescribePolicies(KafkaClient& client,
   rd_kafka_DescribeConfigs(client.get(), resources.data(), resources.size(), options.get(),
                            queue.get());
   // The request's own timeout ends it; a little more is for its answer to come by the queue.
-  const EventHandle event(rd_kafka_queue_poll(queue.get(), Millis(timeout) + 500));
+  const EventHandle event(rd_kafka_queue_poll(queue.get(), Millis(timeout) + 100));
   if (!event) return absl::DeadlineExceededError("no answer from Kafka about topics' settings");
   if (const rd_kafka_resp_err_t error = rd_kafka_event_error(event.get());
       error != RD_KAFKA_RESP_ERR_NO_ERROR) {

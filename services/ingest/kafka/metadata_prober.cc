@@ -19,7 +19,7 @@ MetadataProber::MetadataProber(const Options& options, OnMetadata on_metadata)
       schedule_(options.schedule),
       lookups_({.silence = options.request_timeout}),
       policies_({}, [this](const std::vector<std::string>& topics) {
-        return DescribePolicies(*client_, topics, options_.request_timeout);
+        return DescribePolicies(*client_, topics, options_.policies_timeout);
       }) {}
 
 absl::StatusOr<std::unique_ptr<MetadataProber>> MetadataProber::Create(

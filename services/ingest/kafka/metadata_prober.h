@@ -52,6 +52,9 @@ class MetadataProber {
   struct Options {
     ProbeSchedule::Options schedule;
     std::chrono::milliseconds request_timeout{2000};
+    // How long the topics of a listing are held back for whether they are compacted; a broker that
+    // does not know the question lets it time out.
+    std::chrono::milliseconds policies_timeout{500};
     // Look-ups that may wait; more are refused.
     size_t max_pending = 100'000;
   };
