@@ -44,6 +44,8 @@ struct JoinSlot {
   bool untold = false;  // where it begins is told with the snapshot, which was not sent whole yet
   // Its position does not hold: what it may have missed is told with this reason. Static.
   std::string_view lost_for;
+  // It is of another topic: that is told, also where nothing of this one was missed.
+  bool refused = false;
   // What it missed and does not get, up to the snapshot that is being read in its place, begins
   // here; kNow: there is nothing.
   int64_t lost_from = kNow;

@@ -100,8 +100,10 @@ std::optional<Verdict> HubShard::JudgeHere(const ChannelSlot& slot,
   if (IsAhead(slot, shown.offset)) return std::nullopt;
   if (shown.fingerprint == 0) return Verdict::kUnproven;
   const std::optional<uint16_t> known = known_marks_.Find(slot.slot, shown.fingerprint_at);
-  if (!known.has_value()) return std::nullopt;
-  return *known == shown.fingerprint ? Verdict::kProven : Verdict::kForeign;
+  // Another record than this edge knows there may be one of a topic that was made anew, and the edge
+  // the one that has not noticed.
+  if (known != shown.fingerprint) return std::nullopt;
+  return Verdict::kProven;
 }
 
 void HubShard::TakeVerdict(JoinSlot& place, Verdict verdict) {
@@ -121,6 +123,7 @@ void HubShard::TakeVerdict(JoinSlot& place, Verdict verdict) {
   ++counters_.positions_foreign;
   place.from = -1;
   place.lost_for = kReset;
+  place.refused = true;
 }
 
 void HubShard::TakeVerdicts(ChannelState& channel, Join& join, const EdgeReadResult& result) {
@@ -156,8 +159,10 @@ bool HubShard::TellForeign(ChannelState& channel, Join& join) {
       continue;
     }
     const std::string_view reason = std::exchange(place.lost_for, {});
-    const int64_t now = std::max(channel.FindSlot(place.slot)->held_after(), worker_at(place.slot));
-    if (now <= place.at) continue;
+    const bool refused = std::exchange(place.refused, false);
+    const int64_t now = std::max(
+        {channel.FindSlot(place.slot)->held_after(), worker_at(place.slot), place.at});
+    if (now == place.at && !refused) continue;
     SendGap(join.subscription, *channel.traits,
             {place.slot, SourceOf(place.slot), place.at + 1, now, reason});
     place.at = now;

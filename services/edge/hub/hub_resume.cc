@@ -98,7 +98,8 @@ void HubShard::EndSlot(ChannelState& channel, const GapInfo& gap) {
 
 void HubShard::TellLost(const ChannelState& channel, const Join& join, JoinSlot& place) {
   const int64_t from = std::exchange(place.lost_from, JoinSlot::kNow);
-  if (from == JoinSlot::kNow || place.at < from) return;
+  const bool refused = std::exchange(place.refused, false);
+  if (from == JoinSlot::kNow || (place.at < from && !refused)) return;
   SendGap(join.subscription, *channel.traits,
           {place.slot, SourceOf(place.slot), from, place.at, join.lost_reason});
 }

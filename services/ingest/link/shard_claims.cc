@@ -7,11 +7,27 @@
 #include "services/ingest/link/shard_state.h"
 
 namespace spillway::ingest {
+namespace {
+
+// The record that is to prove it.
+RecordMark MarkOf(const v1::Claim& claim) {
+  return {claim.fingerprint_at(), static_cast<uint16_t>(claim.fingerprint())};
+}
+
+}  // namespace
 
 void ShardCore::Judge(uint64_t read_id, const std::vector<v1::Claim>& claims, MonoTime now) {
   PendingRead read{
       .id = read_id, .channel = {}, .history = true, .after = {}, .not_before = {}, .begun = now};
-  for (const v1::Claim& claim : claims) read.claims.emplace_back().claim = claim;
+  for (const v1::Claim& claim : claims) {
+    const Slot* slot = FindSlot(claim.slot());
+    PendingClaim& pending = read.claims.emplace_back();
+    if (slot != nullptr) {
+      pending = slot->Show(claim, /*of_edge=*/false);
+    } else {
+      pending.claim = claim;  // nobody will judge it
+    }
+  }
   if (TryRead(read, now)) return;
   reads_.push_back(std::move(read));
   moved_ = true;  // what it waits for begins with the end of this turn
@@ -30,6 +46,12 @@ bool ShardCore::TryClaims(PendingRead& read, MonoTime now) {
     if (!claim.verdict.has_value() && standing == Standing::kProven &&
         slot->phase == Slot::Phase::kReading) {
       claim.verdict = JudgeClaim(*slot, claim, now);
+      if (claim.verdict == v1::VERDICT_PROVEN && LogDenies(*slot, claim)) {
+        // The edge that asks is of the old topic, too: it asks again once it knows.
+        LosePosition(*slot, "the topic was made anew");
+        result.error = "not_served";
+        break;
+      }
     }
     wait = wait || !claim.verdict.has_value();
   }
@@ -57,22 +79,27 @@ std::optional<v1::Verdict> ShardCore::JudgeClaim(Slot& slot, PendingClaim& pendi
     return std::nullopt;
   }
   if (claim.fingerprint() == 0) return v1::VERDICT_UNPROVEN;
-  const RecordMark claimed{claim.fingerprint_at(), static_cast<uint16_t>(claim.fingerprint())};
-  switch (slot.log->Compare(claimed)) {
+  const bool read_since = slot.readers > pending.readers;  // then it is Kafka that says so
+  switch (slot.log->Compare(MarkOf(claim))) {
     case PartitionLog::Compared::kSame:
       return v1::VERDICT_PROVEN;
     case PartitionLog::Compared::kOther:
-      // The reader began since: it is Kafka that says so.
-      if (!pending.doubts_log || slot.reader_begun >= pending.begun) return v1::VERDICT_FOREIGN;
+      if (read_since) return v1::VERDICT_FOREIGN;
       break;
     case PartitionLog::Compared::kAbsent:
-      return v1::VERDICT_UNPROVEN;
+      if (read_since || pending.of_edge || !kafka_up_) return v1::VERDICT_UNPROVEN;
+      break;
     case PartitionLog::Compared::kAhead:
       return std::nullopt;  // it is in Kafka: the reader will come there
     case PartitionLog::Compared::kUnknown:
       break;
   }
   return JudgeByReread(slot, pending, now);
+}
+
+bool ShardCore::LogDenies(const Slot& slot, const PendingClaim& pending) {
+  const PartitionLog::Compared compared = slot.log->Compare(MarkOf(pending.claim));
+  return compared == PartitionLog::Compared::kOther || compared == PartitionLog::Compared::kAbsent;
 }
 
 bool ShardCore::ConfirmedBeyond(Slot& slot, PendingClaim& claim, MonoTime now) {
@@ -92,20 +119,30 @@ bool ShardCore::ConfirmedBeyond(Slot& slot, PendingClaim& claim, MonoTime now) {
 
 std::optional<v1::Verdict> ShardCore::JudgeByReread(Slot& slot, const PendingClaim& pending,
                                                     MonoTime now) {
-  const RecordMark claimed{pending.claim.fingerprint_at(),
-                           static_cast<uint16_t>(pending.claim.fingerprint())};
-  if (claimed.offset < slot.begin) return v1::VERDICT_UNPROVEN;  // retention took it
+  const RecordMark claimed = MarkOf(pending.claim);
+  if (claimed.offset < slot.begin) {
+    // Retention took it, if that is where this topic begins.
+    if (pending.of_edge || !kafka_up_ || slot.resolves > pending.answered) {
+      return v1::VERDICT_UNPROVEN;
+    }
+    if (!slot.retry_resolve) Resolve(slot);
+    return std::nullopt;
+  }
   Reread& reread = slot.reread;
   rereads_.insert(slot.info.id);
   reread.used = now;
-  if (reread.window != nullptr && (!pending.doubts_log || reread.begun >= pending.begun)) {
+  const bool read_since = reread.number > pending.windows;
+  if (reread.window != nullptr &&
+      (read_since || !(pending.of_edge || LogDenies(slot, pending)))) {
     switch (reread.window->Compare(claimed)) {
       case PartitionLog::Compared::kSame:
         return v1::VERDICT_PROVEN;
       case PartitionLog::Compared::kOther:
-        return v1::VERDICT_FOREIGN;
+        if (read_since) return v1::VERDICT_FOREIGN;
+        break;
       case PartitionLog::Compared::kAbsent:
-        return v1::VERDICT_UNPROVEN;
+        if (read_since) return v1::VERDICT_UNPROVEN;
+        break;
       case PartitionLog::Compared::kAhead:
         // What is far ahead of those who read has a turn of its own.
         if (claimed.offset - reread.window->head() > options_.claim_reread_records) break;
@@ -127,16 +164,15 @@ void ShardCore::AwaitProof(Slot& slot, LinkId link, const v1::Attach& attach, Mo
   Slot::Unproven& unproven = slot.unproven.emplace_back();
   unproven.link = link;
   unproven.attach_id = attach.attach_id();
-  v1::Claim& claim = unproven.claim.claim;
+  v1::Claim claim;
   claim.set_slot(attach.slot());
   claim.set_offset(attach.after());
   claim.set_fingerprint(attach.fingerprint());
   claim.set_fingerprint_at(attach.fingerprint_at());
-  unproven.claim.doubts_log = true;
-  unproven.claim.begun = now;
+  unproven.claim = slot.Show(claim, /*of_edge=*/true);
   // A take-up asks Kafka for its end anyway.
   unproven.claim.asked = true;
-  unproven.claim.resolves = slot.resolves + (slot.resolve_under_way ? 1 : 0);
+  unproven.claim.resolves = unproven.claim.answered;
   attachment.proven = false;
   // Most edges come from another ingest, and the log knows.
   if (slot.phase == Slot::Phase::kReading) JudgeAttachments(slot, now);
@@ -171,10 +207,7 @@ bool ShardCore::JudgeAttachments(Slot& slot, MonoTime now) {
       if (--slot.attached == 0) slot.unattached_since = now;
       return true;
     }
-    const RecordMark claimed{one.claim.claim.fingerprint_at(),
-                             static_cast<uint16_t>(one.claim.claim.fingerprint())};
-    stale = stale || (*verdict == v1::VERDICT_PROVEN &&
-                      slot.log->Compare(claimed) == PartitionLog::Compared::kOther);
+    stale = stale || (*verdict == v1::VERDICT_PROVEN && LogDenies(slot, one.claim));
     attachment->proven = true;
     waiting = waiting || attachment->state == Attachment::State::kWaiting;
     moved_ = true;

@@ -217,6 +217,8 @@ class ShardCore final : private EdgeFeed::Logs {
   bool TryClaims(PendingRead& read, MonoTime now);
   std::optional<v1::Verdict> JudgeClaim(Slot& slot, PendingClaim& claim, MonoTime now);
   bool ConfirmedBeyond(Slot& slot, PendingClaim& claim, MonoTime now);
+  // Whether the log has another record than the one that was shown, or none.
+  static bool LogDenies(const Slot& slot, const PendingClaim& pending);
   std::optional<v1::Verdict> JudgeByReread(Slot& slot, const PendingClaim& pending, MonoTime now);
   // An attachment's own position.
   void AwaitProof(Slot& slot, LinkId link, const v1::Attach& attach, MonoTime now);

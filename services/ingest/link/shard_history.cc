@@ -139,7 +139,7 @@ bool ShardCore::DriveReread(Slot& slot, size_t* running, MonoTime now) {
                              .max_age_us = std::numeric_limits<int64_t>::max() / 2},
         reread.wanted);
     if (slot.info.compacted) reread.window->NoteHolesBefore(Reread::kNone);
-    reread.begun = now;
+    reread.number = ++slot.windows;
     reread.demand = reread.wanted;
     reread.waiting = true;
   }

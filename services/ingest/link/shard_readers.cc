@@ -194,7 +194,7 @@ void ShardCore::StartReader(Slot& slot, int64_t after, MonoTime now) {
   slot.phase = Slot::Phase::kReading;
   slot.log = std::make_unique<PartitionLog>(slot.bounds.log, after);
   slot.live_from = after + 1;
-  slot.reader_begun = now;
+  ++slot.readers;
   slot.backfilled = !slot.info.keeps_latest;
   slot.backfill_not_before = now;
   slot.backfill_next = slot.old_end = -1;

@@ -42,7 +42,7 @@ struct ShardCore::Reread {
   int64_t wanted = kNone;                // lowest place of a read that the window does not serve
   bool waiting = false;                  // a read waits for the window's head to come further
   int64_t demand = -1;                   // furthest place that reads have come to
-  MonoTime begun;                        // of the window
+  uint64_t number = 0;                   // of the window: Slot::windows as it was begun
   MonoTime used;
 
   void ForgetWaiting() {
@@ -66,9 +66,13 @@ struct ShardCore::PendingClaim {
   uint64_t resolves = 0;  // answers that were asked for before
   int confirmations = 0;  // answers by which it is beyond the end
   MonoTime ask_at;
-  // Of an edge: the log may be the one that is of another topic. Kafka, asked since, decides.
-  bool doubts_log = false;
-  MonoTime begun;
+  // What is known of the slot may be of another topic: where it denies the position, Kafka, asked
+  // since it was shown, decides. Where it bears it out, a client's is proven; an edge's, on which
+  // many depend, only by what the log has or was read since.
+  bool of_edge = false;
+  uint64_t readers = 0;   // Slot::readers when it was shown
+  uint64_t windows = 0;   // Slot::windows then
+  uint64_t answered = 0;  // Slot::resolves, with the one that was under way
 };
 
 struct ShardCore::Slot {
@@ -97,7 +101,8 @@ struct ShardCore::Slot {
   int64_t begin = 0;                    // as resolved last
   bool begin_is_old = false;            // a scan from it has failed since
   int64_t live_from = 0;                // where the live reader began
-  MonoTime reader_begun;
+  uint64_t readers = 0;                 // live readers that were begun
+  uint64_t windows = 0;                 // windows of `reread` that were
   bool backfilled = false;
   MonoTime backfill_not_before;  // after a failure
   int64_t backfill_since_us = 0;
@@ -135,6 +140,16 @@ struct ShardCore::Slot {
   };
   std::vector<Unproven> unproven;  // attachments that wait for it
 
+  // A position that is shown now.
+  PendingClaim Show(const v1::Claim& claim, bool of_edge) const {
+    PendingClaim pending;
+    pending.claim = claim;
+    pending.of_edge = of_edge;
+    pending.readers = readers;
+    pending.windows = windows;
+    pending.answered = resolves + (resolve_under_way ? 1 : 0);
+    return pending;
+  }
   bool stalled() const { return failed.on || leader_away.on || kafka_away.on; }
   int64_t head() const { return log == nullptr ? -1 : log->head(); }
   // Records between the reader and the last end that Kafka told; -1 if it told none.

@@ -232,6 +232,45 @@ TEST(DeliveryModel, CompactionAndResumes) {
             .compact = true,
             .shards = 2});
 }
+TEST(DeliveryModel, TwoEdges) {
+  RunSeeds({.ingests = 2, .kill = true, .cut = true, .resumes = true, .edges = 2});
+}
+TEST(DeliveryModel, TwoEdgesUnderFaults) {
+  RunSeeds({.ingests = 3,
+            .kill = true,
+            .stop = true,
+            .stall = true,
+            .cut = true,
+            .tiny = true,
+            .lanes = true,
+            .apart = true,
+            .shaky = true,
+            .wide = true,
+            .aging = true,
+            .restart = true,
+            .resumes = true,
+            .forge = true,
+            .shards = 2,
+            .edges = 2});
+}
+TEST(DeliveryModel, TopicsMadeAnewOnTwoEdges) {
+  RunSeeds({.ingests = 2, .cut = true, .resumes = true, .reset = true, .edges = 2});
+}
+TEST(DeliveryModel, TopicsMadeAnewOnTwoEdgesUnderFaults) {
+  RunSeeds({.ingests = 3,
+            .kill = true,
+            .stop = true,
+            .cut = true,
+            .truncate = true,
+            .tiny = true,
+            .apart = true,
+            .wide = true,
+            .restart = true,
+            .resumes = true,
+            .reset = true,
+            .shards = 2,
+            .edges = 2});
+}
 TEST(DeliveryModel, NewRoutes) {
   RunSeeds({.ingests = 3, .kill = true, .cut = true, .routes = true});
 }

@@ -215,7 +215,10 @@ void World::CheckClient(const Subscribed& subscribed, const ModelClient& client,
                                      " was told with the fingerprint of another one at ", at));
     }
   }
-  if (options_.reset) CheckResets(subscribed, client, who, broken);
+  if (options_.reset) {
+    CheckResets(subscribed, client, who, broken);
+    CheckTaken(subscribed, client, who, broken);
+  }
   // A state that retention took away cannot be in a snapshot.
   if (!options_.truncate) CheckSnapshots(subscribed, client, who, broken);
 }

@@ -87,6 +87,10 @@ class ModelClient final : public edge::Subscriber {
       }
     }
   }
+  // What it shows of a partition; null: nothing.
+  const Claim* ShownOf(const std::string& partition) const {
+    return resumed ? claims_.For(partition) : nullptr;
+  }
   void Forge(std::mt19937_64& random, bool whole) { forged = claims_.Forge(random, whole); }
   std::unique_ptr<const edge::Resume> Shown() const {
     if (!resumed) return nullptr;

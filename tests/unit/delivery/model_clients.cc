@@ -12,7 +12,7 @@ edge::Frequency World::AnyFrequency() {
   return static_cast<edge::Frequency>(random_() % edge::kFrequencies);
 }
 
-// Most clients of whom nobody took the place yet come back, on any worker of the edge there is.
+// Most clients of whom nobody took the place yet come back, on any worker of any edge.
 void World::Succeed(ModelClient& client) {
   for (Subscribed& gone : clients_) {
     if (!gone.ended || gone.succeeded || !gone.client->subscribed ||
@@ -40,15 +40,15 @@ void World::ChangeSubscriptions() {
     Subscribed& subscribed = clients_.emplace_back();
     subscribed.client = std::make_unique<ModelClient>(channels_[random_() % channels_.size()],
                                                       random_() % 2 == 0, AnyFrequency());
-    subscribed.edge = edge_;
-    subscribed.worker = random_() % edge_->workers();
+    subscribed.edge = &AnyEdge();
+    subscribed.worker = random_() % subscribed.edge->workers();
     if (options_.resumes) Succeed(*subscribed.client);
     Note(absl::StrCat("client ", clients_.size() - 1, " of ", subscribed.client->channel,
-                      " subscribes at worker ", subscribed.worker,
+                      " subscribes at worker ", subscribed.worker, " of ", subscribed.edge->name,
                       subscribed.client->wants_snapshot ? " with a snapshot" : "",
                       subscribed.client->resumed ? " where another was" : ""));
     if (options_.slow) {
-      subscribed.client->MakeQueue(edge_->encoder,
+      subscribed.client->MakeQueue(subscribed.edge->encoder,
                                    [&hub = subscribed.hub(), channel = subscribed.client->channel] {
                                      return hub.TraitsOf(channel);
                                    });

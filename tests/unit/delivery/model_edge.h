@@ -53,7 +53,7 @@ class ModelEdge final : public edge::LinkCoreSink, public edge::Upstream {
  public:
   ModelEdge(edge::LinkCore::Options options, edge::HubShard::Options hub, size_t workers,
             uint64_t seed)
-      : mail(workers), core(options, variants, *this, seed) {
+      : name(options.node_id), mail(workers), core(options, variants, *this, seed) {
     variants.Add(&encoder);
     variants[0].in_use = 1;
     for (size_t w = 0; w < workers; ++w) {
@@ -63,6 +63,7 @@ class ModelEdge final : public edge::LinkCoreSink, public edge::Upstream {
   }
 
   using Task = std::function<void(MonoTime)>;
+  const std::string name;
   ModelEncoder encoder;
   edge::VariantTable variants;
   std::deque<Task> link_tasks;         // workers -> link thread

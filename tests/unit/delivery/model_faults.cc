@@ -31,24 +31,36 @@ edge::HubShard::Options World::HubOptions() const {
   return hub;
 }
 
-void World::StartEdge() {
+void World::StartEdge(size_t place) {
   edge::LinkCore::Options core;
-  core.node_id = "edge";
+  core.node_id = absl::StrCat("edge ", place);
+  core.first_attach_id = 1 + 1'000'000 * edges_.size();
   core.move_stability = milliseconds(3'000);
   core.interest_linger = milliseconds(2'000);
   if (options_.grow) core.slot_linger = milliseconds(6'000);
   edges_.push_back(
-      std::make_unique<ModelEdge>(core, HubOptions(), 2 + random_() % 2, options_.seed));
-  edge_ = edges_.back().get();
+      std::make_unique<ModelEdge>(core, HubOptions(), 2 + random_() % 2, options_.seed + place));
+  live_.resize(std::max(live_.size(), place + 1));
+  live_[place] = edges_.back().get();
 }
 
 // Its clients are gone with it; the ingests hear of it when they do.
 void World::RestartEdge() {
-  Note("the edge is started again");
-  for (Subscribed& subscribed : clients_) subscribed.ended = true;
-  for (auto& [id, link] : links_) link.edge_gone = true;
-  StartEdge();
+  ModelEdge& gone = AnyEdge();
+  Note(absl::StrCat(gone.name, " is started again"));
+  for (Subscribed& subscribed : clients_) {
+    if (subscribed.edge == &gone) subscribed.ended = true;
+  }
+  for (auto& [id, link] : links_) {
+    if (link.edge == &gone) link.edge_gone = true;
+  }
+  gone.out.clear();
+  StartEdge(static_cast<size_t>(std::find(live_.begin(), live_.end(), &gone) - live_.begin()));
   EndHalves();
+}
+
+ModelEdge& World::AnyEdge() {
+  return *(live_.size() == 1 ? live_[0] : live_[random_() % live_.size()]);
 }
 
 ingest::ShardCore::Options World::IngestOptions() const {
@@ -83,17 +95,17 @@ void World::StartIngest(size_t i) {
   ingests_[i] = std::make_unique<ModelIngest>(setup, kafka_);
 }
 
-void World::Connect(size_t ingest) {
+void World::Connect(size_t ingest, ModelEdge& edge) {
   const uint64_t id = next_link_++;
   links_[id] = {
-      .ingest = ingest, .edge = edge_, .edge_gone = false, .ingest_gone = false, .trailing = {}};
-  edge_->core.OnLinkUp(id, now_);
+      .ingest = ingest, .edge = &edge, .edge_gone = false, .ingest_gone = false, .trailing = {}};
+  edge.core.OnLinkUp(id, now_);
 }
 
 void World::EndAtEdge(uint64_t id, bool told) {
   Link& link = links_.at(id);
   if (std::exchange(link.edge_gone, true)) return;
-  if (!told) edge_->core.OnLinkDown(id, now_);
+  if (!told) link.edge->core.OnLinkDown(id, now_);
 }
 
 void World::EndAtIngest(uint64_t id) {
@@ -104,7 +116,7 @@ void World::EndAtIngest(uint64_t id) {
   // Some of what it wrote last is lost.
   if (!link.trailing.empty()) link.trailing.resize(random_() % (link.trailing.size() + 1));
   ingest.Close(id, now_);
-  edge_->out.erase(id);
+  link.edge->out.erase(id);
 }
 
 void World::EndHalves() {
@@ -145,7 +157,7 @@ void World::Grow() {
     const ModelClient& client =
         subscribed.client->sent != nullptr ? *subscribed.client->sent : *subscribed.client;
     if (!subscribed.ended && client.subscribed && !client.wants_snapshot &&
-        edge_->table->complete) {
+        subscribed.edge->table->complete) {
       subscribed.from_begin.insert(partition);
     }
   }
@@ -206,7 +218,7 @@ void World::CutAny() {
 // A second address of it.
 void World::LinkAnyTwice() {
   const size_t i = AnyIngest();
-  if (!ingests_[i]->zombie) Connect(i);
+  if (!ingests_[i]->zombie) Connect(i, AnyEdge());
 }
 
 void World::TruncateAny() {

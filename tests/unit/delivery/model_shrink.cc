@@ -47,6 +47,7 @@ class Shrinker {
     Fewer(&WorldOptions::partitions);
     Fewer(&WorldOptions::ingests);
     Fewer(&WorldOptions::shards);
+    Fewer(&WorldOptions::edges);
     for (const Switch& one : kSwitches) {
       if (best_.options.*one.option)
         Try([&](WorldOptions& options) { options.*one.option = false; });
@@ -106,7 +107,7 @@ std::string Describe(const Failure& failure) {
   std::string text =
       absl::StrCat("seed ", options.seed, ", ", options.steps, " steps, ", options.ingests,
                    " ingests, ", options.partitions, " partitions, ", options.clients,
-                   " clients at a time, ", options.shards, " shards");
+                   " clients at a time, ", options.shards, " shards, ", options.edges, " edges");
   for (const Switch& one : kSwitches) {
     if (options.*one.option) absl::StrAppend(&text, ", ", one.name);
   }

@@ -116,6 +116,36 @@ bool World::MayBegin(const ModelClient::Slot& slot, size_t partition, int genera
   return slot.start == claim.at || (!same && slot.start == -1);
 }
 
+void World::CheckTaken(const Subscribed& subscribed, const ModelClient& client,
+                       const std::string& who, std::vector<std::string>* broken) const {
+  const ModelEdge& edge = *subscribed.edge;
+  if (client.wants_snapshot) return;  // in place of all, where one partition's does not hold
+  for (size_t p = 0; p < kafka_.partitions().size(); ++p) {
+    const ModelKafka::Partition& partition = kafka_.partitions()[p];
+    const Claim* claim = client.ShownOf(partition.source());
+    // Nothing was made anew since: no edge may tell it so, whatever that edge has yet to notice.
+    const bool known = claim != nullptr && !claim->pending && !claim->forged &&
+                       claim->mark.fingerprint != 0 && claim->generation == partition.generation() &&
+                       IsProof(p, claim->generation, claim->mark.at);
+    if (!known) continue;
+    bool reset = false;
+    bool unjudged = false;
+    for (const auto& [number, slot] : client.slots) {
+      if (PartitionOf(edge, number) != p) continue;
+      const auto has = [&slot = slot](std::string_view reason) {
+        return std::find(slot.reasons.begin(), slot.reasons.end(), reason) != slot.reasons.end();
+      };
+      const auto generation = edge.generations.find(number);
+      const bool crossed = generation != edge.generations.end() && generation->second.unknown();
+      reset = reset || (!crossed && has(edge::kReset));
+      unjudged = unjudged || has(edge::kLimit);
+    }
+    if (!reset || unjudged) continue;
+    broken->push_back(absl::StrCat(who, partition.source(), " was told a reset after ", claim->at,
+                                   " of topic ", claim->generation, ", which it still is"));
+  }
+}
+
 void World::CheckResets(const Subscribed& subscribed, const ModelClient& client,
                         const std::string& who, std::vector<std::string>* broken) const {
   const ModelEdge& edge = *subscribed.edge;

@@ -9,12 +9,12 @@ using std::chrono::milliseconds;
 
 World::World(const WorldOptions& options)
     : options_(options), random_(options.seed), kafka_(options.partitions) {
-  StartEdge();
+  for (size_t place = 0; place < options.edges; ++place) StartEdge(place);
   lives_.resize(options.ingests);
   ingests_.resize(options.ingests);
   for (size_t i = 0; i < options.ingests; ++i) {
     StartIngest(i);
-    Connect(i);
+    for (ModelEdge* edge : live_) Connect(i, *edge);
   }
 }
 
@@ -37,7 +37,7 @@ edge::LinkCounters World::counters() const {
 
 void World::DeliverToIngest(uint64_t id) {
   const Link& link = links_.at(id);
-  auto& queue = edge_->out[id];
+  auto& queue = link.edge->out[id];
   if (queue.empty() || link.ingest_gone) return;
   ModelIngest& ingest = *ingests_[link.ingest];
   if (ingest.zombie) return;
@@ -75,33 +75,33 @@ void World::DeliverToEdge(uint64_t id) {
   if (one.shard >= 0 && !link.ingest_gone) {
     ingest.taken.emplace_back(id, static_cast<size_t>(one.shard));
   }
-  edge_->core.OnMessage(id, one.message, now_);
+  link.edge->core.OnMessage(id, one.message, now_);
 }
 
-void World::RunLinkTask() {
-  if (edge_->link_tasks.empty()) return;
-  const ModelEdge::Task task = std::move(edge_->link_tasks.front());
-  edge_->link_tasks.pop_front();
+void World::RunLinkTask(ModelEdge& edge) {
+  if (edge.link_tasks.empty()) return;
+  const ModelEdge::Task task = std::move(edge.link_tasks.front());
+  edge.link_tasks.pop_front();
   task(now_);
   // Now and then more than one task is a turn, and new interest is told late, or with the tick.
-  if (random_() % 2 == 0) edge_->core.EndTurn(now_);
+  if (random_() % 2 == 0) edge.core.EndTurn(now_);
 }
 
-void World::RunMail(size_t worker) {
-  if (edge_->mail[worker].empty()) return;
-  const ModelEdge::Task task = std::move(edge_->mail[worker].front());
-  edge_->mail[worker].pop_front();
-  task(now_);
+void World::RunMail(ModelEdge& edge, size_t worker, MonoTime now) {
+  if (edge.mail[worker].empty()) return;
+  const ModelEdge::Task task = std::move(edge.mail[worker].front());
+  edge.mail[worker].pop_front();
+  task(now);
 }
 
-void World::RunCalls() {
-  std::vector<ModelEdge::Call> calls = std::exchange(edge_->calls, {});
+void World::RunCalls(ModelEdge& edge) {
+  std::vector<ModelEdge::Call> calls = std::exchange(edge.calls, {});
   for (ModelEdge::Call& call : calls) {
     const auto found = links_.find(call.link);
     if (found == links_.end() || found->second.edge_gone) continue;  // it has asked again already
     const Link& link = found->second;
     if (link.ingest_gone || (options_.shaky && random_() % 16 == 0)) {
-      edge_->core.OnReadFailed(call.id, "the ingest cannot be reached", now_);
+      edge.core.OnReadFailed(call.id, "the ingest cannot be reached", now_);
       continue;
     }
     const uint64_t read = next_read_++;
@@ -137,8 +137,9 @@ void World::AnswerReads() {
       const auto [link, call] = found->second;
       reads_.erase(found);
       if (!links_.contains(link) || links_.at(link).edge_gone) continue;
+      edge::LinkCore& core = links_.at(link).edge->core;
       if (!answer.result.error.empty()) {
-        edge_->core.OnReadFailed(call, answer.result.error, now_);
+        core.OnReadFailed(call, answer.result.error, now_);
         continue;
       }
       std::string bytes;
@@ -151,7 +152,7 @@ void World::AnswerReads() {
       for (const auto& as_of : answer.result.as_of) *response.add_as_of() = as_of;
       for (const auto& gap : answer.result.gaps) *response.add_gaps() = gap;
       for (const v1::Verdict verdict : answer.result.verdicts) response.add_verdicts(verdict);
-      edge_->core.OnReadResponse(call, response, now_);
+      core.OnReadResponse(call, response, now_);
     }
   }
 }
@@ -165,8 +166,10 @@ void World::TidyUp() {
       });
     }
   }
-  for (uint64_t id : std::exchange(edge_->closed, {})) {
-    if (links_.contains(id)) EndAtEdge(id, /*told=*/true);
+  for (ModelEdge* edge : live_) {
+    for (uint64_t id : std::exchange(edge->closed, {})) {
+      if (links_.contains(id)) EndAtEdge(id, /*told=*/true);
+    }
   }
   for (auto& ingest : ingests_) {
     if (ingest->zombie) continue;
@@ -198,16 +201,20 @@ void World::Advance(milliseconds time) {
       if (!link.ingest_gone && !ingests_[link.ingest]->zombie) ingests_[link.ingest]->Beat(id);
     }
     // The runtime dials again whatever is not linked.
-    for (size_t i = 0; i < ingests_.size(); ++i) {
-      const bool linked = std::any_of(links_.begin(), links_.end(), [i](const auto& l) {
-        return l.second.ingest == i && !l.second.edge_gone;
-      });
-      if (!linked && !ingests_[i]->zombie) Connect(i);
+    for (ModelEdge* edge : live_) {
+      for (size_t i = 0; i < ingests_.size(); ++i) {
+        const bool linked = std::any_of(links_.begin(), links_.end(), [=](const auto& l) {
+          return l.second.ingest == i && l.second.edge == edge && !l.second.edge_gone;
+        });
+        if (!linked && !ingests_[i]->zombie) Connect(i, *edge);
+      }
     }
   }
-  edge_->core.Tick(now_);
-  edge_->core.EndTurn(now_);
-  for (auto& hub : edge_->hubs) hub->Tick(now_);
+  for (ModelEdge* edge : live_) {
+    edge->core.Tick(now_);
+    edge->core.EndTurn(now_);
+    for (auto& hub : edge->hubs) hub->Tick(now_);
+  }
 }
 
 // Its bytes are with the transport before the edge has them.
@@ -240,14 +247,16 @@ void World::Step() {
       if (!links_.empty() && random_() % 8 == 0) Write(AnyLink());
       break;
     case 10:
-      RunLinkTask();
+      RunLinkTask(AnyEdge());
       break;
     case 11:
-    case 12:
-      RunMail(random_() % edge_->workers());
+    case 12: {
+      ModelEdge& edge = AnyEdge();
+      RunMail(edge, random_() % edge.workers(), now_);
       break;
+    }
     case 13:
-      RunCalls();
+      RunCalls(AnyEdge());
       break;
     case 14:
       if (random_() % 4 == 0) ChangeSubscriptions();
@@ -271,10 +280,11 @@ void World::Run() {
 }
 
 bool World::Quiet() const {
-  for (const auto& mail : edge_->mail) {
-    if (!mail.empty()) return false;
-  }
-  return edge_->link_tasks.empty() && edge_->calls.empty();
+  return std::all_of(live_.begin(), live_.end(), [](const ModelEdge* edge) {
+    return edge->link_tasks.empty() && edge->calls.empty() &&
+           std::all_of(edge->mail.begin(), edge->mail.end(),
+                       [](const auto& mail) { return mail.empty(); });
+  });
 }
 
 void World::Settle() {
@@ -303,11 +313,13 @@ void World::Settle() {
       }
     }
     WriteToClients();
-    RunCalls();  // answers that became ready
+    for (ModelEdge* edge : live_) RunCalls(*edge);  // answers that became ready
     for (int n = 0; n < 100 && !Quiet(); ++n) {
-      RunLinkTask();
-      for (size_t w = 0; w < edge_->workers(); ++w) RunMail(w);
-      RunCalls();
+      for (ModelEdge* edge : live_) {
+        RunLinkTask(*edge);
+        for (size_t w = 0; w < edge->workers(); ++w) RunMail(*edge, w, now_);
+        RunCalls(*edge);
+      }
       TidyUp();
     }
     Advance(milliseconds(50));

@@ -41,9 +41,10 @@ struct WorldOptions {
   bool reset = false;     // topics are deleted, and made anew
   bool compact = false;   // Kafka removes records that newer ones of their key replace
   size_t shards = 1;      // of each ingest
+  size_t edges = 1;       // at a time
 };
 
-// Kafka, ingests, an edge with two or three workers and clients that come and go, in one thread:
+// Kafka, ingests, edges with two or three workers and clients that come and go, in one thread:
 // every step, seeded chance decides what moves next, so that all interleavings of independent parts
 // can happen. Between the parts are the real state machines' own messages.
 class World {
@@ -102,9 +103,9 @@ class World {
   int64_t WallUs() const {
     return std::chrono::duration_cast<std::chrono::microseconds>(now_.time_since_epoch()).count();
   }
-  void RunLinkTask();
-  void RunMail(size_t worker);
-  void RunCalls();
+  void RunLinkTask(ModelEdge& edge);
+  static void RunMail(ModelEdge& edge, size_t worker, MonoTime now);
+  void RunCalls(ModelEdge& edge);
   void AnswerReads();
   void TidyUp();
   bool Quiet() const;
@@ -123,11 +124,13 @@ class World {
   void DeleteAny();
   void MakeAnew(const std::string& topic);
   void MakeAllAnew();
-  void StartEdge();
+  // In the place of one that has gone, or in one more.
+  void StartEdge(size_t place);
   void RestartEdge();
+  ModelEdge& AnyEdge();
   void StartIngest(size_t ingest);
   void Kill(size_t ingest);
-  void Connect(size_t ingest);
+  void Connect(size_t ingest, ModelEdge& edge);
   // An ingest has answered an attach.
   void Accepted(uint64_t link, uint64_t attach_id, int generation);
   // The edge has closed its end, or hears that the link is lost.
@@ -152,6 +155,9 @@ class World {
   // Slots that ended because their topic was made anew, and those that took their place.
   void CheckResets(const Subscribed& subscribed, const ModelClient& client, const std::string& who,
                    std::vector<std::string>* broken) const;
+  // Clients that showed a position of the topic as it is.
+  void CheckTaken(const Subscribed& subscribed, const ModelClient& client, const std::string& who,
+                  std::vector<std::string>* broken) const;
   // Whether a client may go on at `start`, after what it has shown.
   bool MayBegin(const ModelClient::Slot& slot, size_t partition, int generation) const;
   bool IsProof(size_t partition, int generation, int64_t at) const;
@@ -175,8 +181,8 @@ class World {
   std::vector<std::unique_ptr<ModelIngest>> ingests_;
   std::vector<int> lives_;
   int routes_ = 0;
-  std::vector<std::unique_ptr<ModelEdge>> edges_;  // the last one runs
-  ModelEdge* edge_ = nullptr;
+  std::vector<std::unique_ptr<ModelEdge>> edges_;  // that there ever were
+  std::vector<ModelEdge*> live_;                   // those that run
   std::map<uint64_t, Link> links_;
   std::map<uint64_t, std::pair<uint64_t, uint64_t>> reads_;  // ingest's read id -> (link, call)
   uint64_t next_link_ = 1;

@@ -72,9 +72,31 @@ TEST_F(HubClaims, WhatThisEdgeHasToldItKnowsAgain) {
   ResumeAt({Shown(11, 77, 11)});
   EXPECT_THAT(client_.Take(), ElementsAre("subscribed c 0:11"));
   hub_->Remove(&client_);
-  ResumeAt({Shown(11, 78, 11)});
-  EXPECT_THAT(client_.Take(), ElementsAre("subscribed c 0:-1", "gap 0:0..12 reset"));
   EXPECT_THAT(upstream_.Take(), IsEmpty());
+}
+
+// This edge may be the one that has not noticed that the topic was made anew.
+TEST_F(HubClaims, WhatItKnowsOtherwiseIsAskedFor) {
+  FakeSubscriber other;
+  Subscribe(other);
+  ResumeAt({Shown(11, 78, 11)});
+  EXPECT_THAT(client_.Take(), IsEmpty());
+  EXPECT_THAT(upstream_.Take(), ElementsAre("judge 1 0:11 #78@11"));
+  // Whoever serves it has found out by this question: it is for the slot in its place.
+  hub_->OnGap(0, 13, kNoEnd, kReset, now_);
+  auto table = std::make_shared<SlotTable>(*table_);
+  auto fresh = std::make_shared<SlotEntry>(*table->slots[0]);
+  fresh->number = 1;
+  fresh->incarnation = 1;
+  fresh->source = "t0/0@1";
+  table->slots[0] = nullptr;
+  table->slots.push_back(fresh);
+  hub_->OnSlots(table, now_);
+  Judged(1, {{0, Verdict::kForeign}}, /*failed=*/true);
+  Interest(-1, 1);
+  EXPECT_THAT(upstream_.Take(), ElementsAre("judge 2 1:11 #78@11"));
+  Judged(2, {{1, Verdict::kProven}});
+  EXPECT_THAT(client_.Take(), ElementsAre("subscribed c 1:11"));
 }
 
 TEST_F(HubClaims, WhatWasProvenOnceIsKnownAgain) {
@@ -95,6 +117,30 @@ TEST_F(HubClaims, AForeignOneIsToldAndBeginsNow) {
   Events({13});
   EXPECT_THAT(client_.Take(), ElementsAre("0:13"));
   EXPECT_EQ(counters().positions_foreign, 1u);
+}
+
+// What it had missed of the old topic does not come either: never is that said by its place alone.
+TEST_F(HubClaims, AForeignOneIsToldWhereNothingOfTheTopicIsThereYet) {
+  Build();
+  Slots(1);
+  KeepOpen(-1);
+  ResumeAt({Shown(10, 5, 8)});
+  Judged(1, {{0, Verdict::kForeign}});
+  EXPECT_THAT(client_.Take(), ElementsAre("subscribed c 0:-1", "gap 0:0..-1 reset"));
+  Events({0});
+  EXPECT_THAT(client_.Take(), ElementsAre("0:0"));
+}
+
+TEST_F(HubClaims, AForeignOneIsToldBeforeASnapshotOfNothing) {
+  Build();
+  Slots(1, {0});
+  KeepOpen(-1);
+  ResumeAt({Shown(10, 5, 8)}, /*snapshot=*/true);
+  Judged(1, {{0, Verdict::kForeign}});
+  EXPECT_THAT(upstream_.Take(), ElementsAre("judge 1 0:10 #5@8", "snapshot 2 c 0:-1"));
+  Answer(2, 0, {}, -1);
+  EXPECT_THAT(client_.Take(), ElementsAre("subscribed c 0:-1", "gap 0:0..-1 reset",
+                                          "snapshot as of 0:-1 complete"));
 }
 
 TEST_F(HubClaims, AForeignOneBeginsWithASnapshotWhereItIsWanted) {
