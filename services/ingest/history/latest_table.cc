@@ -111,7 +111,7 @@ void LatestTable::Expire(int64_t now_us) {
   for (Ages* ages : {&backfilled_, &live_}) {
     while (ages->oldest != nullptr && ages->oldest->time_us < least) GiveUp(ages->oldest);
   }
-  since_us_ = std::max(since_us_, least);
+  expired_until_us_ = std::max(expired_until_us_, least);
 }
 
 void LatestTable::BackfillJoined(bool whole_topic, int64_t since_us) {

@@ -32,8 +32,13 @@ class LatestTable {
   // Takes in what a record changes.
   void Apply(const NormalisedRecord& record);
 
-  // The table holds everything from `since_us` on (the reader started there).
-  void StartsAt(int64_t since_us) { since_us_ = since_us; }
+  // The table holds everything from `since_us` on: the reader started there, at `live_from`. What
+  // lies before is not shown until the backfill has joined: of its keys it may yet bring newer
+  // events, or tombstones.
+  void StartsAt(int64_t since_us, int64_t live_from = 0) {
+    since_us_ = since_us;
+    live_from_ = live_from;
+  }
   // The backfill has joined the live reader.
   void BackfillJoined(bool whole_topic, int64_t since_us);
 
@@ -41,7 +46,7 @@ class LatestTable {
   void Expire(int64_t now_us);
 
   bool complete() const { return complete_ && evicted_ == 0; }
-  int64_t since_us() const { return std::max(since_us_, evicted_until_us_); }
+  int64_t since_us() const { return std::max({since_us_, expired_until_us_, evicted_until_us_}); }
   // Entries that went at the bound, and records that were older than those.
   uint64_t evicted() const { return evicted_; }
   size_t bytes() const { return bytes_; }
@@ -54,7 +59,8 @@ class LatestTable {
     const auto found = channels_.find(channel);
     if (found == channels_.end()) return;
     for (const auto& [key, entry] : found->second->keys) {
-      if (entry->bytes != nullptr) visit(entry->bytes);
+      const bool is_latest = joined_ || entry->offset >= live_from_;
+      if (entry->bytes != nullptr && is_latest) visit(entry->bytes);
     }
   }
 
@@ -110,6 +116,8 @@ class LatestTable {
   bool complete_ = false;
   bool joined_ = false;
   int64_t since_us_ = 0;
+  int64_t live_from_ = 0;
+  int64_t expired_until_us_ = 0;
   int64_t evicted_until_us_ = 0;
   uint64_t evicted_ = 0;
 };

@@ -191,6 +191,7 @@ void ShardCore::SendBatch(EdgeFeed& feed, std::string batch, MonoTime now) {
 
 void ShardCore::Tick(MonoTime now, int64_t wall_us, bool busy) {
   wall_us_ = wall_us;
+  ticked_at_ = now;
   size_t restarts = 0;
   for (auto& [id, slot] : slots_) {
     if (slot->retry_resolve && now >= slot->retry_at) {
@@ -232,6 +233,12 @@ void ShardCore::Tick(MonoTime now, int64_t wall_us, bool busy) {
   }
   PublishReaderStates(now);
   TryReads(now);
+}
+
+int64_t ShardCore::StillToCome(MonoTime now) const {
+  if (wall_us_ == 0) return 0;  // the time is not known yet
+  const auto since = std::chrono::duration_cast<std::chrono::microseconds>(now - ticked_at_);
+  return wall_us_ + since.count() + 1;
 }
 
 size_t ShardCore::log_bytes() const {

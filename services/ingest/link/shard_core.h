@@ -191,6 +191,8 @@ class ShardCore final : private EdgeFeed::Logs {
   bool Settle(Slot& slot, EdgeFeed& feed, Attachment& attachment, bool begin_is_fresh);
   void TakeUp(Slot& slot, int64_t end, MonoTime now);
   void Accept(EdgeFeed& feed, Attachment& attachment, int64_t after, std::optional<v1::Gap> gap);
+  // All that is written from this time on is still to come to a reader that begins now.
+  int64_t StillToCome(MonoTime now) const;
   void StartReader(Slot& slot, int64_t after, MonoTime now);
   void StopReader(Slot& slot);
   void Heard(Slot& slot, v1::ReaderState state, MonoTime now);
@@ -249,6 +251,7 @@ class ShardCore final : private EdgeFeed::Logs {
   bool moved_ = false;  // something arrived since the last Pump
   MonoTime last_progress_;
   int64_t wall_us_ = 0;  // as of the last Tick
+  MonoTime ticked_at_;
   Counters counters_;
 };
 

@@ -201,7 +201,7 @@ void ShardCore::StartReader(Slot& slot, int64_t after, MonoTime now) {
   if (slot.info.keeps_latest) {
     slot.latest =
         std::make_unique<LatestTable>(slot.bounds.latest_bytes, slot.info.horizon_ms * 1'000);
-    slot.latest->StartsAt(wall_us_);
+    slot.latest->StartsAt(StillToCome(now), slot.live_from);
     if (slot.live_from <= slot.begin) {  // the live reader itself reads everything there is
       slot.latest->BackfillJoined(slot.info.horizon_ms == 0, wall_us_);
       slot.backfilled = true;

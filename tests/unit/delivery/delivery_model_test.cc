@@ -271,6 +271,45 @@ TEST(DeliveryModel, TopicsMadeAnewOnTwoEdgesUnderFaults) {
             .shards = 2,
             .edges = 2});
 }
+TEST(DeliveryModel, LimitedSnapshots) { RunSeeds({.ingests = 2, .kill = true, .limited = true}); }
+TEST(DeliveryModel, LimitedSnapshotsUnderFaults) {
+  RunSeeds({.ingests = 3,
+            .kill = true,
+            .stop = true,
+            .stall = true,
+            .cut = true,
+            .tiny = true,
+            .apart = true,
+            .shaky = true,
+            .wide = true,
+            .restart = true,
+            .resumes = true,
+            .limited = true,
+            .shards = 2});
+}
+TEST(DeliveryModel, Repeats) {
+  RunSeeds({.ingests = 2, .kill = true, .cut = true, .repeats = true});
+}
+TEST(DeliveryModel, RepeatsUnderFaults) {
+  RunSeeds({.ingests = 3,
+            .kill = true,
+            .stop = true,
+            .stall = true,
+            .cut = true,
+            .tiny = true,
+            .lanes = true,
+            .apart = true,
+            .shaky = true,
+            .wide = true,
+            .aging = true,
+            .grow = true,
+            .restart = true,
+            .resumes = true,
+            .forge = true,
+            .repeats = true,
+            .shards = 2,
+            .edges = 2});
+}
 TEST(DeliveryModel, NewRoutes) {
   RunSeeds({.ingests = 3, .kill = true, .cut = true, .routes = true});
 }

@@ -64,7 +64,9 @@ class ModelClient final : public edge::Subscriber {
     std::set<std::string> events;  // "slot:offset:generation"
     std::map<SlotNumber, int64_t> as_of;
     std::set<SlotNumber> fed_by;  // as `subscribed` told it
+    bool whole = false;           // its last piece has come
     bool complete = false;
+    int64_t since_us = 0;
   };
 
   ModelClient(std::string channel_name, bool snapshot, edge::Frequency at)
@@ -243,7 +245,9 @@ class ModelClient final : public edge::Subscriber {
     }
     if (!piece.last) return;
     open_ = false;
+    snapshots.back().whole = true;
     snapshots.back().complete = piece.complete;
+    snapshots.back().since_us = piece.since_us;
     snapshots.back().fed_by = fed_by_;
     for (const auto& entry : piece.position) {
       snapshots.back().as_of[entry.slot] = entry.offset;

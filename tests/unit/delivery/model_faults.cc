@@ -74,6 +74,7 @@ ingest::ShardCore::Options World::IngestOptions() const {
     options.history_records = 3;
   }
   if (options_.aging) options.history.log.max_age_us = 400'000;
+  if (options_.limited) options.history.latest_bytes = 2'000;
   return options;
 }
 
@@ -88,11 +89,15 @@ void World::StartIngest(size_t i) {
   setup.shards = options_.shards;
   setup.topic_u = i != 0 || options_.ingests == 1;
   setup.compacted = options_.compact;
+  if (options_.limited) setup.horizon_ms = 1'500;
+  if (options_.repeats) setup.window = kWindow;
   setup.options = IngestOptions();
   setup.accepted = [this](uint64_t link, uint64_t attach_id, int generation) {
     Accepted(link, attach_id, generation);
   };
   ingests_[i] = std::make_unique<ModelIngest>(setup, kafka_);
+  // As a shard does before anything can have been answered.
+  ingests_[i]->ForEachCore([&](auto& core) { core.Tick(now_, WallUs()); });
 }
 
 void World::Connect(size_t ingest, ModelEdge& edge) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "services/ingest/link/shard_core.h"
+#include "services/ingest/shard/repeat_filter.h"
 #include "tests/unit/delivery/model_kafka.h"
 
 namespace spillway::model {
@@ -36,6 +37,8 @@ class ModelIngest final : public ingest::RecordSource, public ingest::LinkSink {
     size_t shards = 1;
     bool topic_u = true;     // whether its routes match topic "u"
     bool compacted = false;  // its topics are
+    int64_t horizon_ms = 0;  // of snapshots; 0: they are of everything
+    int64_t window = 0;      // of repeats
     ingest::ShardCore::Options options;
     // An attachment was answered; `generation`: of which of the topics of one name it is.
     std::function<void(uint64_t link, uint64_t attach_id, int generation)> accepted;
@@ -92,7 +95,7 @@ class ModelIngest final : public ingest::RecordSource, public ingest::LinkSink {
                                  .topic = partition.topic,
                                  .partition = partition.number,
                                  .keeps_latest = partition.keeps_latest(),
-                                 .horizon_ms = 0,
+                                 .horizon_ms = setup_.horizon_ms,
                                  .compacted = setup_.compacted});
     }
     return found;
@@ -170,17 +173,24 @@ class ModelIngest final : public ingest::RecordSource, public ingest::LinkSink {
 
   // RecordSource
   void Resolve(uint32_t slot) override { to_resolve_.push_back(slot); }
-  void StartLive(uint32_t slot, int64_t from, int64_t) override {
+  void StartLive(uint32_t slot, int64_t from, int64_t earliest) override {
     // One that begins anew where it stands is where Kafka's client was.
-    if (!taking_up_) {
-      live_[slot] = {from, generations_.at(slot)};
-      return;
-    }
-    live_[slot] = {from, generations_[slot] = GenerationOf(slot)};
+    if (taking_up_) generations_[slot] = GenerationOf(slot);
+    live_.erase(slot);
+    live_.emplace(slot, ReaderFrom(slot, from, earliest));
   }
   void StopLive(uint32_t slot) override { live_.erase(slot); }
-  void StartScan(uint32_t slot, int64_t from, int64_t, int64_t) override {
-    scans_[slot] = {from, generations_.at(slot)};
+  void StartScan(uint32_t slot, int64_t from, int64_t from_time_ms, int64_t earliest) override {
+    if (from_time_ms >= 0) {
+      const ModelKafka::Partition& of = kafka_.partitions()[PartitionOf(slot)];
+      const auto first =
+          std::find_if(of.records.begin(), of.records.end(), [&](const ModelRecord& record) {
+            return record.offset >= from && record.time_us >= from_time_ms * 1'000;
+          });
+      from = first == of.records.end() ? of.end : first->offset;
+    }
+    scans_.erase(slot);
+    scans_.emplace(slot, ReaderFrom(slot, from, earliest));
   }
   void StopScan(uint32_t slot) override { scans_.erase(slot); }
 
@@ -233,11 +243,23 @@ class ModelIngest final : public ingest::RecordSource, public ingest::LinkSink {
     ingest::ReadResult result;
   };
 
-  // Where a reader of Kafka is, and in which of the topics of one name.
+  // Where a reader of Kafka is, and in which of the topics of one name. What comes before `from` is
+  // read for the filter's sake alone.
   struct Reader {
-    int64_t next;
-    int generation;
+    int64_t next = 0;
+    int64_t from = 0;
+    int generation = 0;
+    ingest::RepeatFilter repeats{0};
   };
+
+  // As the shard has its readers begin.
+  Reader ReaderFrom(uint32_t slot, int64_t from, int64_t earliest) const {
+    const int64_t window = setup_.window;
+    return {.next = window == 0 ? from : std::min(from, std::max(earliest, from - window + 1)),
+            .from = from,
+            .generation = generations_.at(slot),
+            .repeats = ingest::RepeatFilter(window)};
+  }
 
   int GenerationOf(uint32_t slot) const {
     return kafka_.partitions()[PartitionOf(slot)].generation();
@@ -271,8 +293,9 @@ class ModelIngest final : public ingest::RecordSource, public ingest::LinkSink {
 
   void Read(std::map<uint32_t, Reader>& readers, std::mt19937_64& random, MonoTime now,
             int64_t wall_us, bool live) {
-    const std::map<uint32_t, Reader> copy = readers;
-    for (const auto& [slot, from] : copy) {
+    std::vector<uint32_t> slots;
+    for (const auto& [slot, reader] : readers) slots.push_back(slot);
+    for (const uint32_t slot : slots) {
       ingest::ShardCore& core = CoreOf(slot);
       if (!live && !core.scan_room()) continue;
       const size_t partition = PartitionOf(slot);
@@ -304,8 +327,11 @@ class ModelIngest final : public ingest::RecordSource, public ingest::LinkSink {
           break;
         }
         reader.next = record->offset + 1;
-        ingest::NormalisedRecord normalised =
-            ModelKafka::Normalise(slot, reader.generation, *record, wall_us);
+        const bool repeat =
+            setup_.window > 0 && reader.repeats.IsRepeat(record->idempotency_key, record->offset);
+        if (record->offset < reader.from) continue;
+        ingest::NormalisedRecord normalised = ModelKafka::Normalise(
+            slot, reader.generation, *record, repeat, live ? wall_us : record->time_us);
         if (live) {
           core.OnLiveRecord(slot, std::move(normalised), now);
         } else {

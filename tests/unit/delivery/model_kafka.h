@@ -22,9 +22,12 @@ struct ModelRecord {
   std::vector<std::vector<std::string>> events;  // their channels; empty: yields nothing
   std::string key;
   bool tombstone = false;
+  int64_t time_us = 0;
+  std::string idempotency_key;
+  bool repeat = false;  // another one had its idempotency key shortly before
 
   bool Feeds(const std::string& channel) const {
-    return std::any_of(events.begin(), events.end(), [&](const auto& channels) {
+    return !repeat && std::any_of(events.begin(), events.end(), [&](const auto& channels) {
       return std::find(channels.begin(), channels.end(), channel) != channels.end();
     });
   }
@@ -68,16 +71,31 @@ class ModelKafka {
     partitions_.push_back(std::move(partition));
   }
 
-  // `wide`: some records are of several channels, some of several events.
-  void Append(std::mt19937_64& random, const std::vector<std::string>& channels, bool wide) {
-    AppendTo(partitions_[random() % partitions_.size()], random, channels, wide);
+  struct Writing {
+    const std::vector<std::string>& channels;
+    bool wide = false;   // some records are of several channels, some of several events
+    int64_t window = 0;  // some repeat others; within so many offsets they yield nothing
+    int64_t time_us = 0;
+  };
+  void Append(std::mt19937_64& random, const Writing& writing) {
+    AppendTo(partitions_[random() % partitions_.size()], random, writing);
   }
-  static void AppendTo(Partition& partition, std::mt19937_64& random,
-                       const std::vector<std::string>& channels, bool wide) {
+  static void AppendTo(Partition& partition, std::mt19937_64& random, const Writing& writing) {
     if (partition.gone) return;
+    const std::vector<std::string>& channels = writing.channels;
+    const bool wide = writing.wide;
     if (random() % 8 == 0) partition.end += static_cast<int64_t>(random() % 3);  // a hole
     ModelRecord record;
     record.offset = partition.end++;
+    record.time_us = writing.time_us;
+    if (writing.window > 0 && random() % 2 == 0) {
+      record.idempotency_key = absl::StrCat("key ", random() % 8);
+      record.repeat = std::any_of(partition.history().begin(), partition.history().end(),
+                                  [&](const ModelRecord& before) {
+                                    return before.idempotency_key == record.idempotency_key &&
+                                           before.offset > record.offset - writing.window;
+                                  });
+    }
     if (random() % 5 != 0) {
       const size_t first = random() % channels.size();
       record.events.push_back({channels[first]});
@@ -143,14 +161,17 @@ class ModelKafka {
   static uint16_t Fingerprint(int generation, int64_t offset) {
     return static_cast<uint16_t>(offset * 7 + generation * 1'009 + 1);
   }
-  // Its payload says which of the topics of one name it is of.
+  // Its payload says which of the topics of one name it is of. `repeat`: its reader has found that
+  // it is one. `time_us`: the age that it has for logs and tables.
   static ingest::NormalisedRecord Normalise(uint32_t slot, int generation,
-                                            const ModelRecord& record, int64_t wall_us) {
+                                            const ModelRecord& record, bool repeat,
+                                            int64_t time_us) {
     const std::string payload = absl::StrCat(generation);
     ingest::NormalisedRecord out;
     out.record.offset = record.offset;
     out.record.fingerprint = Fingerprint(generation, record.offset);
-    out.record.time_us = wall_us;
+    out.record.time_us = time_us;
+    if (repeat) return out;
     for (const std::vector<std::string>& channels : record.events) {
       wire::EventView view;
       view.slot = slot;

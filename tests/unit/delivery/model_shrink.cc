@@ -24,6 +24,7 @@ constexpr Switch kSwitches[] = {
     {"restart", &WorldOptions::restart},   {"routes", &WorldOptions::routes},
     {"forge", &WorldOptions::forge},       {"resumes", &WorldOptions::resumes},
     {"reset", &WorldOptions::reset},
+    {"limited", &WorldOptions::limited},   {"repeats", &WorldOptions::repeats},
 };
 
 // A line without its numbers, and without saying whose it is.

@@ -43,7 +43,7 @@ void World::MakeAnew(const std::string& topic) {
         break;
     }
     while (partition.end < fill) {
-      ModelKafka::AppendTo(partition, random_, channels_, options_.wide);
+      ModelKafka::AppendTo(partition, random_, Writing());
     }
   }
   if (random_() % 4 == 0 && kafka_.partitions().size() < options_.partitions + 4) kafka_.Add(topic);

@@ -78,6 +78,13 @@ void World::DeliverToEdge(uint64_t id) {
   link.edge->core.OnMessage(id, one.message, now_);
 }
 
+ModelKafka::Writing World::Writing() const {
+  return {.channels = channels_,
+          .wide = options_.wide,
+          .window = options_.repeats ? kWindow : 0,
+          .time_us = WallUs()};
+}
+
 void World::RunLinkTask(ModelEdge& edge) {
   if (edge.link_tasks.empty()) return;
   const ModelEdge::Task task = std::move(edge.link_tasks.front());
@@ -227,7 +234,7 @@ void World::Step() {
   switch (random_() % 16) {
     case 0:
     case 1:
-      kafka_.Append(random_, channels_, options_.wide);
+      kafka_.Append(random_, Writing());
       break;
     case 2:
     case 3:

@@ -40,6 +40,8 @@ struct WorldOptions {
   bool forge = false;     // and some show positions that never were theirs
   bool reset = false;     // topics are deleted, and made anew
   bool compact = false;   // Kafka removes records that newer ones of their key replace
+  bool limited = false;   // snapshots reach back for a while only, and hold a few keys
+  bool repeats = false;   // some records repeat others, as their idempotency keys say
   size_t shards = 1;      // of each ingest
   size_t edges = 1;       // at a time
 };
@@ -93,6 +95,8 @@ class World {
     edge::HubShard& hub() const { return *edge->hubs[worker]; }
   };
 
+  static constexpr int64_t kWindow = 6;  // of repeats
+
   void Step();
   // For the trace.
   void Note(const std::string& what);
@@ -103,6 +107,7 @@ class World {
   int64_t WallUs() const {
     return std::chrono::duration_cast<std::chrono::microseconds>(now_.time_since_epoch()).count();
   }
+  ModelKafka::Writing Writing() const;
   void RunLinkTask(ModelEdge& edge);
   static void RunMail(ModelEdge& edge, size_t worker, MonoTime now);
   void RunCalls(ModelEdge& edge);

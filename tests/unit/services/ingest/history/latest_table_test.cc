@@ -194,6 +194,30 @@ TEST(LatestTable, WhatIsOlderThanTheHorizonGoes) {
   EXPECT_EQ(for_ever.size(), 1u);
 }
 
+// What was read back first may have been replaced, or deleted, by what is still to be read.
+TEST(LatestTable, DoesNotShowWhatIsReadBackBeforeThatHasJoined) {
+  LatestTable table(1 << 20);
+  table.StartsAt(500, /*live_from=*/100);
+  table.Apply(KeyedAt(1, 10, "a"));
+  table.Apply(KeyedAt(501, 100, "b"));
+  EXPECT_EQ(Offsets(table, "c"), (Expected{100}));
+  table.Apply(Tombstone(20, "c", "a"));
+  table.Apply(KeyedAt(3, 30, "c"));
+  table.BackfillJoined(/*whole_topic=*/true, 0);
+  EXPECT_EQ(Offsets(table, "c"), (Expected{30, 100}));
+}
+
+// What the backfill began with may be gone by the time it joins.
+TEST(LatestTable, DoesNotClaimWhatExpiredWhileItWasReadBack) {
+  LatestTable table(1 << 20, /*horizon_us=*/1'000);
+  table.StartsAt(5'000);
+  table.Apply(KeyedAt(4'100, 1, "a"));
+  table.Expire(5'500);
+  table.BackfillJoined(/*whole_topic=*/false, 4'000);
+  EXPECT_EQ(table.size(), 0u);
+  EXPECT_EQ(table.since_us(), 4'500);
+}
+
 TEST(LatestTable, ARecordWithSeveralEvents) {
   NormalisedRecord record = KeyedRecord(1, "c", "a");
   const LogRecord second = EventRecord(1, "d");
