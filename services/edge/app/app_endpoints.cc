@@ -72,6 +72,7 @@ ChannelSettings SettingsOf(const v1::ChannelConfig& channel) {
   }
   if (channel.priority() == v1::CHANNEL_PRIORITY_LOW) settings.priority = Priority::kLow;
   if (channel.priority() == v1::CHANNEL_PRIORITY_HIGH) settings.priority = Priority::kHigh;
+  settings.ephemeral = channel.ephemeral();
   return settings;
 }
 

@@ -175,6 +175,7 @@ void EdgeMetrics::AddHubs(const EdgeWorkers& workers) {
   Add(families_.ring_bytes, of, &C::ring_bytes);
   Add(families_.deliveries, of, &C::deliveries);
   Add(families_.gap_messages, of, &C::gaps);
+  Add(families_.ephemeral_gap_messages, of, &C::ephemeral_gaps);
   Add(families_.checkpoints, of, &C::checkpoints);
   Add(families_.ring_evictions, of, &C::ring_evictions);
   Add(families_.reads, of, &C::reads);

@@ -47,6 +47,7 @@ struct EdgeWorkers::Worker {
     gauges.deliveries.Set(static_cast<int64_t>(counted.deliveries));
     gauges.events.Set(static_cast<int64_t>(counted.events));
     gauges.gaps.Set(static_cast<int64_t>(counted.gaps));
+    gauges.ephemeral_gaps.Set(static_cast<int64_t>(counted.ephemeral_gaps));
     gauges.checkpoints.Set(static_cast<int64_t>(counted.checkpoints));
     gauges.ring_evictions.Set(static_cast<int64_t>(counted.ring_evictions));
     gauges.reads.Set(static_cast<int64_t>(counted.reads));

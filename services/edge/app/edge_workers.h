@@ -27,6 +27,7 @@ struct HubGauges {
   metrics::Gauge deliveries;
   metrics::Gauge events;
   metrics::Gauge gaps;
+  metrics::Gauge ephemeral_gaps;
   metrics::Gauge checkpoints;
   metrics::Gauge ring_evictions;
   metrics::Gauge reads;

@@ -180,6 +180,9 @@ struct EdgeFamilies {
       all.Counter("spillway_edge_deliveries_total", "Events handed to subscribers.");
   const metrics::Family& gap_messages =
       all.Counter("spillway_edge_gap_messages_total", "Gaps told to subscribers.");
+  const metrics::Family& ephemeral_gap_messages =
+      all.Counter("spillway_edge_ephemeral_gap_messages_total",
+                  "Times that a subscriber was told that ephemeral events may have been lost.");
   const metrics::Family& checkpoints =
       all.Counter("spillway_edge_checkpoints_total", "Checkpoints sent.");
   const metrics::Family& ring_evictions =

@@ -37,7 +37,7 @@ struct GapInfo {
 
 // Makes the frames that go to all subscribers of a channel who share a variant. Implementations are
 // immutable: callable from any thread. Checkpoints and joins may come back as a null Ref, since an
-// envelope can leave them out; events and gaps never do.
+// envelope can leave them out; events and gaps, of either kind, never do.
 class EventEncoder {
  public:
   virtual ~EventEncoder() = default;
@@ -50,6 +50,8 @@ class EventEncoder {
   // A partition joined the channel: everything after `entry.offset` is delivered.
   virtual Ref<Frame> EncodeJoined(std::string_view channel, const PositionEntry& entry) const = 0;
   virtual Ref<Frame> EncodeGap(std::string_view channel, const GapInfo& gap) const = 0;
+  // Events that never were in Kafka may have been lost; nobody knows how many, or which.
+  virtual Ref<Frame> EncodeEphemeralGap(std::string_view channel) const = 0;
 };
 
 // What compressing outgoing frames has done. Any thread counts, once for a frame and never for a

@@ -163,6 +163,11 @@ Ref<Frame> JsonEncoder::EncodeGap(std::string_view channel, const GapInfo& gap) 
   });
 }
 
+Ref<Frame> JsonEncoder::EncodeEphemeralGap(std::string_view channel) const {
+  return Render(envelope_[JsonMessage::kEphemeralGap],
+                [&](JsonField, std::string* out) { return AppendNonEmpty(out, channel); });
+}
+
 bool JsonEncoder::has_snapshots() const {
   return envelope_.snapshot_as_events() || !envelope_[JsonMessage::kSnapshot].empty();
 }

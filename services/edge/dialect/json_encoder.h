@@ -25,6 +25,7 @@ class JsonEncoder final : public Dialect {
                               const std::vector<PositionEntry>& position) const override;
   Ref<Frame> EncodeJoined(std::string_view channel, const PositionEntry& entry) const override;
   Ref<Frame> EncodeGap(std::string_view channel, const GapInfo& gap) const override;
+  Ref<Frame> EncodeEphemeralGap(std::string_view channel) const override;
 
   // Dialect.
   std::string_view name() const override { return kProtocol; }

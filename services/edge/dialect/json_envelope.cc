@@ -79,6 +79,7 @@ constexpr MessageForm kForms[kJsonMessages] = {
     {"expiring", true, {kExpiresMs}, R"({"type":"expiring","expires":{expires_ms}})"},
     {"ping", true, {kNowMs, kNowIso}, R"({"type":"ping","time":{now_ms}})"},
     {"pong", true, {kClientId, kNowMs, kNowIso}, R"({"type":"pong","id":{id?},"time":{now_ms}})"},
+    {"ephemeral_gap", false, {kChannel}, R"({"type":"ephemeral_gap","channel":{channel}})"},
 };
 
 absl::Status Wrong(std::string_view name, std::string_view what) {

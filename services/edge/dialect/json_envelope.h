@@ -27,8 +27,9 @@ enum class JsonMessage : uint8_t {
   kExpiring,
   kPing,
   kPong,
+  kEphemeralGap,
 };
-constexpr size_t kJsonMessages = 15;
+constexpr size_t kJsonMessages = 16;
 
 // The form of all server messages of a variant of the JSON dialect: a template for each, json.v1's
 // own where the configuration has none (docs/protocol-json.md). Immutable.

@@ -22,6 +22,7 @@ enum class Priority : uint8_t { kLow, kNormal, kHigh };
 struct ChannelSettings {
   SlowPolicy slow = SlowPolicy::kDisconnect;
   Priority priority = Priority::kNormal;
+  bool ephemeral = false;  // its subscribers are told that events which are not in Kafka were lost
 };
 
 // How a connection's backlog treats the frames of a channel, made once for a channel (or one of its
@@ -35,12 +36,14 @@ struct ChannelTraits final : public RefCounted<ChannelTraits> {
         hash(channel_hash),
         slow(settings.slow),
         priority(settings.priority),
+        ephemeral(settings.ephemeral),
         silent(is_silent) {}
 
   const std::string name;
   const uint64_t hash;  // ChannelHash(name)
   const SlowPolicy slow;
   const Priority priority;
+  const bool ephemeral;
   const bool silent;  // conflation is what the client asked for: it is not told as a gap
 };
 

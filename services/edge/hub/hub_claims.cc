@@ -100,8 +100,8 @@ std::optional<Verdict> HubShard::JudgeHere(const ChannelSlot& slot,
   if (IsAhead(slot, shown.offset)) return std::nullopt;
   if (shown.fingerprint == 0) return Verdict::kUnproven;
   const std::optional<uint16_t> known = known_marks_.Find(slot.slot, shown.fingerprint_at);
-  // Another record than this edge knows there may be one of a topic that was made anew, and the edge
-  // the one that has not noticed.
+  // Another record than this edge knows there may be one of a topic that was made anew, and the
+  // edge the one that has not noticed.
   if (known != shown.fingerprint) return std::nullopt;
   return Verdict::kProven;
 }
@@ -160,8 +160,8 @@ bool HubShard::TellForeign(ChannelState& channel, Join& join) {
     }
     const std::string_view reason = std::exchange(place.lost_for, {});
     const bool refused = std::exchange(place.refused, false);
-    const int64_t now = std::max(
-        {channel.FindSlot(place.slot)->held_after(), worker_at(place.slot), place.at});
+    const int64_t now =
+        std::max({channel.FindSlot(place.slot)->held_after(), worker_at(place.slot), place.at});
     if (now == place.at && !refused) continue;
     SendGap(join.subscription, *channel.traits,
             {place.slot, SourceOf(place.slot), place.at + 1, now, reason});

@@ -125,6 +125,24 @@ uint64_t HubShard::DeliverEphemeral(const EdgeEvent& event) {
   return subscribers;
 }
 
+void HubShard::OnEphemeralGap() {
+  for (const auto& channel : channels_) {
+    if (!channel->traits->ephemeral) continue;
+    const auto encode = [&](const EventEncoder& encoder) {
+      return encoder.EncodeEphemeralGap(channel->name());
+    };
+    counters_.ephemeral_gaps += Tell(*channel, encode);
+    for (const auto& join : channel->joining) {
+      if (!join->announced) continue;
+      const Subscription& subscription = join->subscription;
+      const Ref<Frame> frame = encode(*variants_[subscription.variant].encoder);
+      subscription.subscriber->Keep(frame);
+      subscription.subscriber->SendFrame(*frame, channel->traits.get());
+      ++counters_.ephemeral_gaps;
+    }
+  }
+}
+
 void HubShard::Remember(ChannelState& channel, const Ref<EdgeEvent>& event, size_t channel_index) {
   channel.ring.push_back({event, static_cast<uint32_t>(channel_index), nullptr});
   ring_bytes_ += event->cost();

@@ -60,6 +60,7 @@ class HubShard {
     uint64_t deliveries = 0;
     uint64_t events = 0;
     uint64_t gaps = 0;
+    uint64_t ephemeral_gaps = 0;
     uint64_t checkpoints = 0;
     uint64_t ring_evictions = 0;
     uint64_t reads = 0;
@@ -123,6 +124,9 @@ class HubShard {
   // A range of a slot that nobody will get.
   void OnGap(SlotNumber number, int64_t from, int64_t to, std::string_view reason, MonoTime now);
   void OnRead(uint64_t read_id, const EdgeReadResult& result, MonoTime now);
+  // Events that never were in Kafka may have been lost, of any channel: told on those that are
+  // marked for it. No position knows of it.
+  void OnEphemeralGap();
 
   // ---- from the admin API and the worker
 

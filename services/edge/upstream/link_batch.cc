@@ -158,8 +158,25 @@ void LinkCore::View(const v1::Event& event) {
   scratch_.tombstone = event.tombstone();
 }
 
-void LinkCore::OnEphemeral(LinkState& link, const v1::EphemeralBatch& batch, size_t bytes) {
-  if (batch.first() != link.next_ephemeral) ++counters_.ephemeral_gaps;
+void LinkCore::LoseEphemeral(MonoTime now) {
+  ephemeral_lost_ = true;
+  TellEphemeralGap(now);
+}
+
+void LinkCore::TellEphemeralGap(MonoTime now) {
+  if (!ephemeral_lost_ || now < next_ephemeral_gap_) return;
+  ephemeral_lost_ = false;
+  // An ingest that drops events drops many: the clients' queues need not fill with that, too.
+  next_ephemeral_gap_ = now + options_.ephemeral_gap_interval;
+  sink_.PostEphemeralGap();
+}
+
+void LinkCore::OnEphemeral(LinkState& link, const v1::EphemeralBatch& batch, size_t bytes,
+                           MonoTime now) {
+  if (batch.first() != link.next_ephemeral) {
+    ++counters_.ephemeral_gaps;
+    LoseEphemeral(now);
+  }
   link.next_ephemeral = batch.first() + static_cast<uint64_t>(batch.events_size());
   std::vector<Ref<EdgeEvent>> events;
   for (const v1::Event& event : batch.events()) {

@@ -43,6 +43,7 @@ void LinkCore::OnHello(LinkState& link, const v1::IngestHello& hello, MonoTime n
   link.last_beat = now;
   sink_.Report("link_up", link.node_id);
   SendWholeInterest(link);
+  link.whole_interest = link.interest_sequence;
 }
 
 SlotNumber LinkCore::SlotFor(const v1::CatalogueTopic& topic, const v1::CatalogueSlot& slot,
@@ -165,6 +166,10 @@ void LinkCore::OnBeat(LinkState& link, const v1::Beat& beat, MonoTime now) {
   link.last_beat = now;
   link.kafka_up = beat.kafka_up();
   link.kafka_error = beat.kafka_error();
+  if (!link.interest_in_force && link.greeted && beat.interest_sequence() >= link.whole_interest) {
+    link.interest_in_force = true;
+    LoseEphemeral(now);  // what was published there before then, nobody here got
+  }
   for (const v1::ReaderBeat& reader : beat.readers()) {
     SlotState* slot = CurrentSlot(link, reader.slot(), reader.attach_id());
     if (slot == nullptr) continue;

@@ -54,6 +54,7 @@ void LinkCore::OnLinkDown(LinkId id, MonoTime now) {
 void LinkCore::DropLink(LinkState& dropped, MonoTime now) {
   const LinkId id = dropped.id;
   if (!dropped.node_id.empty()) gone_[dropped.node_id] = now;
+  if (dropped.greeted) LoseEphemeral(now);  // with what was on its way
   links_.erase(id);
   for (auto& slot : slots_) {
     if (slot == nullptr) continue;
@@ -128,7 +129,7 @@ void LinkCore::OnMessage(LinkId id, std::string_view message, MonoTime now) {
       OnBeat(*link, response.beat(), now);
       break;
     case v1::LinkResponse::kEphemeral:
-      OnEphemeral(*link, response.ephemeral(), message.size());
+      OnEphemeral(*link, response.ephemeral(), message.size(), now);
       break;
     case v1::LinkResponse::kPrepared:
       OnPrepared(*link, response.prepared(), now);
@@ -169,6 +170,7 @@ void LinkCore::Tick(MonoTime now) {
   CheckMoves(now);
   ExpireInterest(now);
   RetryReads(now);
+  TellEphemeralGap(now);
   if (now >= forget_wanted_) {
     variants_.ForgetWanted();
     forget_wanted_ = now + kForgetWanted;
@@ -183,7 +185,8 @@ UpstreamStatus LinkCore::Status(MonoTime now) const {
   status.reads_waiting = waiting_reads_.size() + later_reads_.size();
   status.counters = counters_;
   for (const auto& [id, link] : links_) {
-    status.links.push_back({link->node_id, link->greeted, link->kafka_up, link->kafka_error});
+    status.links.push_back(
+        {link->node_id, link->greeted, link->kafka_up, link->kafka_error, link->interest_in_force});
     status.kafka_up = status.kafka_up || (link->greeted && link->kafka_up);
     for (const auto& problem : link->problems) {
       if (std::find(status.problems.begin(), status.problems.end(), problem) ==

@@ -70,6 +70,8 @@ class LinkCore {
     uint64_t first_attach_id = 1;
     // How long a slot is kept that only ingests knew whose links are lost.
     std::chrono::milliseconds slot_linger{60'000};
+    // Clients are told no more often that ephemeral events were lost.
+    std::chrono::milliseconds ephemeral_gap_interval{1'000};
   };
 
   LinkCore(Options options, VariantTable& variants, LinkCoreSink& sink, uint64_t seed);
@@ -165,7 +167,10 @@ class LinkCore {
   static void TakeIn(SlotState& slot, int64_t upto, uint32_t fingerprint, uint64_t back,
                      EdgeBatch* batch);
   void OnPart(LinkState& link, const v1::BatchPart& part, MonoTime now);
-  void OnEphemeral(LinkState& link, const v1::EphemeralBatch& batch, size_t bytes);
+  void OnEphemeral(LinkState& link, const v1::EphemeralBatch& batch, size_t bytes, MonoTime now);
+  // Some ephemeral events may have been lost: told now, or, if that was told a moment ago, later.
+  void LoseEphemeral(MonoTime now);
+  void TellEphemeralGap(MonoTime now);
   Ref<EdgeEvent> Take(const wire::EventView& view, SlotNumber slot);
   // Points scratch_ into a parsed event; its slot is the ingest's.
   void View(const v1::Event& event);
@@ -234,6 +239,8 @@ class LinkCore {
   std::vector<PendingRead> later_reads_;   // until their not_before
   absl::flat_hash_map<uint64_t, std::unique_ptr<PendingCall>> calls_;
   KeptHistories kept_histories_;
+  bool ephemeral_lost_ = false;  // and nobody was told yet
+  MonoTime next_ephemeral_gap_;
   uint64_t next_attach_id_;
   uint64_t next_call_ = 1;
   wire::EventView scratch_;

@@ -64,6 +64,8 @@ class LinkCoreSink {
   virtual void PostSlots(std::shared_ptr<const SlotTable> slots) = 0;
   virtual void PostGap(SlotNumber slot, int64_t from, int64_t to, std::string reason) = 0;
   virtual void PostEphemeral(std::vector<Ref<EdgeEvent>> events, LinkId link, size_t bytes) = 0;
+  // Some that never were in Kafka may have been lost.
+  virtual void PostEphemeralGap() = 0;
   // To one worker's mailbox.
   virtual void PostInterest(size_t worker, std::vector<ChannelCoverage> covered) = 0;
   virtual void PostRead(size_t worker, uint64_t read_id,

@@ -85,6 +85,7 @@ class LinkRuntime::Impl final : public LinkCoreSink,
   void PostSlots(std::shared_ptr<const SlotTable> slots) override;
   void PostGap(SlotNumber slot, int64_t from, int64_t to, std::string reason) override;
   void PostEphemeral(std::vector<Ref<EdgeEvent>> events, LinkId link, size_t bytes) override;
+  void PostEphemeralGap() override;
   void PostInterest(size_t worker, std::vector<ChannelCoverage> covered) override;
   void PostRead(size_t worker, uint64_t read_id,
                 std::shared_ptr<const EdgeReadResult> result) override;

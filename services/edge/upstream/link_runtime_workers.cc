@@ -79,6 +79,12 @@ void LinkRuntime::Impl::PostGap(SlotNumber slot, int64_t from, int64_t to, std::
   }
 }
 
+void LinkRuntime::Impl::PostEphemeralGap() {
+  for (size_t worker = 0; worker < workers_.count(); ++worker) {
+    workers_.Post(worker, [](HubShard& hub, MonoTime) { hub.OnEphemeralGap(); });
+  }
+}
+
 void LinkRuntime::Impl::PostInterest(size_t worker, std::vector<ChannelCoverage> covered) {
   workers_.Post(worker, [covered = std::move(covered)](HubShard& hub, MonoTime now) {
     for (const ChannelCoverage& one : covered) {

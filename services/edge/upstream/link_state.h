@@ -39,8 +39,10 @@ struct LinkState {
   std::string parts;        // of a batch that comes in parts
   int64_t owed_credit = 0;  // released, not granted yet
   uint64_t next_ephemeral = 1;
-  StringMap<uint64_t> snapshots;  // the call under way that reads the channel's
-  StringMap<uint64_t> histories;  // likewise; the latest of several
+  uint64_t whole_interest = 0;     // the last message of what it was told at first
+  bool interest_in_force = false;  // all of it, there
+  StringMap<uint64_t> snapshots;   // the call under way that reads the channel's
+  StringMap<uint64_t> histories;   // likewise; the latest of several
 };
 
 struct ChannelInterest;
@@ -153,6 +155,7 @@ struct UpstreamStatus {
     bool greeted = false;
     bool kafka_up = false;
     std::string kafka_error;
+    bool interest_in_force = false;  // its ephemeral events come
   };
   struct Slot {
     std::string topic;

@@ -253,7 +253,7 @@ void LinkHub::Beat() {
   for (const Session& session : All()) {
     v1::LinkResponse response;
     *response.mutable_beat() = common;
-    session->CopyReaderStates(response.mutable_beat());
+    session->FillBeat(response.mutable_beat());
     session->SendBeat(response);
   }
 }

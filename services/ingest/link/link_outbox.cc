@@ -90,6 +90,7 @@ bool LinkOutbox::AddEphemeral(std::string_view event) {
   const uint64_t number = next_ephemeral_++;
   if (ephemeral_bytes_ + event.size() > limits_.ephemeral_bytes) {
     ++ephemeral_dropped_;
+    MarkDropped(number + 1);
     return false;
   }
   // What waits while another message is written leaves together: a message wakes three threads at
@@ -125,6 +126,16 @@ bool LinkOutbox::Turn(MonoTime now) {
   last_turn_ = now;
   turn_ = data_queued_;  // what comes from now on waits for the next one
   return true;
+}
+
+void LinkOutbox::MarkDropped(uint64_t next) {
+  const auto last = std::find_if(queue_.rbegin(), queue_.rend(),
+                                 [](const Out& out) { return out.kind == Out::Kind::kEphemeral; });
+  if (last != queue_.rend() && last->events.empty()) {
+    last->first = last->next = next;
+  } else {
+    Push({.cost = 1, .kind = Out::Kind::kEphemeral, .first = next, .next = next});
+  }
 }
 
 std::optional<LinkOutbox::Out> LinkOutbox::Next(MonoTime now) {

@@ -44,7 +44,7 @@ class LinkOutbox {
     size_t shard = 0;         // kBatch
     bool data() const { return kind == Kind::kBatch || kind == Kind::kEphemeral; }
     // kEphemeral, while it waits: elements of EphemeralBatch.events, and the numbers of the first
-    // and of the one that would be next.
+    // and of the one that would be next. Without events it stands for those that were dropped.
     std::string events = {};
     uint64_t first = 0;
     uint64_t next = 0;
@@ -64,7 +64,8 @@ class LinkOutbox {
   void AddBatch(size_t shard, std::string batch);
   void SetBeat(const v1::LinkResponse& beat);
   // A serialised Event. Those that wait one behind the other leave as one message. Numbered before
-  // it may be dropped at the bound (false): the edge sees that one is missing.
+  // it may be dropped at the bound (false): the edge is told in its place that some are missing,
+  // however few come after them.
   bool AddEphemeral(std::string_view event);
 
   void AddCredit(int64_t bytes) { credit_ += bytes; }
@@ -83,6 +84,8 @@ class LinkOutbox {
   static void Finish(Out& out);
   // Whether data may leave now, as far as Limits.interval counts.
   bool Turn(MonoTime now);
+  // Where events were dropped, and no other one was queued since: `next` is the one that would be.
+  void MarkDropped(uint64_t next);
 
   const Limits limits_;
   bool greeted_ = false;

@@ -65,6 +65,7 @@ void LinkSession::OnReadDone(bool ok) {
     if (request.message_case() == v1::LinkRequest::kInterest) {
       MutexLock lock(mutex_);
       interest_.Apply(request.interest());
+      interest_sequence_ = request.interest().sequence();
     }
     handler_.OnRequest(*this, request);
   }
@@ -128,14 +129,14 @@ void LinkSession::SendBeat(const v1::LinkResponse& beat) {
 
 bool LinkSession::SendEphemeral(const std::string& event,
                                 const std::vector<uint64_t>& channel_hashes) {
+  bool queued = false;
   {
     MutexLock lock(mutex_);
-    if (closing_ || !interest_.ContainsAny(channel_hashes) || !outbox_.AddEphemeral(event)) {
-      return false;
-    }
+    if (closing_ || !interest_.ContainsAny(channel_hashes)) return false;
+    queued = outbox_.AddEphemeral(event);
   }
-  WriteNext();
-  return true;
+  WriteNext();  // of what is dropped, too, the edge is told
+  return queued;
 }
 
 void LinkSession::WriteNext() {
@@ -225,8 +226,9 @@ void LinkSession::SetReaderStates(size_t shard, std::vector<v1::ReaderBeat> stat
   states_[shard] = std::move(states);
 }
 
-void LinkSession::CopyReaderStates(v1::Beat* beat) const {
+void LinkSession::FillBeat(v1::Beat* beat) const {
   MutexLock lock(mutex_);
+  beat->set_interest_sequence(interest_sequence_);
   for (const auto& states : states_) {
     for (const v1::ReaderBeat& state : states) *beat->add_readers() = state;
   }

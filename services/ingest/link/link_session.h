@@ -79,7 +79,7 @@ class LinkSession final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
 
   // For the beats: the latest states of the readers that serve this link, by shard.
   void SetReaderStates(size_t shard, std::vector<v1::ReaderBeat> states);
-  void CopyReaderStates(v1::Beat* beat) const;
+  void FillBeat(v1::Beat* beat) const;
 
   uint64_t ephemeral_dropped() const;
   size_t queued_bytes() const;
@@ -117,6 +117,7 @@ class LinkSession final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   mutable Mutex mutex_;
   LinkOutbox outbox_ SPILLWAY_GUARDED_BY(mutex_);
   WantedChannels interest_ SPILLWAY_GUARDED_BY(mutex_);
+  uint64_t interest_sequence_ SPILLWAY_GUARDED_BY(mutex_) = 0;
   std::vector<std::vector<v1::ReaderBeat>> states_ SPILLWAY_GUARDED_BY(mutex_);
   bool writing_ SPILLWAY_GUARDED_BY(mutex_) = false;
   bool asked_ SPILLWAY_GUARDED_BY(mutex_) = false;  // the pacer will call

@@ -132,8 +132,7 @@ std::optional<v1::Verdict> ShardCore::JudgeByReread(Slot& slot, const PendingCla
   rereads_.insert(slot.info.id);
   reread.used = now;
   const bool read_since = reread.number > pending.windows;
-  if (reread.window != nullptr &&
-      (read_since || !(pending.of_edge || LogDenies(slot, pending)))) {
+  if (reread.window != nullptr && (read_since || !(pending.of_edge || LogDenies(slot, pending)))) {
     switch (reread.window->Compare(claimed)) {
       case PartitionLog::Compared::kSame:
         return v1::VERDICT_PROVEN;

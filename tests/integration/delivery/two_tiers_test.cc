@@ -132,15 +132,16 @@ class TwoTiersTest : public testing::Test {
     std::string addresses;
     for (const auto& ingest : ingests_)
       absl::StrAppend(&addresses, addresses.empty() ? "" : ",", ingest->grpc());
-    const std::string path =
-        dir_.Write("edge.yaml",
-                   absl::StrCat("edge:\n  threads: 2\n  listen: 127.0.0.1:0\n"
-                                "  ops_listen: 127.0.0.1:0\n  admin: {listen: '127.0.0.1:0'}\n"
-                                "  ingests: {addresses: [",
-                                addresses,
-                                "]}\n"
-                                "  endpoints: [{path: /ws, auth: {required: false}}]\n"
-                                "  channels: [{pattern: '**', access: anyone, snapshot: true}]\n"));
+    const std::string path = dir_.Write(
+        "edge.yaml", absl::StrCat("edge:\n  threads: 2\n  listen: 127.0.0.1:0\n"
+                                  "  ops_listen: 127.0.0.1:0\n  admin: {listen: '127.0.0.1:0'}\n"
+                                  "  ingests: {addresses: [",
+                                  addresses,
+                                  "]}\n"
+                                  "  endpoints: [{path: /ws, auth: {required: false}}]\n"
+                                  "  channels:\n"
+                                  "    - {pattern: 'typing.*', access: anyone, ephemeral: true}\n"
+                                  "    - {pattern: '**', access: anyone, snapshot: true}\n"));
     config::Sources sources;
     sources.files = {path};
     sources.sections = {"edge"};
@@ -151,12 +152,12 @@ class TwoTiersTest : public testing::Test {
     ASSERT_TRUE(edge.ok()) << edge.status();
     edge_ = *std::move(edge);
   }
-  // Until the edge is linked with so many ingests; bounded.
+  // Until the edge is linked with so many ingests, and they know what it wants; bounded.
   bool WaitForLinks(size_t count) {
     for (int tries = 0; tries < 200; ++tries) {
       const auto status = edge_->upstream().status().upstream;
       const auto linked = std::count_if(status->links.begin(), status->links.end(),
-                                        [](const auto& link) { return link.greeted; });
+                                        [](const auto& link) { return link.interest_in_force; });
       if (static_cast<size_t>(linked) >= count) return true;
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
     }
@@ -256,6 +257,47 @@ TEST_F(TwoTiersTest, AnEventOfMoreThanFourMebibytesPassesEverywhere) {
   Publish(8);  // the link lives
   live.ReceiveUntil(3);
   Expect(live, 3);
+}
+
+// What is not in Kafka is lost with the link: those who want to know of it are told.
+TEST_F(TwoTiersTest, ThatEphemeralEventsMayBeLostIsTold) {
+  StartIngests(1);
+  StartEdge();
+  ASSERT_TRUE(WaitForLinks(1));
+  test::BeastClient client;
+  test::BeastClient::Options options;
+  options.path = "/ws";
+  ASSERT_TRUE(client.Connect(port(), options)) << client.body();
+  client.Send(R"({"type":"subscribe","channels":["typing.1","key:1"],"snapshot":false})");
+  simdjson::dom::parser parser;
+  // The next messages' types, without those about positions.
+  const auto next = [&]() -> std::string {
+    for (;;) {
+      const test::ClientResult message = client.Receive();
+      if (!message.ok) return "closed: " + message.close_reason;
+      const simdjson::dom::element root = parser.parse(message.payload);
+      std::string_view channel;
+      const std::string type(root["type"].get_string().value());
+      if (type == "connected" || type == "joined" || type == "snapshot") continue;
+      if (root["channel"].get(channel) != simdjson::SUCCESS) return type;
+      return absl::StrCat(type, " ", std::string(channel));
+    }
+  };
+  EXPECT_EQ((std::set<std::string>{next(), next()}),
+            (std::set<std::string>{"subscribed typing.1", "subscribed key:1"}));
+  v1::PublishRequest request;
+  request.mutable_publication()->mutable_ephemeral()->add_channels("typing.1");
+  request.mutable_publication()->mutable_ephemeral()->set_payload("{}");
+  const auto publisher = v1::PublishService::NewStub(
+      grpc::CreateChannel(ingests_[0]->grpc(), grpc::InsecureChannelCredentials()));
+  grpc::ClientContext context;
+  v1::PublishResponse response;
+  ASSERT_TRUE(publisher->Publish(&context, request, &response).ok());
+  EXPECT_EQ(next(), "event typing.1");
+  ingests_[0].reset();
+  EXPECT_EQ(next(), "ephemeral_gap typing.1");
+  client.Send(R"({"type":"ping"})");
+  EXPECT_EQ(next(), "pong") << "nothing of the other channel";
 }
 
 TEST_F(TwoTiersTest, IngestsGoAndComeWhileEventsFlow) {

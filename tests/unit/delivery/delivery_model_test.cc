@@ -310,6 +310,22 @@ TEST(DeliveryModel, RepeatsUnderFaults) {
             .shards = 2,
             .edges = 2});
 }
+TEST(DeliveryModel, EphemeralEvents) { RunSeeds({.ingests = 2, .cut = true, .ephemeral = true}); }
+TEST(DeliveryModel, EphemeralEventsUnderFaults) {
+  RunSeeds({.ingests = 3,
+            .kill = true,
+            .stop = true,
+            .stall = true,
+            .cut = true,
+            .tiny = true,
+            .apart = true,
+            .wide = true,
+            .restart = true,
+            .resumes = true,
+            .ephemeral = true,
+            .shards = 2,
+            .edges = 2});
+}
 TEST(DeliveryModel, NewRoutes) {
   RunSeeds({.ingests = 3, .kill = true, .cut = true, .routes = true});
 }

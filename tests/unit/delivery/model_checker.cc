@@ -215,6 +215,7 @@ void World::CheckClient(const Subscribed& subscribed, const ModelClient& client,
                                      " was told with the fingerprint of another one at ", at));
     }
   }
+  if (options_.ephemeral) CheckEphemeral(subscribed, who, broken);
   if (options_.reset) {
     CheckResets(subscribed, client, who, broken);
     CheckTaken(subscribed, client, who, broken);

@@ -128,6 +128,11 @@ class ModelClient final : public edge::Subscriber {
 
   edge::Frequency frequency;
 
+  // What never was in Kafka: its numbers, and at which steps it was told that some were lost.
+  std::vector<int> ephemeral;
+  std::vector<int> ephemeral_gaps;
+  const int* step = nullptr;
+
   // After the hub has changed it, and so sent what the old lane held.
   void Changed(edge::Frequency to) {
     if (sent != nullptr) sent->Changed(to);
@@ -275,6 +280,14 @@ class ModelClient final : public edge::Subscriber {
     const std::vector<std::string> f = absl::StrSplit(text, '|');
     if (!subscribed) broken.push_back("a frame before subscribed");
     if (f[1] != channel) broken.push_back("a frame of channel " + f[1]);
+    if (f[0] == "ephemeral") {
+      ephemeral.push_back(std::stoi(f[2]));
+      return;
+    }
+    if (f[0] == "ephemeral_gap") {
+      ephemeral_gaps.push_back(*step);
+      return;
+    }
     if (f[0] == "checkpoint") {
       for (size_t i = 2; i + 3 < f.size(); i += 4) {
         const auto number = static_cast<SlotNumber>(std::stoul(f[i]));

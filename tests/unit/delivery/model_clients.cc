@@ -40,6 +40,7 @@ void World::ChangeSubscriptions() {
     Subscribed& subscribed = clients_.emplace_back();
     subscribed.client = std::make_unique<ModelClient>(channels_[random_() % channels_.size()],
                                                       random_() % 2 == 0, AnyFrequency());
+    subscribed.client->step = &step_;
     subscribed.edge = &AnyEdge();
     subscribed.worker = random_() % subscribed.edge->workers();
     if (options_.resumes) Succeed(*subscribed.client);

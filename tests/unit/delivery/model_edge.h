@@ -24,6 +24,10 @@ class ModelEncoder final : public edge::EventEncoder {
     return edge::Frame::Make(edge::Opcode::kText, text);
   }
   Ref<edge::Frame> EncodeEvent(const edge::EdgeEvent& event, size_t channel) const override {
+    if (event.ephemeral()) {
+      return Text(absl::StrCat("ephemeral|", std::string(event.channel(channel)), "|",
+                               std::string(event.view().payload)));
+    }
     return Text(absl::StrCat("event|", std::string(event.channel(channel)), "|", event.slot(), "|",
                              event.offset(), "|", std::string(event.view().payload)));
   }
@@ -41,6 +45,9 @@ class ModelEncoder final : public edge::EventEncoder {
     return Text(absl::StrCat("joined|", std::string(channel), "|", entry.slot, "|", entry.offset,
                              "|", entry.fingerprint, "|", entry.fingerprint_back, "|",
                              std::string(entry.source)));
+  }
+  Ref<edge::Frame> EncodeEphemeralGap(std::string_view channel) const override {
+    return Text(absl::StrCat("ephemeral_gap|", std::string(channel)));
   }
   Ref<edge::Frame> EncodeGap(std::string_view channel, const edge::GapInfo& gap) const override {
     return Text(absl::StrCat("gap|", std::string(channel), "|", gap.slot, "|", gap.from, "|",
@@ -140,7 +147,14 @@ class ModelEdge final : public edge::LinkCoreSink, public edge::Upstream {
   void PostGap(SlotNumber slot, int64_t from, int64_t to, std::string reason) override {
     ToAll([=, this](size_t w, MonoTime now) { hubs[w]->OnGap(slot, from, to, reason, now); });
   }
-  void PostEphemeral(std::vector<Ref<edge::EdgeEvent>>, uint64_t, size_t) override {}
+  void PostEphemeral(std::vector<Ref<edge::EdgeEvent>> events, uint64_t, size_t) override {
+    ToAll([=, this](size_t w, MonoTime) {
+      for (const auto& event : events) hubs[w]->DeliverEphemeral(*event);
+    });
+  }
+  void PostEphemeralGap() override {
+    ToAll([this](size_t w, MonoTime) { hubs[w]->OnEphemeralGap(); });
+  }
   void PostInterest(size_t w, std::vector<edge::ChannelCoverage> covered) override {
     mail[w].push_back([=, this](MonoTime now) {
       for (const auto& one : covered) {

@@ -14,6 +14,9 @@ edge::HubShard::Options World::HubOptions() const {
   hub.checkpoint_interval = milliseconds(1'000);
   hub.snapshot_piece_events = 2;
   hub.lane_intervals = {milliseconds(0), milliseconds(100), milliseconds(400), milliseconds(1'500)};
+  if (options_.ephemeral) {
+    hub.settings_of = [](std::string_view) { return edge::ChannelSettings{.ephemeral = true}; };
+  }
   if (options_.slow) {
     // One channel of each policy that leaves something out.
     hub.settings_of = [](std::string_view channel) {

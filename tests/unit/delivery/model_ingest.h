@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "services/ingest/link/shard_core.h"
+#include "services/ingest/link/wanted_channels.h"
 #include "services/ingest/shard/repeat_filter.h"
 #include "tests/unit/delivery/model_kafka.h"
 
@@ -101,8 +102,40 @@ class ModelIngest final : public ingest::RecordSource, public ingest::LinkSink {
     return found;
   }
 
+  // What its sessions hold of a link, for what never was in Kafka.
+  struct Session {
+    ingest::WantedChannels wanted;
+    uint64_t sequence = 0;  // of interest
+    uint64_t next = 1;      // number of the next event
+  };
+  std::map<uint64_t, Session> sessions;
+
+  void OnInterest(uint64_t link, const v1::Interest& interest) {
+    sessions[link].wanted.Apply(interest);
+    sessions[link].sequence = interest.sequence();
+    ForEachCore([&](ingest::ShardCore& core) { core.OnInterest(link, interest); });
+  }
+  bool Wants(uint64_t link, const std::string& channel) const {
+    const auto session = sessions.find(link);
+    return session != sessions.end() &&
+           session->second.wanted.ContainsAny(std::vector<uint64_t>{ChannelHash(channel)});
+  }
+  // Straight to an edge that wants it; now and then there is no room for it.
+  void SendEphemeral(uint64_t link, const std::string& channel, int number, bool room) {
+    v1::LinkResponse response;
+    const uint64_t of_link = sessions[link].next++;
+    response.mutable_ephemeral()->set_first(room ? of_link : of_link + 1);
+    if (room) {
+      v1::Event* event = response.mutable_ephemeral()->add_events();
+      event->add_channels(channel);
+      event->set_payload(std::to_string(number));
+    }
+    Push(link, response);
+  }
+
   void Greet(uint64_t link) {
     greeted_.insert(link);
+    sessions[link] = {};
     ForEachCore([&](ingest::ShardCore& core) { core.OpenLink(link); });
     v1::LinkResponse hello;
     hello.mutable_hello()->set_node_id(name());
@@ -117,6 +150,7 @@ class ModelIngest final : public ingest::RecordSource, public ingest::LinkSink {
   }
   void Close(uint64_t link, MonoTime now) {
     greeted_.erase(link);
+    sessions.erase(link);
     ForEachCore([&](ingest::ShardCore& core) { core.CloseLink(link, now); });
     out.erase(link);
     states.erase(link);
@@ -126,6 +160,7 @@ class ModelIngest final : public ingest::RecordSource, public ingest::LinkSink {
     if (!greeted_.contains(link)) return;
     v1::LinkResponse response;
     response.mutable_beat()->set_kafka_up(!stalled);
+    response.mutable_beat()->set_interest_sequence(sessions[link].sequence);
     for (const auto& [shard, beats] : states[link]) {
       for (const v1::ReaderBeat& state : beats) *response.mutable_beat()->add_readers() = state;
     }

@@ -23,8 +23,8 @@ constexpr Switch kSwitches[] = {
     {"aging", &WorldOptions::aging},       {"grow", &WorldOptions::grow},
     {"restart", &WorldOptions::restart},   {"routes", &WorldOptions::routes},
     {"forge", &WorldOptions::forge},       {"resumes", &WorldOptions::resumes},
-    {"reset", &WorldOptions::reset},
-    {"limited", &WorldOptions::limited},   {"repeats", &WorldOptions::repeats},
+    {"reset", &WorldOptions::reset},       {"limited", &WorldOptions::limited},
+    {"repeats", &WorldOptions::repeats},   {"ephemeral", &WorldOptions::ephemeral},
 };
 
 // A line without its numbers, and without saying whose it is.

@@ -125,7 +125,8 @@ void World::CheckTaken(const Subscribed& subscribed, const ModelClient& client,
     const Claim* claim = client.ShownOf(partition.source());
     // Nothing was made anew since: no edge may tell it so, whatever that edge has yet to notice.
     const bool known = claim != nullptr && !claim->pending && !claim->forged &&
-                       claim->mark.fingerprint != 0 && claim->generation == partition.generation() &&
+                       claim->mark.fingerprint != 0 &&
+                       claim->generation == partition.generation() &&
                        IsProof(p, claim->generation, claim->mark.at);
     if (!known) continue;
     bool reset = false;

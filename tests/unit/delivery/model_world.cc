@@ -48,7 +48,7 @@ void World::DeliverToIngest(uint64_t id) {
       ingest.Greet(id);
       break;
     case v1::LinkRequest::kInterest:
-      ingest.ForEachCore([&](auto& core) { core.OnInterest(id, request.interest()); });
+      ingest.OnInterest(id, request.interest());
       break;
     case v1::LinkRequest::kAttach:
       ingest.CoreOf(request.attach().slot()).OnAttach(id, request.attach(), now_);
@@ -235,6 +235,7 @@ void World::Step() {
     case 0:
     case 1:
       kafka_.Append(random_, Writing());
+      if (options_.ephemeral && random_() % 4 == 0) PublishAny();
       break;
     case 2:
     case 3:

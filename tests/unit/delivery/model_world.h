@@ -20,30 +20,31 @@ struct WorldOptions {
   size_t ingests = 2;
   size_t partitions = 3;
   int steps = 4000;
-  size_t clients = 8;     // at a time
-  bool kill = false;      // ingests are killed and started again
-  bool stop = false;      // and stopped (SIGSTOP), and go on as zombies
-  bool stall = false;     // an ingest loses Kafka
-  bool cut = false;       // single links break
-  bool truncate = false;  // retention
-  bool tiny = false;      // logs, rings and lanes hold next to nothing
-  bool lanes = false;     // clients subscribe at every frequency, and change it
-  bool slow = false;      // clients block, and miss what their channels' policies allow
-  bool apart = false;     // the two ends of a link hear of its end at different times
-  bool shaky = false;     // Kafka's client fails for a moment now and then
-  bool wide = false;      // records of several events and channels
-  bool aging = false;     // logs give up what is old
-  bool grow = false;      // partitions and a topic appear, not for all ingests at once
-  bool restart = false;   // the edge is started again
-  bool routes = false;    // ingests are started again with newer routes, or older ones
-  bool resumes = false;   // clients that are gone come back where they were
-  bool forge = false;     // and some show positions that never were theirs
-  bool reset = false;     // topics are deleted, and made anew
-  bool compact = false;   // Kafka removes records that newer ones of their key replace
-  bool limited = false;   // snapshots reach back for a while only, and hold a few keys
-  bool repeats = false;   // some records repeat others, as their idempotency keys say
-  size_t shards = 1;      // of each ingest
-  size_t edges = 1;       // at a time
+  size_t clients = 8;      // at a time
+  bool kill = false;       // ingests are killed and started again
+  bool stop = false;       // and stopped (SIGSTOP), and go on as zombies
+  bool stall = false;      // an ingest loses Kafka
+  bool cut = false;        // single links break
+  bool truncate = false;   // retention
+  bool tiny = false;       // logs, rings and lanes hold next to nothing
+  bool lanes = false;      // clients subscribe at every frequency, and change it
+  bool slow = false;       // clients block, and miss what their channels' policies allow
+  bool apart = false;      // the two ends of a link hear of its end at different times
+  bool shaky = false;      // Kafka's client fails for a moment now and then
+  bool wide = false;       // records of several events and channels
+  bool aging = false;      // logs give up what is old
+  bool grow = false;       // partitions and a topic appear, not for all ingests at once
+  bool restart = false;    // the edge is started again
+  bool routes = false;     // ingests are started again with newer routes, or older ones
+  bool resumes = false;    // clients that are gone come back where they were
+  bool forge = false;      // and some show positions that never were theirs
+  bool reset = false;      // topics are deleted, and made anew
+  bool compact = false;    // Kafka removes records that newer ones of their key replace
+  bool limited = false;    // snapshots reach back for a while only, and hold a few keys
+  bool repeats = false;    // some records repeat others, as their idempotency keys say
+  bool ephemeral = false;  // events come that never were in Kafka
+  size_t shards = 1;       // of each ingest
+  size_t edges = 1;        // at a time
 };
 
 // Kafka, ingests, edges with two or three workers and clients that come and go, in one thread:
@@ -91,6 +92,8 @@ class World {
     bool ended = false;
     bool succeeded = false;       // another one goes on where it was
     std::set<size_t> from_begin;  // partitions that came while it was live: all of them is for it
+    // Events that never were in Kafka, which it is to get, or be told of after that step.
+    std::vector<std::pair<int, int>> promised;
 
     edge::HubShard& hub() const { return *edge->hubs[worker]; }
   };
@@ -154,6 +157,11 @@ class World {
   void WriteToClients();
   edge::Frequency AnyFrequency();
 
+  // model_ephemeral.cc
+  void PublishAny();
+  void CheckEphemeral(const Subscribed& subscribed, const std::string& who,
+                      std::vector<std::string>* broken) const;
+
   // model_checker.cc
   void CheckClient(const Subscribed& subscribed, const ModelClient& client,
                    std::vector<std::string>* broken) const;
@@ -197,7 +205,9 @@ class World {
   size_t resumed_ = 0;
   int step_ = 0;
   std::vector<std::string> trace_;
-  std::vector<std::string> broken_;  // what broke a rule when it happened
+  int published_ = 0;                 // events that never were in Kafka
+  std::vector<size_t> published_by_;  // ingests and their lives
+  std::vector<std::string> broken_;   // what broke a rule when it happened
 };
 
 }  // namespace spillway::model

@@ -35,6 +35,9 @@ class CountingEncoder final : public EventEncoder {
   Ref<Frame> EncodeJoined(std::string_view channel, const PositionEntry& entry) const override {
     return encoder_.EncodeJoined(channel, entry);
   }
+  Ref<Frame> EncodeEphemeralGap(std::string_view channel) const override {
+    return encoder_.EncodeEphemeralGap(channel);
+  }
   Ref<Frame> EncodeGap(std::string_view channel, const GapInfo& gap) const override {
     return encoder_.EncodeGap(channel, gap);
   }

@@ -186,6 +186,11 @@ TEST(JsonEncoder, Positions) {
       R"("reason":"retention"})");
   EXPECT_EQ(TextOf(encoder.EncodeGap("a", {.source = {}, .reason = "slow", .count = 7})),
             R"({"type":"gap","channel":"a","count":7,"reason":"slow"})");
+  EXPECT_EQ(
+      TextOf(encoder.EncodeGap("a", {.slot = 3, .source = "t/0@1", .to = -1, .reason = "reset"})),
+      R"({"type":"gap","channel":"a","slot":3,"source":"t/0@1","from":0,"to":-1,)"
+      R"("reason":"reset"})");
+  EXPECT_EQ(TextOf(encoder.EncodeEphemeralGap("a")), R"({"type":"ephemeral_gap","channel":"a"})");
 }
 
 std::string SnapshotText(const SnapshotInfo& info, const Overrides& overrides = {}) {

@@ -104,7 +104,7 @@ TEST(JsonEnvelope, ErrorsNameTheTemplate) {
 }
 
 TEST(JsonEnvelope, OnlySomeMessagesMayBeLeftOut) {
-  for (const char* name : {"event", "gap", "error", "snapshot_event"}) {
+  for (const char* name : {"event", "gap", "ephemeral_gap", "error", "snapshot_event"}) {
     EXPECT_EQ(ErrorOf({{name, ""}}),
               "envelope template '" + std::string(name) + "': this message cannot be left out");
   }

@@ -26,6 +26,7 @@ class CountingEncoder final : public EventEncoder {
   }
   Ref<Frame> EncodeJoined(std::string_view, const PositionEntry&) const override { return {}; }
   Ref<Frame> EncodeGap(std::string_view, const GapInfo&) const override { return {}; }
+  Ref<Frame> EncodeEphemeralGap(std::string_view) const override { return {}; }
 
   mutable std::atomic<int> calls{0};
 };

@@ -144,6 +144,35 @@ TEST_F(HubDelivery, EphemeralEventsGoToLiveAndJoining) {
   EXPECT_EQ(hub_->ring_bytes(), 0u);  // and are not kept
 }
 
+TEST_F(HubDelivery, ThatEphemeralEventsWereLostIsToldWhereItIsWanted) {
+  HubShard::Options options;
+  options.settings_of = [](std::string_view channel) {
+    return ChannelSettings{.ephemeral = channel == "c"};
+  };
+  Build(options);
+  Slots(1, {0});
+  KeepOpen(-1);
+  FakeSubscriber lane;
+  FakeSubscriber other;
+  FakeSubscriber unannounced;
+  hub_->Subscribe(&lane, "c", false, now_, Frequency::kNormal);
+  Subscribe(other, false, "c2");
+  hub_->OnInterest("c2", 0, -1, now_);
+  Subscribe(client_, /*snapshot=*/true);  // which is still read
+  Slots(2, {0});
+  Subscribe(unannounced);
+  for (FakeSubscriber* one : {&lane, &other, &client_}) one->Take();
+  hub_->DeliverEphemeral(*Event(kNoSlot, 0));
+  hub_->OnEphemeralGap();
+  EXPECT_THAT(keeper_.Take(), ElementsAre("ephemeral", "ephemeral gap c"));
+  EXPECT_THAT(lane.Take(), ElementsAre("ephemeral", "ephemeral gap c")) << "in its place";
+  EXPECT_THAT(client_.Take(), ElementsAre("ephemeral", "ephemeral gap c"));
+  EXPECT_THAT(other.Take(), IsEmpty()) << "not marked for it";
+  EXPECT_THAT(unannounced.Take(), IsEmpty());
+  EXPECT_EQ(hub_->counters().ephemeral_gaps, 3u);
+  EXPECT_EQ(hub_->counters().gaps, 0u);
+}
+
 TEST_F(HubDelivery, SubscribingTwiceIsSaid) {
   Slots(1);
   EXPECT_EQ(Subscribe(client_), HubShard::SubscribeResult::kOk);

@@ -39,6 +39,9 @@ class TextEncoder final : public EventEncoder {
   Ref<Frame> EncodeJoined(std::string_view, const PositionEntry& entry) const override {
     return Make("joined " + Text(entry));
   }
+  Ref<Frame> EncodeEphemeralGap(std::string_view channel) const override {
+    return Make("ephemeral gap " + std::string(channel));
+  }
   Ref<Frame> EncodeGap(std::string_view, const GapInfo& gap) const override {
     return Make(
         absl::StrCat("gap ", gap.slot, ":", gap.from, "..", gap.to, " ", std::string(gap.reason)));

@@ -7,6 +7,7 @@
 namespace spillway::edge {
 namespace {
 
+using std::chrono::milliseconds;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
@@ -177,7 +178,51 @@ TEST_F(LinkBatch, EphemeralEventsArePostedAndTheirLossIsCounted) {
   EXPECT_EQ(core_->counters().ephemeral_gaps, 0u);
   send(7, 1);
   EXPECT_EQ(core_->counters().ephemeral_gaps, 1u);
+  send(9, 0);  // and none came after those that were dropped
+  EXPECT_EQ(core_->counters().ephemeral_gaps, 2u);
+  send(9, 1);
+  EXPECT_EQ(core_->counters().ephemeral_gaps, 2u);
   EXPECT_EQ(core_->Status(now_).slots[0].taken, 9);
+}
+
+TEST_F(LinkBatch, ThatEphemeralEventsWereLostIsToldOnceInAWhile) {
+  OneAttached();
+  const auto beat = [this](LinkId link, uint64_t interest) {
+    v1::LinkResponse response;
+    response.mutable_beat()->set_interest_sequence(interest);
+    Deliver(link, response);
+  };
+  beat(1, 0);
+  EXPECT_EQ(sink_.ephemeral_gaps, 0) << "not all of it comes yet";
+  beat(1, 1);
+  beat(1, 2);
+  EXPECT_EQ(sink_.ephemeral_gaps, 1) << "what was published before the link";
+  Pass(milliseconds(1'000), {1});
+  const auto send = [this](uint64_t first) {
+    v1::LinkResponse response;
+    response.mutable_ephemeral()->set_first(first);
+    response.mutable_ephemeral()->add_events()->add_channels("c");
+    Deliver(1, response);
+  };
+  send(1);
+  EXPECT_EQ(sink_.ephemeral_gaps, 1);
+  send(5);
+  EXPECT_EQ(sink_.ephemeral_gaps, 2);
+  send(7);
+  send(9);
+  Pass(milliseconds(900), {1});
+  EXPECT_EQ(sink_.ephemeral_gaps, 2) << "it would fill the clients' queues";
+  Pass(milliseconds(100), {1});
+  EXPECT_EQ(sink_.ephemeral_gaps, 3);
+  Pass(milliseconds(1'000), {1});
+  core_->OnLinkDown(1, now_);
+  EXPECT_EQ(sink_.ephemeral_gaps, 4) << "what was on its way";
+  Pass(milliseconds(5'000));
+  EXPECT_EQ(sink_.ephemeral_gaps, 4);
+  Open(2, {0});
+  EXPECT_EQ(sink_.ephemeral_gaps, 4);
+  beat(2, 1);
+  EXPECT_EQ(sink_.ephemeral_gaps, 5) << "what was published meanwhile";
 }
 
 }  // namespace

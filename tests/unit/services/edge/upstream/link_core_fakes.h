@@ -27,6 +27,7 @@ class FakeLinkSink final : public LinkCoreSink {
   std::vector<std::string> reads;   // "1:snapshot 5 c 10:7": link, kind, call, channel, slots
   std::vector<uint64_t> asked_for;  // attach ids that reads named
   std::vector<std::string> reports;
+  int ephemeral_gaps = 0;
   std::shared_ptr<const SlotTable> table;
   bool keep_texts = true;  // of what is sent; else only the figures below
   size_t largest_request = 0;
@@ -126,6 +127,7 @@ class FakeLinkSink final : public LinkCoreSink {
   void PostEphemeral(std::vector<Ref<EdgeEvent>> events, LinkId, size_t) override {
     posted.push_back(absl::StrCat("ephemeral ", events.size()));
   }
+  void PostEphemeralGap() override { ++ephemeral_gaps; }
   void PostInterest(size_t worker, std::vector<ChannelCoverage> covered) override {
     ++interest_posts;
     for (const ChannelCoverage& one : covered) {
@@ -173,6 +175,9 @@ class EmptyEncoder final : public EventEncoder {
     return {};
   }
   Ref<Frame> EncodeJoined(std::string_view, const PositionEntry&) const override { return {}; }
+  Ref<Frame> EncodeEphemeralGap(std::string_view) const override {
+    return Frame::Make(Opcode::kText, "");
+  }
   Ref<Frame> EncodeGap(std::string_view, const GapInfo&) const override {
     return Frame::Make(Opcode::kText, "");
   }

@@ -66,7 +66,9 @@ std::string Drain(LinkOutbox& outbox, MonoTime now = {}) {
         texts.push_back(response.batch_part().last() ? "last part" : "part");
         break;
       case v1::LinkResponse::kEphemeral:
-        texts.push_back(absl::StrCat("ephemeral ", response.ephemeral().first()));
+        texts.push_back(
+            absl::StrCat(response.ephemeral().events_size() > 0 ? "ephemeral " : "up to ",
+                         response.ephemeral().first()));
         for (const v1::Event& event : response.ephemeral().events()) {
           absl::StrAppend(&texts.back(), " ", event.type());
         }
@@ -152,7 +154,7 @@ TEST(LinkOutboxTest, NumbersEphemeralEventsThatItDrops) {
   EXPECT_FALSE(outbox.AddEphemeral(event.SerializeAsString()));
   EXPECT_EQ(outbox.ephemeral_dropped(), 1u);
   outbox.AddCredit(1000);
-  EXPECT_EQ(Drain(outbox), "hello, ephemeral 1 ");
+  EXPECT_EQ(Drain(outbox), "hello, ephemeral 1 , up to 3") << "also if none comes any more";
   EXPECT_TRUE(outbox.AddEphemeral(event.SerializeAsString()));
   EXPECT_EQ(Drain(outbox), "ephemeral 3 ");
 }
@@ -263,6 +265,24 @@ TEST_F(PacedOutboxTest, WhatWaitsForCreditIsNotHeldByTheInterval) {
   poor.AddBatch(0, "x");
   EXPECT_EQ(Drain(poor, At(0)), "hello");
   EXPECT_EQ(poor.held_until(), std::nullopt);
+}
+
+TEST(LinkOutboxTest, SaysOnceWhereSeveralEphemeralEventsWereDropped) {
+  LinkOutbox outbox({.ephemeral_bytes = 100});
+  outbox.Greet(Hello());
+  v1::Event small;
+  v1::Event large;
+  large.set_payload(std::string(90, 'x'));
+  small.set_payload(std::string(10, 'x'));
+  EXPECT_TRUE(outbox.AddEphemeral(small.SerializeAsString()));
+  EXPECT_FALSE(outbox.AddEphemeral(large.SerializeAsString()));
+  EXPECT_FALSE(outbox.AddEphemeral(large.SerializeAsString()));
+  EXPECT_TRUE(outbox.AddAnswer(Attached(1)));
+  EXPECT_FALSE(outbox.AddEphemeral(large.SerializeAsString()));
+  EXPECT_TRUE(outbox.AddEphemeral(small.SerializeAsString()));
+  EXPECT_FALSE(outbox.AddEphemeral(large.SerializeAsString()));
+  outbox.AddCredit(1000);
+  EXPECT_EQ(Drain(outbox), "hello, ephemeral 1 , up to 5, attached 1, ephemeral 5 , up to 7");
 }
 
 }  // namespace

@@ -86,7 +86,8 @@ TEST_F(ShardClaims, ALogThatKafkaDoesNotBearOutIsGivenUp) {
   core_->OnScanRecord(1, other, now_);
   core_->Pump(now_);
   EXPECT_THAT(sink_.Take(1), ElementsAre("refused 1#11 lost_position"));
-  EXPECT_EQ(Verdict(1), "error not_served") << "the edge is to know first that the topic is another";
+  EXPECT_EQ(Verdict(1), "error not_served")
+      << "the edge is to know first that the topic is another";
 }
 
 // What was read again before a position was shown may be of another topic, too.
