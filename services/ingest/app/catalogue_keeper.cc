@@ -51,7 +51,7 @@ void AddProblem(v1::Catalogue* catalogue, const std::string& topic, std::string 
 
 }  // namespace
 
-void CatalogueKeeper::TakeIn(const TopicInfo& info, Change* change) {
+void CatalogueKeeper::TakeIn(const TopicInfo& info, MonoTime now, Change* change) {
   Topic& topic = topics_[info.name];
   if (topic.route == nullptr) topic.route = routes_->Resolve(info.name);
   if (topic.route == nullptr) {
@@ -59,21 +59,30 @@ void CatalogueKeeper::TakeIn(const TopicInfo& info, Change* change) {
     return;
   }
   const bool known = !topic.slots.empty();
-  topic.absent = 0;
   // What Kafka does not say stays as it said last.
   const bool compacted = topic.route->compacted.value_or(info.compacted.value_or(topic.compacted));
-  if (std::exchange(topic.compacted, compacted) != compacted && !topic.gone) {
-    for (const Slot& slot : topic.slots)
-      change->compacted.emplace_back(slot.told.slot(), compacted);
-  }
-  if (std::exchange(topic.gone, false)) {
-    // It is back, perhaps never was away: its numbers are its own, and it is not young.
-    for (Slot& slot : topic.slots) {
-      slot.told.set_young(false);
-      slot.decided = true;
-      change->added.push_back(
-          {InfoOf(*topic.route, compacted, slot.told.slot(), slot.told.partition()), topic.route});
+  if (std::exchange(topic.compacted, compacted) != compacted) {
+    for (const Slot& slot : topic.slots) {
+      if (!slot.gone) change->compacted.emplace_back(slot.told.slot(), compacted);
     }
+  }
+  topic.absence = {};
+  topic.gone = false;
+  for (Slot& slot : topic.slots) {
+    if (slot.told.partition() >= info.partitions) {
+      // The topic was made anew, with fewer.
+      if (slot.gone || !slot.absence.Lasts(options_, now)) continue;
+      slot.gone = true;
+      change->removed.push_back(slot.told.slot());
+      continue;
+    }
+    slot.absence = {};
+    if (!std::exchange(slot.gone, false)) continue;
+    // It is back, perhaps never was away: its number is its own, and it is not young.
+    slot.told.set_young(false);
+    slot.decided = true;
+    change->added.push_back(
+        {InfoOf(*topic.route, compacted, slot.told.slot(), slot.told.partition()), topic.route});
   }
   while (static_cast<int32_t>(topic.slots.size()) < info.partitions) {
     const auto partition = static_cast<int32_t>(topic.slots.size());
@@ -94,13 +103,11 @@ void CatalogueKeeper::TakeIn(const TopicInfo& info, Change* change) {
 void CatalogueKeeper::MissOthers(const std::set<std::string>& seen, MonoTime now, Change* change) {
   for (auto& [name, topic] : topics_) {
     if (topic.gone || seen.contains(name)) continue;
-    if (topic.absent++ == 0) topic.absent_since = now;
-    if (topic.absent < options_.absent_listings ||
-        now - topic.absent_since < options_.absent_time) {
-      continue;
-    }
+    if (!topic.absence.Lasts(options_, now)) continue;
     topic.gone = true;
-    for (const Slot& slot : topic.slots) change->removed.push_back(slot.told.slot());
+    for (Slot& slot : topic.slots) {
+      if (!std::exchange(slot.gone, true)) change->removed.push_back(slot.told.slot());
+    }
   }
 }
 
@@ -115,7 +122,7 @@ CatalogueKeeper::Change CatalogueKeeper::Update(const Metadata& metadata, MonoTi
     for (const TopicInfo& info : metadata.topics) {
       if (!info.status.ok() || info.partitions == 0) continue;
       seen.insert(info.name);
-      TakeIn(info, &change);
+      TakeIn(info, now, &change);
     }
     MissOthers(seen, now, &change);
     missing_ = {metadata.missing.begin(), metadata.missing.end()};
@@ -125,7 +132,7 @@ CatalogueKeeper::Change CatalogueKeeper::Update(const Metadata& metadata, MonoTi
   }
   for (auto& [name, topic] : topics_) {
     for (Slot& slot : topic.slots) {
-      if (slot.decided || slot.asked || topic.gone || now < slot.ask_at) continue;
+      if (slot.decided || slot.asked || slot.gone || now < slot.ask_at) continue;
       slot.asked = true;
       change.undecided.push_back({.slot = slot.told.slot(),
                                   .topic = name,
@@ -182,7 +189,7 @@ void CatalogueKeeper::Tell(Change* change) {
     if (topic.gone) continue;
     v1::CatalogueTopic entry;
     for (const Slot& slot : topic.slots) {
-      if (slot.decided) *entry.add_slots() = slot.told;
+      if (slot.decided && !slot.gone) *entry.add_slots() = slot.told;
     }
     if (entry.slots().empty()) continue;
     entry.set_topic(name);

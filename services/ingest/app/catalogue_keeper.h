@@ -27,8 +27,8 @@ namespace spillway::ingest {
 class CatalogueKeeper {
  public:
   struct Options {
-    // A topic that is not listed is kept until so many listings over so long were without it: one
-    // listing can be incomplete, and a permission can be taken away for a moment.
+    // A topic, or a partition, that is not listed is kept until so many listings over so long were
+    // without it: one listing can be incomplete, and a permission can be taken away for a moment.
     int absent_listings = 3;
     std::chrono::milliseconds absent_time{30'000};
     // How far clocks of producers may be behind this one's.
@@ -64,8 +64,19 @@ class CatalogueKeeper {
   void NotDecided(SlotId id, MonoTime now);
 
  private:
+  struct Absence {
+    int listings = 0;  // without it
+    MonoTime since;
+    // One more. Whether it has lasted.
+    bool Lasts(const Options& options, MonoTime now) {
+      if (listings++ == 0) since = now;
+      return listings >= options.absent_listings && now - since >= options.absent_time;
+    }
+  };
   struct Slot {
     v1::CatalogueSlot told;
+    bool gone = false;  // not told; its number is kept for when it comes back
+    Absence absence;
     bool decided = true;
     bool asked = false;
     int64_t absent_ms = 0;  // not decided: when it was not there
@@ -75,12 +86,11 @@ class CatalogueKeeper {
     std::shared_ptr<const CompiledRoute> route;
     std::vector<Slot> slots;  // index = partition
     bool compacted = false;   // as far as is known
-    bool gone = false;        // not told; its numbers are kept for when it comes back
-    int absent = 0;           // listings without it
-    MonoTime absent_since;
+    bool gone = false;        // with all of them
+    Absence absence;
   };
 
-  void TakeIn(const TopicInfo& info, Change* change);
+  void TakeIn(const TopicInfo& info, MonoTime now, Change* change);
   void MissOthers(const std::set<std::string>& seen, MonoTime now, Change* change);
   Slot* Find(SlotId id);
   // Fills in the catalogue.

@@ -149,8 +149,10 @@ void World::CheckClient(const Subscribed& subscribed, const ModelClient& client,
       broken->push_back(absl::StrCat(who, "never began slot ", entry->number));
     }
   }
-  if (!subscribed.ended && served.size() != kafka_.partitions().size()) {
-    broken->push_back(who + "not all partitions are served");
+  const auto there = std::count_if(kafka_.partitions().begin(), kafka_.partitions().end(),
+                                   [](const auto& partition) { return !partition.removed; });
+  if (!subscribed.ended && served.size() != static_cast<size_t>(there)) {
+    broken->push_back(who + "not all partitions are served, or some that are no more");
   }
   for (const auto& [number, slot] : client.slots) {
     if (!slot.begun) continue;

@@ -115,6 +115,7 @@ class ModelClient final : public edge::Subscriber {
   // Fingerprints that were told, as (slot, offset, fingerprint).
   std::set<std::tuple<SlotNumber, int64_t, uint16_t>> told;
   std::vector<Snapshot> snapshots;
+  bool snapshot_failed = false;  // one did
   std::vector<std::string> broken;
   bool subscribed = false;
   bool can_pull = true;
@@ -272,6 +273,7 @@ class ModelClient final : public edge::Subscriber {
     }
   }
   void ReadSnapshotFailed(const std::vector<edge::PositionEntry>& position) {
+    snapshot_failed = true;
     for (const auto& entry : position) {
       if (!entry.pending && !slots[entry.slot].begun) Begin(entry.slot, entry.offset);
     }

@@ -18,9 +18,9 @@ void World::PublishAny() {
   published_by_.push_back(i * 1'000 + static_cast<size_t>(lives_[i]));
   std::set<const ModelEdge*> wanting;
   std::set<const ModelEdge*> linked;
-  for (const auto& [id, session] : ingest.sessions) {
+  for (const uint64_t id : ingest.sessions.links()) {
     linked.insert(links_.at(id).edge);
-    if (!ingest.Wants(id, channel)) continue;
+    if (!ingest.sessions.Wants(id, channel)) continue;
     wanting.insert(links_.at(id).edge);
     ingest.SendEphemeral(id, channel, number, random_() % 8 != 0);
   }

@@ -159,8 +159,9 @@ void World::Grow() {
   const size_t partition = kafka_.partitions().size();
   const std::string topic = random_() % 2 == 0 ? "t" : "u";
   if (kafka_.IsGone(topic)) return;
-  kafka_.Add(topic);
+  const bool fresh = kafka_.Add(topic);
   Note(absl::StrCat("a partition of ", topic));
+  if (!fresh) return;  // it begins at its end, as it may never have been away
   for (Subscribed& subscribed : clients_) {
     const ModelClient& client =
         subscribed.client->sent != nullptr ? *subscribed.client->sent : *subscribed.client;

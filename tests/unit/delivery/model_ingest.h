@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "services/ingest/link/shard_core.h"
-#include "services/ingest/link/wanted_channels.h"
 #include "services/ingest/shard/repeat_filter.h"
 #include "tests/unit/delivery/model_kafka.h"
+#include "tests/unit/delivery/model_sessions.h"
 
 namespace spillway::model {
 
@@ -91,7 +91,7 @@ class ModelIngest final : public ingest::RecordSource, public ingest::LinkSink {
       found = true;
       --most;
       if (partition.topic == "u" && !setup_.topic_u) continue;
-      if (young) young_.insert(p);
+      if (young && !dropped_.contains(p)) young_.insert(p);
       CoreOf(SlotOf(p)).AddSlot({.id = SlotOf(p),
                                  .topic = partition.topic,
                                  .partition = partition.number,
@@ -102,40 +102,35 @@ class ModelIngest final : public ingest::RecordSource, public ingest::LinkSink {
     return found;
   }
 
-  // What its sessions hold of a link, for what never was in Kafka.
-  struct Session {
-    ingest::WantedChannels wanted;
-    uint64_t sequence = 0;  // of interest
-    uint64_t next = 1;      // number of the next event
-  };
-  std::map<uint64_t, Session> sessions;
+  // Gives up partitions that are no more. False: there are none.
+  bool Drop() {
+    std::set<size_t> removed;
+    for (const size_t p : known_) {
+      if (kafka_.partitions()[p].removed) removed.insert(p);
+    }
+    for (const size_t p : removed) {
+      known_.erase(p);
+      young_.erase(p);
+      dropped_.insert(p);
+      CoreOf(SlotOf(p)).RemoveSlot(SlotOf(p), "the topic has it no more");
+    }
+    return !removed.empty();
+  }
+
+  ModelSessions sessions;
 
   void OnInterest(uint64_t link, const v1::Interest& interest) {
-    sessions[link].wanted.Apply(interest);
-    sessions[link].sequence = interest.sequence();
+    sessions.Apply(link, interest);
     ForEachCore([&](ingest::ShardCore& core) { core.OnInterest(link, interest); });
-  }
-  bool Wants(uint64_t link, const std::string& channel) const {
-    const auto session = sessions.find(link);
-    return session != sessions.end() &&
-           session->second.wanted.ContainsAny(std::vector<uint64_t>{ChannelHash(channel)});
   }
   // Straight to an edge that wants it; now and then there is no room for it.
   void SendEphemeral(uint64_t link, const std::string& channel, int number, bool room) {
-    v1::LinkResponse response;
-    const uint64_t of_link = sessions[link].next++;
-    response.mutable_ephemeral()->set_first(room ? of_link : of_link + 1);
-    if (room) {
-      v1::Event* event = response.mutable_ephemeral()->add_events();
-      event->add_channels(channel);
-      event->set_payload(std::to_string(number));
-    }
-    Push(link, response);
+    Push(link, sessions.Next(link, channel, number, room));
   }
 
   void Greet(uint64_t link) {
     greeted_.insert(link);
-    sessions[link] = {};
+    sessions.Open(link);
     ForEachCore([&](ingest::ShardCore& core) { core.OpenLink(link); });
     v1::LinkResponse hello;
     hello.mutable_hello()->set_node_id(name());
@@ -150,7 +145,7 @@ class ModelIngest final : public ingest::RecordSource, public ingest::LinkSink {
   }
   void Close(uint64_t link, MonoTime now) {
     greeted_.erase(link);
-    sessions.erase(link);
+    sessions.Close(link);
     ForEachCore([&](ingest::ShardCore& core) { core.CloseLink(link, now); });
     out.erase(link);
     states.erase(link);
@@ -160,7 +155,7 @@ class ModelIngest final : public ingest::RecordSource, public ingest::LinkSink {
     if (!greeted_.contains(link)) return;
     v1::LinkResponse response;
     response.mutable_beat()->set_kafka_up(!stalled);
-    response.mutable_beat()->set_interest_sequence(sessions[link].sequence);
+    response.mutable_beat()->set_interest_sequence(sessions.SequenceOf(link));
     for (const auto& [shard, beats] : states[link]) {
       for (const v1::ReaderBeat& state : beats) *response.mutable_beat()->add_readers() = state;
     }
@@ -380,6 +375,7 @@ class ModelIngest final : public ingest::RecordSource, public ingest::LinkSink {
   ModelKafka& kafka_;
   std::set<size_t> known_;  // partitions that it has found
   std::set<size_t> young_;  // those that it found while it ran
+  std::set<size_t> dropped_;
   std::set<uint64_t> greeted_;
   std::vector<uint32_t> to_resolve_;
   bool taking_up_ = false;               // a reader that begins now begins with what Kafka says now

@@ -43,8 +43,10 @@ class ModelKafka {
     // All records that there ever were, of each topic of this name, one made after the other.
     std::vector<std::vector<ModelRecord>> histories{{}};
     int64_t begin = 0;
-    int64_t end = 0;    // next offset
-    bool gone = false;  // its topic is deleted, and not made anew yet
+    int64_t end = 0;       // next offset
+    bool gone = false;     // its topic is deleted, and not made anew yet
+    bool removed = false;  // its topic was, with fewer partitions
+    bool was_removed = false;
 
     int generation() const { return static_cast<int>(histories.size()) - 1; }
     const std::vector<ModelRecord>& history() const { return histories.back(); }
@@ -61,14 +63,20 @@ class ModelKafka {
   std::vector<Partition>& partitions() { return partitions_; }
   const std::vector<Partition>& partitions() const { return partitions_; }
 
-  // One more partition of a topic.
-  void Add(const std::string& topic) {
+  // One more partition of a topic. False: it is one that was removed.
+  bool Add(const std::string& topic) {
+    for (Partition& partition : partitions_) {
+      if (partition.topic != topic || !partition.removed) continue;
+      MakeAnew(partition);
+      return false;
+    }
     Partition partition;
     partition.topic = topic;
     partition.number = static_cast<int32_t>(
         std::count_if(partitions_.begin(), partitions_.end(),
                       [&](const Partition& other) { return other.topic == topic; }));
     partitions_.push_back(std::move(partition));
+    return true;
   }
 
   struct Writing {
@@ -112,7 +120,7 @@ class ModelKafka {
 
   bool IsGone(const std::string& topic) const {
     return std::any_of(partitions_.begin(), partitions_.end(), [&](const Partition& partition) {
-      return partition.topic == topic && partition.gone;
+      return partition.topic == topic && partition.gone && !partition.removed;
     });
   }
   void Delete(const std::string& topic) {
@@ -122,7 +130,7 @@ class ModelKafka {
   }
   // Empty.
   static void MakeAnew(Partition& partition) {
-    partition.gone = false;
+    partition.gone = partition.removed = false;
     partition.begin = partition.end = 0;
     partition.records.clear();
     partition.histories.emplace_back();

@@ -14,17 +14,18 @@ struct Switch {
   bool WorldOptions::*option;
 };
 constexpr Switch kSwitches[] = {
-    {"kill", &WorldOptions::kill},         {"stop", &WorldOptions::stop},
-    {"stall", &WorldOptions::stall},       {"cut", &WorldOptions::cut},
-    {"truncate", &WorldOptions::truncate}, {"compact", &WorldOptions::compact},
-    {"tiny", &WorldOptions::tiny},         {"lanes", &WorldOptions::lanes},
-    {"slow", &WorldOptions::slow},         {"apart", &WorldOptions::apart},
-    {"shaky", &WorldOptions::shaky},       {"wide", &WorldOptions::wide},
-    {"aging", &WorldOptions::aging},       {"grow", &WorldOptions::grow},
-    {"restart", &WorldOptions::restart},   {"routes", &WorldOptions::routes},
-    {"forge", &WorldOptions::forge},       {"resumes", &WorldOptions::resumes},
-    {"reset", &WorldOptions::reset},       {"limited", &WorldOptions::limited},
-    {"repeats", &WorldOptions::repeats},   {"ephemeral", &WorldOptions::ephemeral},
+    {"kill", &WorldOptions::kill},           {"stop", &WorldOptions::stop},
+    {"stall", &WorldOptions::stall},         {"cut", &WorldOptions::cut},
+    {"truncate", &WorldOptions::truncate},   {"compact", &WorldOptions::compact},
+    {"tiny", &WorldOptions::tiny},           {"lanes", &WorldOptions::lanes},
+    {"slow", &WorldOptions::slow},           {"apart", &WorldOptions::apart},
+    {"shaky", &WorldOptions::shaky},         {"wide", &WorldOptions::wide},
+    {"aging", &WorldOptions::aging},         {"grow", &WorldOptions::grow},
+    {"restart", &WorldOptions::restart},     {"routes", &WorldOptions::routes},
+    {"forge", &WorldOptions::forge},         {"resumes", &WorldOptions::resumes},
+    {"reset", &WorldOptions::reset},         {"limited", &WorldOptions::limited},
+    {"fewer", &WorldOptions::fewer},         {"repeats", &WorldOptions::repeats},
+    {"ephemeral", &WorldOptions::ephemeral},
 };
 
 // A line without its numbers, and without saying whose it is.

@@ -13,8 +13,9 @@ namespace spillway::model {
 void World::DeleteAny() {
   const std::string topic = random_() % 4 == 0 ? "u" : "t";
   const auto& partitions = kafka_.partitions();
-  const bool exists = std::any_of(partitions.begin(), partitions.end(),
-                                  [&](const auto& one) { return one.topic == topic; });
+  const bool exists = std::any_of(partitions.begin(), partitions.end(), [&](const auto& one) {
+    return one.topic == topic && !one.removed;
+  });
   if (!exists) return;
   if (!kafka_.IsGone(topic)) {
     kafka_.Delete(topic);
@@ -25,9 +26,14 @@ void World::DeleteAny() {
 }
 
 void World::MakeAnew(const std::string& topic) {
-  Note(absl::StrCat("topic ", topic, " is made anew"));
+  const bool fewer = options_.fewer && random_() % 2 == 0;
+  Note(absl::StrCat("topic ", topic, " is made anew", fewer ? ", with one partition" : ""));
   for (ModelKafka::Partition& partition : kafka_.partitions()) {
-    if (partition.topic != topic || !partition.gone) continue;
+    if (partition.topic != topic || !partition.gone || partition.removed) continue;
+    if (fewer && partition.number > 0) {
+      partition.removed = partition.was_removed = true;
+      continue;
+    }
     const int64_t old_end = partition.end;
     ModelKafka::MakeAnew(partition);
     int64_t fill = static_cast<int64_t>(random_() % 4);
@@ -51,7 +57,8 @@ void World::MakeAnew(const std::string& topic) {
 
 void World::MakeAllAnew() {
   for (size_t p = 0; p < kafka_.partitions().size(); ++p) {
-    if (kafka_.partitions()[p].gone) MakeAnew(std::string(kafka_.partitions()[p].topic));
+    if (kafka_.partitions()[p].gone && !kafka_.partitions()[p].removed)
+      MakeAnew(std::string(kafka_.partitions()[p].topic));
   }
 }
 
@@ -154,6 +161,7 @@ void World::CheckResets(const Subscribed& subscribed, const ModelClient& client,
     const auto known = edge.generations.find(number);
     if (known == edge.generations.end() || known->second.unknown()) continue;
     const size_t partition = PartitionOf(edge, number);
+    if (kafka_.partitions()[partition].was_removed) continue;  // of that nothing is told
     const int newest = kafka_.partitions()[partition].generation();
     const auto say = [&](const std::string& what) {
       broken->push_back(absl::StrCat(who, "slot ", number, " of topic ", known->second.number,
@@ -175,7 +183,7 @@ void World::CheckResets(const Subscribed& subscribed, const ModelClient& client,
         [&](const auto& other) { return PartitionOf(edge, other.first) == partition; });
     if (next == client.slots.end() || !next->second.begun) {
       say("has none in its place");
-    } else if (!options_.truncate && next->second.start != -1 &&
+    } else if (!options_.truncate && next->second.start != -1 && !client.snapshot_failed &&
                std::none_of(client.snapshots.begin(), client.snapshots.end(),
                             [&](const auto& one) { return one.as_of.contains(next->first); })) {
       say(absl::StrCat("slot ", next->first, " came in its place and began at ",

@@ -200,6 +200,7 @@ void World::Advance(milliseconds time) {
         ingest->Discover(/*young=*/true)) {
       ingest->TellCatalogueToAll();
     }
+    if (options_.fewer && random_() % 64 == 0 && ingest->Drop()) ingest->TellCatalogueToAll();
   }
   if (options_.apart) EndHalves();
   if (now_ - last_beat_ >= milliseconds(500)) {

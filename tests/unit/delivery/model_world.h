@@ -40,6 +40,7 @@ struct WorldOptions {
   bool forge = false;      // and some show positions that never were theirs
   bool reset = false;      // topics are deleted, and made anew
   bool compact = false;    // Kafka removes records that newer ones of their key replace
+  bool fewer = false;      // of those, some have fewer partitions then
   bool limited = false;    // snapshots reach back for a while only, and hold a few keys
   bool repeats = false;    // some records repeat others, as their idempotency keys say
   bool ephemeral = false;  // events come that never were in Kafka

@@ -234,5 +234,41 @@ TEST_F(CatalogueKeeperTest, ARouteMayKnowBetter) {
   EXPECT_TRUE(change.added[0].info.compacted);
 }
 
+// It was deleted and made anew.
+TEST_F(CatalogueKeeperTest, DropsPartitionsThatATopicHasNoMore) {
+  CatalogueKeeper keeper(Routes());
+  Listings listings(keeper);
+  auto change = listings.After(1s, Listed({Topic("prices", 3)}));
+  const SlotId first = FirstSlot(change).slot();
+  const Metadata fewer = Listed({Topic("prices", 1)});
+  EXPECT_FALSE(listings.After(10s, fewer).changed) << "one listing can be incomplete";
+  EXPECT_FALSE(listings.After(20s, fewer).changed);
+  EXPECT_FALSE(listings.After(1s, Listed({Topic("prices", 3)})).changed);
+  for (int i = 0; i < 30; ++i) EXPECT_FALSE(listings.After(1s, fewer).changed);
+  change = listings.After(1s, fewer);
+  EXPECT_EQ(change.removed, (std::vector<SlotId>{first + 1, first + 2}));
+  EXPECT_EQ(change.catalogue.topics(0).slots_size(), 1);
+  EXPECT_FALSE(listings.After(1s, fewer).changed);
+
+  change = listings.After(1s, Listed({Topic("prices", 2)}));
+  ASSERT_EQ(change.added.size(), 1u);
+  EXPECT_EQ(change.added[0].info.id, first + 1);
+  EXPECT_TRUE(change.removed.empty());
+  ASSERT_EQ(change.catalogue.topics(0).slots_size(), 2);
+  EXPECT_FALSE(change.catalogue.topics(0).slots(1).young()) << "it may never have been away";
+}
+
+TEST_F(CatalogueKeeperTest, ATopicMayComeBackWithFewerPartitions) {
+  CatalogueKeeper keeper(Routes());
+  Listings listings(keeper);
+  listings.After(1s, Listed({Topic("orders", 1), Topic("prices", 2)}));
+  const Metadata without = Listed({Topic("orders", 1)});
+  for (int i = 0; i < 40; ++i) listings.After(1s, without);
+  const auto change = listings.After(1s, Listed({Topic("orders", 1), Topic("prices", 1)}));
+  EXPECT_EQ(change.added.size(), 1u);
+  EXPECT_TRUE(change.removed.empty());
+  EXPECT_EQ(change.catalogue.topics(1).slots_size(), 1);
+}
+
 }  // namespace
 }  // namespace spillway::ingest
