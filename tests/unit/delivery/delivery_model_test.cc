@@ -235,21 +235,6 @@ TEST(DeliveryModel, CompactionAndResumes) {
 TEST(DeliveryModel, TopicsMadeAnewWithFewerPartitions) {
   RunSeeds({.ingests = 2, .cut = true, .resumes = true, .reset = true, .fewer = true});
 }
-TEST(DeliveryModel, TopicsMadeAnewWithFewerPartitionsUnderFaults) {
-  RunSeeds({.ingests = 3,
-            .kill = true,
-            .stop = true,
-            .stall = true,
-            .cut = true,
-            .tiny = true,
-            .apart = true,
-            .shaky = true,
-            .grow = true,
-            .restart = true,
-            .reset = true,
-            .fewer = true,
-            .shards = 2});
-}
 TEST(DeliveryModel, TwoEdges) {
   RunSeeds({.ingests = 2, .kill = true, .cut = true, .resumes = true, .edges = 2});
 }
