@@ -145,18 +145,37 @@ void ShardCore::Pump(MonoTime now) {
   TryReads(now);
 }
 
+void ShardCore::Accept(EdgeFeed& feed, Attachment& attachment, int64_t after,
+                       std::optional<v1::Gap> gap) {
+  attachment.state = Attachment::State::kLog;
+  StandAfter(feed, attachment, *FindSlot(attachment.slot)->log, after, std::move(gap));
+}
+
+void ShardCore::StandAfter(EdgeFeed& feed, Attachment& attachment, const PartitionLog& log,
+                           int64_t after, std::optional<v1::Gap> gap) {
+  attachment.cursor = attachment.told = after;
+  attachment.next_sequence = log.SequenceAfter(after);
+  attachment.interest_news = false;  // the answer says it
+  v1::LinkResponse answer;
+  v1::Attached* attached = answer.mutable_attached();
+  attached->set_slot(attachment.slot);
+  attached->set_attach_id(attachment.attach_id);
+  attached->set_after(after);
+  attachment.mark = log.MarkAt(after);
+  SetMark(attachment.mark, after, attached);
+  attached->set_interest_sequence(feed.interest_sequence());
+  if (gap.has_value()) *attached->mutable_gap() = *std::move(gap);
+  sink_.SendAnswer(feed.link(), std::move(answer));
+}
+
 bool ShardCore::TellHoles(EdgeFeed& feed) {
   bool told = false;
   for (Attachment& attachment : feed.attachments()) {
     if (!attachment.hole.has_value()) continue;
     const PartitionLog::Range hole = *std::exchange(attachment.hole, std::nullopt);
     // The edge stands where it stood when it was attached, with a gap before it: the same answer.
-    const Attachment::State state = attachment.state;
-    Accept(feed, attachment, hole.to, MakeGap(attachment.slot, hole.from, hole.to, "compacted"));
-    attachment.state = state;
-    if (const PartitionLog* log = LogOf(attachment); log != nullptr) {
-      attachment.next_sequence = log->SequenceAfter(hole.to);
-    }
+    StandAfter(feed, attachment, *LogOf(attachment), hole.to,
+               MakeGap(attachment.slot, hole.from, hole.to, "compacted"));
     ++counters_.gaps;
     told = true;
   }

@@ -191,6 +191,9 @@ class ShardCore final : private EdgeFeed::Logs {
   bool Settle(Slot& slot, EdgeFeed& feed, Attachment& attachment, bool begin_is_fresh);
   void TakeUp(Slot& slot, int64_t end, MonoTime now);
   void Accept(EdgeFeed& feed, Attachment& attachment, int64_t after, std::optional<v1::Gap> gap);
+  // Puts the cursor there, in the log that it reads, and tells the edge.
+  void StandAfter(EdgeFeed& feed, Attachment& attachment, const PartitionLog& log, int64_t after,
+                  std::optional<v1::Gap> gap);
   // All that is written from this time on is still to come to a reader that begins now.
   int64_t StillToCome(MonoTime now) const;
   void StartReader(Slot& slot, int64_t after, MonoTime now);

@@ -78,25 +78,6 @@ bool ShardCore::Settle(Slot& slot, EdgeFeed& feed, Attachment& attachment, bool 
   return true;
 }
 
-void ShardCore::Accept(EdgeFeed& feed, Attachment& attachment, int64_t after,
-                       std::optional<v1::Gap> gap) {
-  const Slot& slot = *FindSlot(attachment.slot);
-  attachment.state = Attachment::State::kLog;
-  attachment.cursor = attachment.told = after;
-  attachment.next_sequence = slot.log->SequenceAfter(after);
-  attachment.interest_news = false;  // the answer says it
-  v1::LinkResponse answer;
-  v1::Attached* attached = answer.mutable_attached();
-  attached->set_slot(attachment.slot);
-  attached->set_attach_id(attachment.attach_id);
-  attached->set_after(after);
-  attachment.mark = slot.log->MarkAt(after);
-  SetMark(attachment.mark, after, attached);
-  attached->set_interest_sequence(feed.interest_sequence());
-  if (gap.has_value()) *attached->mutable_gap() = *std::move(gap);
-  sink_.SendAnswer(feed.link(), std::move(answer));
-}
-
 void ShardCore::OnResolved(SlotId id, int64_t begin, int64_t end, MonoTime now) {
   Slot* slot = FindSlot(id);
   if (slot == nullptr) return;
