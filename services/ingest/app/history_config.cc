@@ -9,6 +9,7 @@ HistoryBounds BoundsOf(const v1::HistoryConfig& config) {
   bounds.latest_bytes = static_cast<size_t>(config.snapshot_bytes());
   bounds.reread_records = config.reread_records();
   bounds.reread_window_bytes = static_cast<size_t>(config.reread_bytes());
+  bounds.catch_up_records = config.catch_up_records();
   return bounds;
 }
 

@@ -22,6 +22,7 @@ void IngestApp::AddMetrics() {
   sum(families_.batches, &Shard::Metrics::batches);
   sum(families_.batch_bytes, &Shard::Metrics::batch_bytes);
   sum(families_.edges_behind, &Shard::Metrics::behind);
+  sum(families_.edges_skipped, &Shard::Metrics::skipped);
   sum(families_.gaps, &Shard::Metrics::gaps);
   sum(families_.scans, &Shard::Metrics::scans);
   sum(families_.snapshot_evictions, &Shard::Metrics::latest_evicted);

@@ -28,6 +28,9 @@ struct IngestFamilies {
   const metrics::Family& edges_behind =
       all.Counter("spillway_ingest_edges_behind_total",
                   "Attachments that a log moved past; their partition is read again for them.");
+  const metrics::Family& edges_skipped =
+      all.Counter("spillway_ingest_edges_skipped_total",
+                  "Attachments too far behind for that: they go on with the log, after a gap.");
   const metrics::Family& gaps = all.Counter("spillway_ingest_gaps_total", "Gaps told to edges.");
   const metrics::Family& scans =
       all.Counter("spillway_ingest_scans_total", "Scans begun to catch up or to fill snapshots.");

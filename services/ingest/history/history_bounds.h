@@ -15,6 +15,9 @@ struct HistoryBounds {
   // many offsets before the log; 0: never.
   int64_t reread_records = 1'000'000;
   size_t reread_window_bytes = 16 << 20;  // of it that is kept
+  // An edge that has fallen further behind, in offsets, is not led up to the log any more: it goes
+  // on with what the log holds, after a gap.
+  int64_t catch_up_records = 10'000'000;
 };
 
 }  // namespace spillway::ingest

@@ -168,6 +168,18 @@ void ShardCore::StandAfter(EdgeFeed& feed, Attachment& attachment, const Partiti
   sink_.SendAnswer(feed.link(), std::move(answer));
 }
 
+bool ShardCore::TooFarBehind(const Slot& slot, int64_t after) {
+  return slot.log->floor() - after > slot.bounds.catch_up_records;
+}
+
+void ShardCore::SkipToLog(const Slot& slot, EdgeFeed& feed, Attachment& attachment, int64_t after) {
+  const int64_t floor = slot.log->floor();
+  ++counters_.gaps;
+  ++counters_.skipped;
+  moved_ = true;
+  Accept(feed, attachment, floor, MakeGap(slot.info.id, after + 1, floor, "skipped"));
+}
+
 bool ShardCore::TellHoles(EdgeFeed& feed) {
   bool told = false;
   for (Attachment& attachment : feed.attachments()) {
@@ -191,8 +203,13 @@ void ShardCore::SendNextBatch(EdgeFeed& feed, bool all_progress, MonoTime now) {
     for (Attachment& attachment : feed.attachments()) {
       if (!std::exchange(attachment.behind, false)) continue;
       ++counters_.behind;
-      attachment.state = Attachment::State::kScan;
-      StartCatchUp(*FindSlot(attachment.slot));
+      Slot& slot = *FindSlot(attachment.slot);
+      if (TooFarBehind(slot, attachment.cursor)) {
+        SkipToLog(slot, feed, attachment, attachment.cursor);
+      } else {
+        attachment.state = Attachment::State::kScan;
+        StartCatchUp(slot);
+      }
     }
   }
   if (!batch.empty()) SendBatch(feed, std::move(batch), now);
@@ -245,6 +262,14 @@ void ShardCore::Tick(MonoTime now, int64_t wall_us, bool busy) {
           sink_.Cut(link, "the edge took nothing while it was catching up");
         }
         continue;
+      }
+      for (Attachment& attachment : feed->attachments()) {
+        // A scan that is slower than the live reader would never end.
+        if (attachment.state != Attachment::State::kScan) continue;
+        const Slot& slot = *FindSlot(attachment.slot);
+        if (TooFarBehind(slot, attachment.cursor)) {
+          SkipToLog(slot, *feed, attachment, attachment.cursor);
+        }
       }
       SendNextBatch(*feed, /*all_progress=*/true, now);
     }

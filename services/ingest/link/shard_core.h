@@ -79,7 +79,8 @@ class ShardCore final : private EdgeFeed::Logs {
     uint64_t batches = 0;
     uint64_t batch_bytes = 0;
     uint64_t cuts = 0;
-    uint64_t behind = 0;  // attachments that the log moved past
+    uint64_t behind = 0;   // attachments that the log moved past
+    uint64_t skipped = 0;  // attachments that were too far behind to be led up to the log
     uint64_t gaps = 0;
     uint64_t scans = 0;
     uint64_t rereads = 0;         // scans for history below the log
@@ -239,6 +240,9 @@ class ShardCore final : private EdgeFeed::Logs {
   void PublishReaderStates(MonoTime now);
   void SendNextBatch(EdgeFeed& feed, bool all_progress, MonoTime now);
   void SendBatch(EdgeFeed& feed, std::string batch, MonoTime now);
+  // Whether Kafka is not read again for somebody who stands there.
+  static bool TooFarBehind(const Slot& slot, int64_t after);
+  void SkipToLog(const Slot& slot, EdgeFeed& feed, Attachment& attachment, int64_t after);
   // Tells the holes that cursors stand before. False if there were none.
   bool TellHoles(EdgeFeed& feed);
 

@@ -64,6 +64,10 @@ bool ShardCore::Settle(Slot& slot, EdgeFeed& feed, Attachment& attachment, bool 
   if (!attachment.proven) return true;
   if (!begin_is_fresh) return false;  // Kafka's own beginning decides what there still is
   int64_t after = from_begin ? slot.begin - 1 : request.after();
+  if (TooFarBehind(slot, after)) {
+    SkipToLog(slot, feed, attachment, after);
+    return true;
+  }
   std::optional<v1::Gap> gap;
   if (after < slot.begin - 1) {
     gap = MakeGap(slot.info.id, after + 1, slot.begin - 1, "retention");
@@ -111,9 +115,11 @@ void ShardCore::TakeUp(Slot& slot, int64_t end, MonoTime now) {
   const auto consider = [&](int64_t wanted) {
     if (wanted >= end) {
       ahead = true;
-    } else {
-      after = std::min(after, std::max(wanted, slot.begin - 1));
+      return;
     }
+    // Who is too far back is not waited for: it will go on at the end.
+    const bool skips = end - 1 - wanted > slot.bounds.catch_up_records;
+    after = std::min(after, skips ? end - 1 : std::max(wanted, slot.begin - 1));
   };
   ForEachAttachment(slot.info.id, [&](EdgeFeed&, Attachment& attachment) {
     switch (attachment.request.from_case()) {

@@ -45,6 +45,7 @@ v1::HistoryConfig Override(v1::HistoryConfig of_all, const v1::RouteHistoryConfi
   if (own.has_snapshot_bytes()) of_all.set_snapshot_bytes(own.snapshot_bytes());
   if (own.has_reread_records()) of_all.set_reread_records(own.reread_records());
   if (own.has_reread_bytes()) of_all.set_reread_bytes(own.reread_bytes());
+  if (own.has_catch_up_records()) of_all.set_catch_up_records(own.catch_up_records());
   return of_all;
 }
 

@@ -307,6 +307,7 @@ void Shard::UpdateMetrics() {
   bring(metrics_.batches, counters.batches);
   bring(metrics_.batch_bytes, counters.batch_bytes);
   bring(metrics_.behind, counters.behind);
+  bring(metrics_.skipped, counters.skipped);
   bring(metrics_.gaps, counters.gaps);
   bring(metrics_.scans, counters.scans);
   bring(metrics_.latest_evicted, counters.latest_evicted);

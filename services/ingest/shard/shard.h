@@ -46,6 +46,7 @@ class Shard final : private RecordSource {
     metrics::Counter batches;
     metrics::Counter batch_bytes;
     metrics::Counter behind;
+    metrics::Counter skipped;
     metrics::Counter gaps;
     metrics::Counter scans;
     metrics::Counter latest_evicted;

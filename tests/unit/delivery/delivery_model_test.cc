@@ -329,6 +329,26 @@ TEST(DeliveryModel, EphemeralEventsUnderFaults) {
             .shards = 2,
             .edges = 2});
 }
+TEST(DeliveryModel, EdgesThatAreTooFarBehind) {
+  RunSeeds({.ingests = 2, .kill = true, .cut = true, .tiny = true, .skips = true});
+}
+TEST(DeliveryModel, EdgesThatAreTooFarBehindUnderFaults) {
+  RunSeeds({.ingests = 3,
+            .kill = true,
+            .stop = true,
+            .stall = true,
+            .cut = true,
+            .tiny = true,
+            .lanes = true,
+            .apart = true,
+            .shaky = true,
+            .wide = true,
+            .restart = true,
+            .resumes = true,
+            .skips = true,
+            .shards = 2,
+            .edges = 2});
+}
 TEST(DeliveryModel, NewRoutes) {
   RunSeeds({.ingests = 3, .kill = true, .cut = true, .routes = true});
 }

@@ -174,6 +174,7 @@ void World::CheckClient(const Subscribed& subscribed, const ModelClient& client,
       // What is away cannot be read in time.
       const bool away = options_.reset && client.resumed && reason == edge::kLimit;
       if (reason == "compacted" && options_.compact) continue;
+      if (reason == "skipped" && options_.skips) continue;
       const bool may_be_lost = options_.truncate || options_.tiny || options_.aging || away;
       if (reason == edge::kReset ? client.forged || options_.reset : may_be_lost) continue;
       broken->push_back(

@@ -76,6 +76,7 @@ ingest::ShardCore::Options World::IngestOptions() const {
     options.history_bytes = 100;
     options.history_records = 3;
   }
+  if (options_.skips) options.history.catch_up_records = 3;
   if (options_.aging) options.history.log.max_age_us = 400'000;
   if (options_.limited) options.history.latest_bytes = 2'000;
   return options;

@@ -44,6 +44,7 @@ struct WorldOptions {
   bool limited = false;    // snapshots reach back for a while only, and hold a few keys
   bool repeats = false;    // some records repeat others, as their idempotency keys say
   bool ephemeral = false;  // events come that never were in Kafka
+  bool skips = false;      // edges that fall behind are not led up to the logs again
   size_t shards = 1;       // of each ingest
   size_t edges = 1;        // at a time
 };

@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -145,6 +146,83 @@ TEST_F(SlowEdge, ThatComesBackInTimeIsServedFromTheLog) {
   core_->Pump(now_);
   EXPECT_EQ(Offsets(kBack), From(101, 102));
   EXPECT_THAT(source_.Take(), IsEmpty()) << "no scan";
+}
+
+// Reading so much again that it never ends helps nobody.
+class EdgeTooFarBehind : public SlowEdge {
+ protected:
+  void SetUp() override {
+    ShardCore::Options options = SmallLog(4);
+    options.history.catch_up_records = 5;
+    options.history.log.max_age_us = std::numeric_limits<int64_t>::max() / 2;
+    Build(options);
+    Open(kSlow);
+    Open(kFast);
+    AttachEnd(kSlow, 11);
+    AttachEnd(kFast, 22);
+    core_->OnResolved(1, 0, 100, now_);
+    source_.Take();
+    sink_.Take(kSlow);
+    sink_.Take(kFast);
+  }
+};
+
+TEST_F(EdgeTooFarBehind, GoesOnWithTheLogAfterAGap) {
+  Flow(100, 110);  // the log holds 107 to 110, the slow one has 100
+  core_->OnBatchTaken(kSlow);
+  core_->Pump(now_);
+  EXPECT_THAT(source_.Take(), IsEmpty()) << "nothing is read again";
+  core_->Pump(now_);
+  EXPECT_THAT(
+      sink_.Take(kSlow),
+      ElementsAre("1:100 1#11<=100", "attached 1#11 after 106 interest 1 gap 101..106 skipped",
+                  "1:107 1:108 1:109 1:110 1#11<=110"));
+  EXPECT_EQ(core_->counters().skipped, 1u);
+  EXPECT_EQ(core_->counters().gaps, 1u);
+}
+
+TEST_F(EdgeTooFarBehind, IsLedUpToTheLogIfItIsNotSoFar) {
+  Flow(100, 109);  // the log begins after 105: five are missing
+  core_->OnBatchTaken(kSlow);
+  core_->Pump(now_);
+  EXPECT_THAT(source_.Take(), ElementsAre("scan 1 from 101"));
+  EXPECT_EQ(core_->counters().skipped, 0u);
+}
+
+TEST_F(EdgeTooFarBehind, GoesOnWithTheLogWhenItIsOutrunWhileAScanReads) {
+  Flow(100, 109);
+  core_->OnBatchTaken(kSlow);
+  core_->Pump(now_);
+  Flow(110, 110);
+  Pass(std::chrono::seconds(1));
+  core_->Pump(now_);
+  EXPECT_THAT(sink_.Take(kSlow),
+              testing::Contains("attached 1#11 after 106 interest 1 gap 101..106 skipped"));
+  EXPECT_THAT(source_.Take(), ElementsAre("scan 1 from 101", "stop scan 1"));
+}
+
+TEST_F(EdgeTooFarBehind, GoesOnWithTheLogWhenItComesBack) {
+  Flow(100, 110);
+  core_->CloseLink(kSlow, now_);
+  Open(kBack);
+  AttachAfter(kBack, 33, 100);
+  core_->OnResolved(1, 0, 111, now_);
+  EXPECT_THAT(sink_.Take(kBack),
+              testing::Contains("attached 1#33 after 106 interest 1 gap 101..106 skipped"));
+  EXPECT_THAT(source_.Take(), ElementsAre("resolve 1"));
+}
+
+TEST_F(EdgeTooFarBehind, GoesOnAtTheEndWhereNobodyReads) {
+  core_->CloseLink(kSlow, now_);
+  core_->CloseLink(kFast, now_);
+  Pass(ShardCore::Options().linger + std::chrono::seconds(1));
+  source_.Take();
+  Open(kBack);
+  AttachAfter(kBack, 33, 100);
+  core_->OnResolved(1, 0, 200, now_);
+  EXPECT_THAT(sink_.Take(kBack),
+              testing::Contains("attached 1#33 after 199 interest 1 gap 101..199 skipped"));
+  EXPECT_THAT(source_.Take(), ElementsAre("resolve 1", "live 1 from 200"));
 }
 
 // What a batch took out of the logs has been sent, whatever another partition of the edge needs.

@@ -55,7 +55,7 @@ TEST_F(RouteTableTest, WhatARouteKeepsDiffersWhereItSaysSo) {
   const auto table = Compile(
       "- {name: a, topics: [a], emit: [{channels: [x]}]}\n"
       "- {name: b, topics: [b], history: {age: 2m, reread_records: 0}, emit: [{channels: [x]}]}",
-      "  history: {bytes_per_partition: 1MiB, age: 30s, reread_records: 5}\n");
+      "  history: {bytes_per_partition: 1MiB, age: 30s, reread_records: 5, catch_up_records: 9}\n");
   ASSERT_TRUE(table.ok()) << table.status();
   EXPECT_EQ((*table)->Resolve("a")->history.age(), 30'000);
   const v1::HistoryConfig own = (*table)->Resolve("b")->history;
@@ -64,6 +64,7 @@ TEST_F(RouteTableTest, WhatARouteKeepsDiffersWhereItSaysSo) {
   EXPECT_EQ(own.snapshot_bytes(), 64 << 20);
   EXPECT_EQ(own.reread_records(), 0) << "0 is something to say";
   EXPECT_EQ(own.reread_bytes(), 16 << 20);
+  EXPECT_EQ(own.catch_up_records(), 9) << "that of all";
 }
 
 TEST_F(RouteTableTest, ExampleFileCompiles) {
