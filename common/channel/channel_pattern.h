@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -7,6 +8,11 @@
 #include "absl/status/statusor.h"
 
 namespace spillway {
+
+// Whether it can only be a pattern: no channel's name has a '*'.
+constexpr bool IsChannelPattern(std::string_view name) {
+  return name.find('*') != std::string_view::npos;
+}
 
 // A pattern of channel names: `*` stands for one or more characters other than the separators '.',
 // ':' and '/',
@@ -20,7 +26,15 @@ class ChannelPattern {
 
   // Matches a valid channel name. Without wildcards, or with one at the end, it costs a comparison.
   bool Matches(std::string_view name) const;
+  // Whether some channel may match both. Never false where one does.
+  bool Intersects(const ChannelPattern& other) const;
+  // Whether every channel that matches `other` matches this one. Never true where one does not;
+  // false also for patterns so intricate that it would cost too much to find out. `other` may be
+  // anybody's: the work is bounded.
+  bool Contains(const ChannelPattern& other) const;
   const std::string& text() const { return text_; }
+  // How many `*` and `**`.
+  size_t wildcards() const;
   bool has_wildcard() const { return tokens_.size() > 1 || tokens_[0].kind != Kind::kLiteral; }
 
  private:
@@ -31,6 +45,8 @@ class ChannelPattern {
   };
 
   bool MatchesSlowly(std::string_view name) const;
+  // What every name that matches begins with.
+  std::string_view prefix() const;
 
   std::string text_;
   std::vector<Token> tokens_;  // never empty
