@@ -118,7 +118,7 @@ class PatternMap {
     channels_.clear();
   }
 
-  const size_t most_channels_;
+  size_t most_channels_;
   std::vector<std::unique_ptr<Entry>> entries_;  // in the order in which they came; null: gone
   StringMap<uint32_t> by_text_;
   StringMap<Channel> channels_;

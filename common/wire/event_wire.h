@@ -66,6 +66,11 @@ std::optional<std::string_view> BatchOfLinkResponse(std::string_view message);
 // overwritten.
 bool ParseEvent(std::string_view bytes, EventView* event);
 
+using ChannelViews = absl::InlinedVector<std::string_view, 2>;
+// The channels of an element of Batch.events, as AppendBatchEvent has written it; false if it is
+// none. `channels` is overwritten.
+bool ParseBatchEventChannels(std::string_view element, ChannelViews* channels);
+
 // Walks over a serialised Batch, in the order of the wire.
 class BatchReader {
  public:

@@ -26,6 +26,7 @@ void IngestApp::AddMetrics() {
   sum(families_.gaps, &Shard::Metrics::gaps);
   sum(families_.scans, &Shard::Metrics::scans);
   sum(families_.snapshot_evictions, &Shard::Metrics::latest_evicted);
+  sum(families_.patterns_forgotten, &Shard::Metrics::patterns_forgotten);
   sum(families_.rereads, &Shard::Metrics::rereads);
   sum(families_.reread_records, &Shard::Metrics::reread_records);
   sum(families_.readers, &Shard::Metrics::readers);

@@ -31,6 +31,10 @@ struct IngestFamilies {
   const metrics::Family& edges_skipped =
       all.Counter("spillway_ingest_edges_skipped_total",
                   "Attachments too far behind for that: they go on with the log, after a gap.");
+  const metrics::Family& patterns_forgotten =
+      all.Counter("spillway_ingest_patterns_forgotten_total",
+                  "Times that it was forgotten which channels match an edge's patterns, because "
+                  "there were too many channels: it is worked out anew.");
   const metrics::Family& gaps = all.Counter("spillway_ingest_gaps_total", "Gaps told to edges.");
   const metrics::Family& scans =
       all.Counter("spillway_ingest_scans_total", "Scans begun to catch up or to fill snapshots.");

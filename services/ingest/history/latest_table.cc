@@ -1,6 +1,9 @@
 #include "services/ingest/history/latest_table.h"
 
+#include <algorithm>
 #include <utility>
+
+#include "common/wire/event_wire.h"
 
 namespace spillway::ingest {
 namespace {
@@ -9,6 +12,19 @@ namespace {
 constexpr size_t kEntryOverhead = 192;
 
 size_t CostOf(std::string_view key, size_t bytes) { return kEntryOverhead + key.size() + bytes; }
+
+// Nearly all records yield one event.
+std::unique_ptr<const std::vector<std::string>> ChannelsBefore(const LogRecord& record,
+                                                               size_t event) {
+  if (event == 0) return nullptr;
+  auto before = std::make_unique<std::vector<std::string>>();
+  wire::ChannelViews channels;
+  for (size_t i = 0; i < event; ++i) {
+    wire::ParseBatchEventChannels(record.EventBytes(record.events[i]), &channels);
+    before->insert(before->end(), channels.begin(), channels.end());
+  }
+  return before;
+}
 
 }  // namespace
 
@@ -93,6 +109,7 @@ void LatestTable::Set(const LatestUpdate& update, const LogRecord& record) {
   entry->time_us = record.time_us;
   entry->bytes =
       event == nullptr ? nullptr : std::make_shared<const std::string>(record.EventBytes(*event));
+  entry->before = event == nullptr ? nullptr : ChannelsBefore(record, update.event);
   bytes_ += event == nullptr ? 0 : event->size;
   entry->backfilled = record.offset < newest_offset_;
   newest_offset_ = std::max(newest_offset_, record.offset);
@@ -103,6 +120,17 @@ void LatestTable::Set(const LatestUpdate& update, const LogRecord& record) {
     evicted_until_us_ = std::max(evicted_until_us_, oldest->time_us + 1);
     GiveUp(oldest);
   }
+}
+
+bool LatestTable::IsFirst(const Entry& entry, const ChannelPattern& pattern) {
+  const auto matches = [&pattern](std::string_view name) { return pattern.Matches(name); };
+  if (entry.before != nullptr && std::any_of(entry.before->begin(), entry.before->end(), matches)) {
+    return false;
+  }
+  wire::ChannelViews channels;
+  if (!wire::ParseBatchEventChannels(*entry.bytes, &channels)) return false;
+  const auto first = std::find_if(channels.begin(), channels.end(), matches);
+  return first != channels.end() && *first == entry.channel->name;
 }
 
 void LatestTable::Expire(int64_t now_us) {

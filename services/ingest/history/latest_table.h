@@ -7,9 +7,11 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "common/base/string_map.h"
+#include "common/channel/channel_pattern.h"
 #include "services/ingest/history/log_record.h"
 
 namespace spillway::ingest {
@@ -64,6 +66,19 @@ class LatestTable {
     }
   }
 
+  // The same for each event of all channels that match: a record counts for the first of its
+  // channels that does, so what is visited is what following them live would have left.
+  template <typename Visit>
+  void ForEachMatch(const ChannelPattern& pattern, Visit visit) const {
+    for (const auto& [name, channel] : channels_) {
+      if (!pattern.Matches(name)) continue;
+      for (const auto& [key, entry] : channel->keys) {
+        const bool is_latest = joined_ || entry->offset >= live_from_;
+        if (entry->bytes != nullptr && is_latest && IsFirst(*entry, pattern)) visit(entry->bytes);
+      }
+    }
+  }
+
  private:
   struct Channel;
   // On the heap, so that the maps' keys may point into it and it can be in a list.
@@ -75,6 +90,8 @@ class LatestTable {
     // Null for a tombstone: kept until the backfill has joined, so that an older event does not
     // come back.
     std::shared_ptr<const std::string> bytes;
+    // Channels of what its record yielded before this event; null: nothing.
+    std::unique_ptr<const std::vector<std::string>> before;
     Entry* older = nullptr;
     Entry* newer = nullptr;
     bool backfilled = false;  // which of the lists
@@ -95,6 +112,8 @@ class LatestTable {
   };
 
   void Set(const LatestUpdate& update, const LogRecord& record);
+  // Whether the entry's channel is the first of its record's that matches.
+  static bool IsFirst(const Entry& entry, const ChannelPattern& pattern);
   Entry* Find(const LatestUpdate& update);
   Entry* Add(const LatestUpdate& update);
   void Remove(Entry* entry);

@@ -87,6 +87,8 @@ class PartitionLog {
   // A channel is named by its ChannelHash.
   // Whether reading the log misses nothing of the channel that came after `offset`.
   bool Covers(uint64_t channel, int64_t offset) const;
+  // The same of whatever channels: the last evicted record of all is the floor's.
+  bool CoversAll(int64_t offset) const { return offset >= floor_; }
   // The first record at or after `sequence` that has the channel; end_sequence() if there is none.
   // Looks at no more than `looks` records to find it: then it is the first one not looked at.
   uint64_t FirstOf(uint64_t channel, uint64_t sequence, size_t looks) const;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/container/inlined_vector.h"
 #include "common/wire/event_wire.h"
 
 namespace spillway::ingest {
@@ -42,7 +43,12 @@ Attachment* EdgeFeed::Find(SlotId slot) {
   return nullptr;
 }
 
-bool EdgeFeed::Wanted(const LogEvent& event) const { return interest_.ContainsAny(event.channels); }
+bool EdgeFeed::Wanted(const KeptRecord& record, const LogEvent& event) {
+  if (interest_.ContainsAny(event.channels)) return true;
+  return interest_.has_patterns() &&
+         wire::ParseBatchEventChannels(record.EventBytes(event), &names_) &&
+         interest_.MatchesAny(names_);
+}
 
 bool EdgeFeed::StopsAtHole(const PartitionLog& log, int64_t before, Attachment& attachment) {
   attachment.hole = log.HoleBetween(attachment.cursor, before);
@@ -58,16 +64,17 @@ bool EdgeFeed::AppendRecords(const PartitionLog& log, Attachment& attachment, st
     if (record.offset <= attachment.cursor) continue;
     if (StopsAtHole(log, record.offset, attachment)) return true;
     size_t size = 0;
+    absl::InlinedVector<const LogEvent*, 4> wanted;
     for (const LogEvent& event : record.events) {
-      if (Wanted(event)) size += event.size;
+      if (!Wanted(record, event)) continue;
+      size += event.size;
+      wanted.push_back(&event);
     }
     if (size > 0) {
       if (!batch->empty() && batch->size() + size > max_batch_bytes_) return false;
       // As much as it will need: growing step by step would copy it several times.
       if (batch->empty()) batch->reserve(std::max(size, expected_bytes_));
-      for (const LogEvent& event : record.events) {
-        if (Wanted(event)) batch->append(record.EventBytes(event));
-      }
+      for (const LogEvent* event : wanted) batch->append(record.EventBytes(*event));
     }
     attachment.cursor = record.offset;
     attachment.mark = {record.offset, record.fingerprint};

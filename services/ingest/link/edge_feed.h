@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/base/clock.h"
+#include "common/wire/event_wire.h"
 #include "services/ingest/history/partition_log.h"
 #include "services/ingest/link/shard_io.h"
 #include "services/ingest/link/wanted_channels.h"
@@ -59,6 +60,8 @@ class EdgeFeed {
   bool Remove(SlotId slot, uint64_t attach_id);
   Attachment* Find(SlotId slot);
   std::vector<Attachment>& attachments() { return attachments_; }
+  // See WantedChannels.
+  uint64_t TakeForgotten() { return interest_.TakeForgotten(); }
 
   // Builds the next batch: whole records in offset order for each partition, at most
   // max_batch_bytes (one larger record travels alone), fairly over the partitions. Progress without
@@ -78,7 +81,7 @@ class EdgeFeed {
   bool AppendRecords(const PartitionLog& log, Attachment& attachment, std::string* batch);
   // Whether something is missing between the cursor and `before`; the cursor goes up to there.
   static bool StopsAtHole(const PartitionLog& log, int64_t before, Attachment& attachment);
-  bool Wanted(const LogEvent& event) const;
+  bool Wanted(const KeptRecord& record, const LogEvent& event);
 
   const LinkId link_;
   const size_t max_batch_bytes_;
@@ -87,6 +90,7 @@ class EdgeFeed {
   std::vector<Attachment> attachments_;
   size_t next_attachment_ = 0;
   size_t expected_bytes_ = 0;  // of the next batch with events
+  wire::ChannelViews names_;   // scratch of Wanted
 };
 
 }  // namespace spillway::ingest

@@ -273,9 +273,11 @@ void LinkHub::RunBeats() {
 uint32_t LinkHub::PublishEphemeral(const v1::Event& event) {
   std::vector<uint64_t> hashes;
   for (const std::string& channel : event.channels()) hashes.push_back(ChannelHash(channel));
+  const std::vector<std::string_view> names(event.channels().begin(), event.channels().end());
   const std::string bytes = event.SerializeAsString();
   uint32_t edges = 0;
-  for (const Session& session : All()) edges += session->SendEphemeral(bytes, hashes) ? 1 : 0;
+  for (const Session& session : All())
+    edges += session->SendEphemeral(bytes, hashes, names) ? 1 : 0;
   return edges;
 }
 

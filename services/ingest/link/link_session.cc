@@ -128,11 +128,13 @@ void LinkSession::SendBeat(const v1::LinkResponse& beat) {
 }
 
 bool LinkSession::SendEphemeral(const std::string& event,
-                                const std::vector<uint64_t>& channel_hashes) {
+                                const std::vector<uint64_t>& channel_hashes,
+                                const std::vector<std::string_view>& channels) {
   bool queued = false;
   {
     MutexLock lock(mutex_);
-    if (closing_ || !interest_.ContainsAny(channel_hashes)) return false;
+    if (closing_) return false;
+    if (!interest_.ContainsAny(channel_hashes) && !interest_.MatchesAny(channels)) return false;
     queued = outbox_.AddEphemeral(event);
   }
   WriteNext();  // of what is dropped, too, the edge is told

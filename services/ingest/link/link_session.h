@@ -72,8 +72,10 @@ class LinkSession final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   void SendBatch(size_t shard, std::string batch);
   // Replaces a beat that has not left yet.
   void SendBeat(const v1::LinkResponse& beat);
-  // An element of EphemeralBatch.events; false if it is dropped at the bound or not wanted.
-  bool SendEphemeral(const std::string& event, const std::vector<uint64_t>& channel_hashes);
+  // An element of EphemeralBatch.events, with its channels; false if it is dropped at the bound or
+  // not wanted.
+  bool SendEphemeral(const std::string& event, const std::vector<uint64_t>& channel_hashes,
+                     const std::vector<std::string_view>& channels);
   // Ends the link from this side.
   void Close(grpc::Status status);
 

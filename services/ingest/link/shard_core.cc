@@ -251,6 +251,7 @@ void ShardCore::Tick(MonoTime now, int64_t wall_us, bool busy) {
   if (now - last_progress_ >= options_.progress_interval) {
     last_progress_ = now;
     for (auto& [link, feed] : feeds_) {
+      counters_.patterns_forgotten += feed->TakeForgotten();
       if (feed->outstanding) {
         // A link that takes nothing holds up whoever shares its scan.
         const bool scanning =

@@ -83,9 +83,10 @@ class ShardCore final : private EdgeFeed::Logs {
     uint64_t skipped = 0;  // attachments that were too far behind to be led up to the log
     uint64_t gaps = 0;
     uint64_t scans = 0;
-    uint64_t rereads = 0;         // scans for history below the log
-    uint64_t reread_records = 0;  // that they read
-    uint64_t latest_evicted = 0;  // see LatestTable::evicted
+    uint64_t rereads = 0;             // scans for history below the log
+    uint64_t reread_records = 0;      // that they read
+    uint64_t latest_evicted = 0;      // see LatestTable::evicted
+    uint64_t patterns_forgotten = 0;  // see WantedChannels
   };
 
   ShardCore(Options options, RecordSource& source, LinkSink& sink);
@@ -141,6 +142,8 @@ class ShardCore final : private EdgeFeed::Logs {
   // records.
   bool scan_room() const;
 
+  // `channel`, here and below: or a pattern. Of a record it has one event, for the first of the
+  // record's channels that matches.
   // Snapshot of a channel over this shard's slots among `not_before`: ReadDone once it can be
   // answered.
   void ReadSnapshot(uint64_t read_id, std::string channel, std::vector<v1::SlotOffset> not_before,
@@ -217,7 +220,7 @@ class ShardCore final : private EdgeFeed::Logs {
   void FillSnapshot(const PendingRead& read, ReadResult* result);
   // False if no slot of it came any further: it waits.
   bool FillHistory(const PendingRead& read, ReadResult* result, MonoTime now);
-  HistoryPlace PlaceHistory(Slot& slot, uint64_t channel, int64_t after, ReadResult* result,
+  HistoryPlace PlaceHistory(Slot& slot, const PendingRead& read, int64_t after, ReadResult* result,
                             MonoTime now);
   // shard_claims.cc
   bool TryClaims(PendingRead& read, MonoTime now);

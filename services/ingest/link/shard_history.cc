@@ -5,7 +5,7 @@
 #include <limits>
 #include <utility>
 
-#include "common/channel/channel_hash.h"
+#include "common/wire/event_wire.h"
 #include "services/ingest/link/shard_core.h"
 #include "services/ingest/link/shard_state.h"
 
@@ -25,10 +25,25 @@ size_t TakeEvents(const KeptRecord& record, uint64_t channel, ReadResult* result
   return bytes;
 }
 
+// Of a pattern: the first of its events for a channel that matches, if there is one.
+size_t TakeFirst(const KeptRecord& record, const ChannelPattern& pattern, ReadResult* result) {
+  wire::ChannelViews channels;
+  for (const LogEvent& event : record.events) {
+    const std::string_view bytes = record.EventBytes(event);
+    if (!wire::ParseBatchEventChannels(bytes, &channels) ||
+        std::none_of(channels.begin(), channels.end(),
+                     [&](std::string_view channel) { return pattern.Matches(channel); })) {
+      continue;
+    }
+    result->events.push_back(std::make_shared<const std::string>(bytes));
+    return event.size;
+  }
+  return 0;
+}
+
 }  // namespace
 
 bool ShardCore::FillHistory(const PendingRead& read, ReadResult* result, MonoTime now) {
-  const uint64_t channel = ChannelHash(read.channel);
   const size_t slots = std::max<size_t>(1, read.after.size());
   bool further = read.after.empty();
   for (const v1::SlotOffset& after : read.after) {
@@ -40,7 +55,7 @@ bool ShardCore::FillHistory(const PendingRead& read, ReadResult* result, MonoTim
     }
     v1::SlotOffset& as_of = result->as_of.emplace_back();
     as_of.set_slot(after.slot());
-    const HistoryPlace place = PlaceHistory(*slot, channel, after.offset(), result, now);
+    const HistoryPlace place = PlaceHistory(*slot, read, after.offset(), result, now);
     further = further || place.after > after.offset() || place.log != nullptr;
     if (place.log == nullptr) {
       as_of.set_offset(place.after);
@@ -48,8 +63,12 @@ bool ShardCore::FillHistory(const PendingRead& read, ReadResult* result, MonoTim
     }
     // Each slot has its share of the bounds, and comes at least one record further.
     const PartitionLog& log = *place.log;
-    const uint64_t begin = log.FirstOf(channel, log.SequenceAfter(place.after),
-                                       std::max<size_t>(1, options_.history_records / slots));
+    const size_t looks = std::max<size_t>(1, options_.history_records / slots);
+    const uint64_t first = log.SequenceAfter(place.after);
+    // The records of a channel are chained; for a pattern each is looked at, in its order.
+    const uint64_t begin = read.pattern.has_value() ? first : log.FirstOf(read.hash, first, looks);
+    const uint64_t look_end =
+        read.pattern.has_value() ? std::min(begin + looks, log.end_sequence()) : log.end_sequence();
     size_t bytes = 0;
     uint64_t n = begin;
     int64_t taken_to = place.after;
@@ -59,14 +78,18 @@ bool ShardCore::FillHistory(const PendingRead& read, ReadResult* result, MonoTim
       result->gaps.push_back(MakeGap(after.slot(), hole->from, hole->to, "compacted"));
       ++counters_.gaps;
     };
-    while (n < log.end_sequence() && (n == begin || bytes < options_.history_bytes / slots)) {
+    while (n < look_end && (n == begin || bytes < options_.history_bytes / slots)) {
       const KeptRecord& record = log.At(n);
-      const size_t taken = TakeEvents(record, channel, result);
-      if (taken == 0) break;  // not looked at yet
-      tell_hole(record.offset);
-      taken_to = record.offset;
-      bytes += taken;
-      n = log.NextOf(channel, n);
+      const size_t taken = read.pattern.has_value() ? TakeFirst(record, *read.pattern, result)
+                                                    : TakeEvents(record, read.hash, result);
+      if (taken > 0) {
+        tell_hole(record.offset);
+        taken_to = record.offset;
+        bytes += taken;
+      } else if (!read.pattern.has_value()) {
+        break;  // not looked at yet
+      }
+      n = read.pattern.has_value() ? n + 1 : log.NextOf(read.hash, n);
     }
     if (n < log.end_sequence()) {
       const KeptRecord& last = log.At(n - 1);
@@ -84,7 +107,7 @@ bool ShardCore::FillHistory(const PendingRead& read, ReadResult* result, MonoTim
   return further;
 }
 
-ShardCore::HistoryPlace ShardCore::PlaceHistory(Slot& slot, uint64_t channel, int64_t after,
+ShardCore::HistoryPlace ShardCore::PlaceHistory(Slot& slot, const PendingRead& read, int64_t after,
                                                 ReadResult* result, MonoTime now) {
   const auto tell_gap = [&](int64_t to, std::string_view reason) {
     result->gaps.push_back(MakeGap(slot.info.id, after + 1, to, reason));
@@ -92,10 +115,10 @@ ShardCore::HistoryPlace ShardCore::PlaceHistory(Slot& slot, uint64_t channel, in
     after = to;
   };
   const PartitionLog& log = *slot.log;
-  if (log.Covers(channel, after)) return {&log, after};
+  if (read.IsCovered(log, after)) return {&log, after};
   if (after < slot.begin - 1) {
     tell_gap(slot.begin - 1, "retention");
-    if (log.Covers(channel, after)) return {&log, after};
+    if (read.IsCovered(log, after)) return {&log, after};
   }
   if (log.floor() - after > slot.bounds.reread_records) {
     tell_gap(log.floor(), "limit");
@@ -104,7 +127,7 @@ ShardCore::HistoryPlace ShardCore::PlaceHistory(Slot& slot, uint64_t channel, in
   Reread& reread = slot.reread;
   rereads_.insert(slot.info.id);
   reread.used = now;
-  if (reread.window == nullptr || !reread.window->Covers(channel, after)) {
+  if (reread.window == nullptr || !read.IsCovered(*reread.window, after)) {
     reread.wanted = std::min(reread.wanted, after);
     return {nullptr, after};
   }

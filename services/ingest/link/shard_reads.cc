@@ -16,6 +16,7 @@ void ShardCore::ReadSnapshot(uint64_t read_id, std::string channel,
                    .after = {},
                    .not_before = std::move(not_before),
                    .begun = now};
+  read.Prepare();
   if (!TryRead(read, now)) reads_.push_back(std::move(read));
 }
 
@@ -28,6 +29,7 @@ void ShardCore::ReadHistory(uint64_t read_id, std::string channel,
                    .after = std::move(after),
                    .not_before = std::move(not_before),
                    .begun = now};
+  read.Prepare();
   if (TryRead(read, now)) return;
   reads_.push_back(std::move(read));
   moved_ = true;  // what it waits for begins with the end of this turn
@@ -92,9 +94,14 @@ void ShardCore::FillSnapshot(const PendingRead& read, ReadResult* result) {
     as_of.set_offset(slot.log->head());
     SetMark(slot.log->head_mark(), as_of.offset(), &as_of);
     if (slot.latest == nullptr) continue;  // a topic without snapshots has nothing to add
-    slot.latest->ForEach(read.channel, [&](const std::shared_ptr<const std::string>& bytes) {
+    const auto take = [&](const std::shared_ptr<const std::string>& bytes) {
       result->events.push_back(bytes);
-    });
+    };
+    if (read.pattern.has_value()) {
+      slot.latest->ForEachMatch(*read.pattern, take);
+    } else {
+      slot.latest->ForEach(read.channel, take);
+    }
     // Compaction may have removed what a record replaces that the reader has not come to yet: some
     // keys would have no value at all.
     const bool whole = slot.log->past_noted_holes();

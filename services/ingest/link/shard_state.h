@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "common/channel/channel_hash.h"
+#include "common/channel/channel_pattern.h"
 #include "services/ingest/link/shard_core.h"
 
 namespace spillway::ingest {
@@ -164,6 +166,20 @@ struct ShardCore::PendingRead {
   std::vector<v1::SlotOffset> not_before;
   std::vector<PendingClaim> claims = {};  // if there are any, there is nothing else
   MonoTime begun;
+  std::optional<ChannelPattern> pattern = std::nullopt;  // `channel`, if it is one
+  uint64_t hash = 0;                                     // of `channel`
+
+  // Reads `channel`.
+  void Prepare() {
+    hash = ChannelHash(channel);
+    if (!IsChannelPattern(channel)) return;
+    // The edge sends no other; what cannot be read is nothing's name.
+    if (auto parsed = ChannelPattern::Parse(channel); parsed.ok()) pattern = *std::move(parsed);
+  }
+  // Whether reading the log misses nothing that came after `offset`.
+  bool IsCovered(const PartitionLog& log, int64_t offset) const {
+    return pattern.has_value() ? log.CoversAll(offset) : log.Covers(hash, offset);
+  }
 };
 
 template <typename Visit>

@@ -311,6 +311,7 @@ void Shard::UpdateMetrics() {
   bring(metrics_.gaps, counters.gaps);
   bring(metrics_.scans, counters.scans);
   bring(metrics_.latest_evicted, counters.latest_evicted);
+  bring(metrics_.patterns_forgotten, counters.patterns_forgotten);
   bring(metrics_.rereads, counters.rereads);
   bring(metrics_.reread_records, counters.reread_records);
   metrics_.readers.Set(static_cast<int64_t>(core_.readers()));

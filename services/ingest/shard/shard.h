@@ -50,6 +50,7 @@ class Shard final : private RecordSource {
     metrics::Counter gaps;
     metrics::Counter scans;
     metrics::Counter latest_evicted;
+    metrics::Counter patterns_forgotten;
     metrics::Counter rereads;
     metrics::Counter reread_records;
     metrics::Gauge readers;

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <string>
+#include <vector>
 
 #include "spillway/v1/link.pb.h"
 
@@ -103,6 +105,23 @@ TEST(EventWire, WritesWhatTheGeneratedCodeReads) {
     EXPECT_EQ(response.batch().SerializeAsString(), expected.SerializeAsString());
     ASSERT_TRUE(BatchOfLinkResponse(message).has_value());
     EXPECT_EQ(*BatchOfLinkResponse(message), bytes);
+  }
+}
+
+TEST(EventWire, ChannelsOfAnElementAreReadAlone) {
+  std::mt19937 random(20261122);
+  ChannelViews channels;
+  for (int i = 0; i < 2'000; ++i) {
+    const v1::Event event = RandomEvent(random);
+    std::string element;
+    AppendBatchEvent(ViewOf(event), &element);
+    ASSERT_TRUE(ParseBatchEventChannels(element, &channels));
+    ASSERT_EQ(std::vector<std::string>(channels.begin(), channels.end()),
+              std::vector<std::string>(event.channels().begin(), event.channels().end()));
+    // Damaged, it may be read as another; it is not read beyond its end.
+    element[random() % element.size()] ^= static_cast<char>(1 << random() % 8);
+    const std::string damaged(element.data(), element.size() - random() % 3);
+    ParseBatchEventChannels(damaged, &channels);
   }
 }
 

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "common/channel/channel_hash.h"
 #include "common/wire/event_wire.h"
@@ -40,6 +42,30 @@ inline NormalisedRecord KeyedRecord(int64_t offset, std::string channel, std::st
                                     std::string_view payload = "{}", uint32_t slot = 0) {
   NormalisedRecord record{.record = EventRecord(offset, channel, payload, slot), .latest = {}};
   record.latest.push_back({std::move(channel), std::move(key), 0, false});
+  return record;
+}
+
+// A record of several events, each for several channels, that all have one key.
+inline NormalisedRecord WideRecord(int64_t offset,
+                                   const std::vector<std::vector<std::string>>& events,
+                                   const std::string& key = "k", uint32_t slot = 0) {
+  NormalisedRecord record{.record = EmptyRecord(offset), .latest = {}};
+  for (const std::vector<std::string>& channels : events) {
+    wire::EventView view;
+    view.slot = slot;
+    view.offset = offset;
+    view.key = key;
+    LogEvent& event = record.record.events.emplace_back();
+    for (const std::string& channel : channels) {
+      view.channels.push_back(channel);
+      event.channels.push_back(ChannelHash(channel));
+      record.latest.push_back(
+          {channel, key, static_cast<uint32_t>(record.record.events.size() - 1), false});
+    }
+    event.begin = static_cast<uint32_t>(record.record.bytes.size());
+    wire::AppendBatchEvent(view, &record.record.bytes);
+    event.size = static_cast<uint32_t>(record.record.bytes.size()) - event.begin;
+  }
   return record;
 }
 
