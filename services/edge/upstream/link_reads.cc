@@ -196,9 +196,13 @@ void LinkCore::OnReadResponse(uint64_t number, const v1::ReadResponse& response,
   PendingCall& call = *found->second;
   const LinkState* link = FindLink(call.link);
   if (link == nullptr) return;
+  // The ingest's number may have come to mean another one of ours: its topic was made anew.
   const auto ours = [&](uint32_t slot) {
     const auto mapped = link->slots.find(slot);
-    return mapped == link->slots.end() ? kNoSlot : mapped->second;
+    const bool asked = mapped != link->slots.end() &&
+                       std::any_of(call.read.from.begin(), call.read.from.end(),
+                                   [&](const auto& one) { return one.first == mapped->second; });
+    return asked ? mapped->second : kNoSlot;
   };
   for (const v1::Event& event : response.events()) {
     View(event);
@@ -208,8 +212,9 @@ void LinkCore::OnReadResponse(uint64_t number, const v1::ReadResponse& response,
   if (!response.last()) return;
   for (const v1::SlotOffset& as_of : response.as_of()) {
     if (ours(as_of.slot()) != kNoSlot) continue;
-    // The ingest's catalogue has lost it since: asked again of whoever serves it now.
-    OnReadFailed(number, "the slot is gone from the ingest's catalogue", now);
+    // The ingest's catalogue has lost it since: asked again of whoever serves it now, if it is
+    // there.
+    OnReadFailed(number, "the slot is no longer what it was", now);
     return;
   }
   for (const v1::SlotOffset& as_of : response.as_of()) {

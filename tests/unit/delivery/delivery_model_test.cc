@@ -274,6 +274,21 @@ TEST(DeliveryModel, TopicsMadeAnewOnTwoEdgesUnderFaults) {
             .shards = 2,
             .edges = 2});
 }
+TEST(DeliveryModel, TopicsMadeAnewWithFewerPartitionsUnderFaults) {
+  RunSeeds({.ingests = 3,
+            .kill = true,
+            .stop = true,
+            .cut = true,
+            .tiny = true,
+            .apart = true,
+            .wide = true,
+            .restart = true,
+            .resumes = true,
+            .reset = true,
+            .fewer = true,
+            .shards = 2,
+            .edges = 2});
+}
 TEST(DeliveryModel, LimitedSnapshots) { RunSeeds({.ingests = 2, .kill = true, .limited = true}); }
 TEST(DeliveryModel, LimitedSnapshotsUnderFaults) {
   RunSeeds({.ingests = 3,

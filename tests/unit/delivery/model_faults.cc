@@ -40,7 +40,7 @@ void World::StartEdge(size_t place) {
   core.first_attach_id = 1 + 1'000'000 * edges_.size();
   core.move_stability = milliseconds(3'000);
   core.interest_linger = milliseconds(2'000);
-  if (options_.grow) core.slot_linger = milliseconds(6'000);
+  if (options_.grow || options_.fewer) core.slot_linger = milliseconds(6'000);
   edges_.push_back(
       std::make_unique<ModelEdge>(core, HubOptions(), 2 + random_() % 2, options_.seed + place));
   live_.resize(std::max(live_.size(), place + 1));

@@ -179,6 +179,22 @@ TEST_F(LinkReads, AReadOfASlotThatIsOverFailsAtOnce) {
   EXPECT_THAT(sink_.TakeReads(), IsEmpty());
 }
 
+// The ingest speaks of the topic before and of the one in its place by the same number.
+TEST_F(LinkReads, AnAnswerForASlotThatIsOverIsNotTakenForTheOneInItsPlace) {
+  OneAttached();
+  core_->Read(0, 7, "c", true, {{0, 9}}, now_);
+  sink_.TakePosted();
+  sink_.TakeReads();
+  Answer(1, {{10, 12}}, {11}, /*last=*/false);
+  Refused(1, 10, 1, "reset");
+  Attached(1, 10, 2, -1);
+  sink_.TakePosted();
+  Answer(1, {{10, 13}}, {12});
+  EXPECT_THAT(sink_.TakePosted(), IsEmpty());
+  Pass(milliseconds(100), {1});
+  EXPECT_THAT(sink_.TakePosted(), testing::Contains("read 0 7 failed as of 0:9"));
+}
+
 TEST_F(LinkReads, AReadSaysOnWhoseBehalfItIs) {
   OneAttached();
   core_->Read(0, 7, "c", true, {{0, 9}}, now_);
