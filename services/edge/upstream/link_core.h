@@ -201,6 +201,8 @@ class LinkCore {
 
   // link_reads.cc
   void RetryReads(MonoTime now);
+  // Whether what is said of the slot there is of the topic that it is attached to now.
+  bool StillOf(const PendingCall& call, SlotNumber number) const;
   void StartReads(MonoTime now);
   void StartRead(PendingRead read, MonoTime now);
   bool TimedOut(const PendingRead& read, MonoTime now) const;

@@ -177,6 +177,7 @@ void LinkCore::BeginCall(LinkState& link, PendingRead read) {
   auto& call = calls_[number];
   call = std::make_unique<PendingCall>();
   call->link = link.id;
+  for (const auto& [slot, offset] : read.from) call->attach_ids.push_back(slots_[slot]->attach_id);
   call->read = std::move(read);
   if (call->read.claims.empty()) CallsLike(link, call->read)[call->read.channel] = number;
   if (call->read.history) {
@@ -188,6 +189,15 @@ void LinkCore::BeginCall(LinkState& link, PendingRead read) {
     snapshot.set_node_id(link.node_id);
     sink_.StartRead(link.id, number, std::move(snapshot));
   }
+}
+
+bool LinkCore::StillOf(const PendingCall& call, SlotNumber number) const {
+  const SlotState& slot = *slots_[number];
+  if (slot.fingerprint_at >= 0) return true;  // every attachment since had to prove it
+  for (size_t i = 0; i < call.read.from.size(); ++i) {
+    if (call.read.from[i].first == number) return call.attach_ids[i] == slot.attach_id;
+  }
+  return false;
 }
 
 void LinkCore::OnReadResponse(uint64_t number, const v1::ReadResponse& response, MonoTime now) {
@@ -211,11 +221,18 @@ void LinkCore::OnReadResponse(uint64_t number, const v1::ReadResponse& response,
   scratch_.Clear();
   if (!response.last()) return;
   for (const v1::SlotOffset& as_of : response.as_of()) {
-    if (ours(as_of.slot()) != kNoSlot) continue;
+    if (ours(as_of.slot()) != kNoSlot && StillOf(call, ours(as_of.slot()))) continue;
     // The ingest's catalogue has lost it since: asked again of whoever serves it now, if it is
-    // there.
+    // still there.
     OnReadFailed(number, "the slot is no longer what it was", now);
     return;
+  }
+  for (const v1::SlotOffset& as_of : response.as_of()) {
+    // Nothing was taken in yet, and clients are told this: the next attach has to show it.
+    SlotState& slot = *slots_[ours(as_of.slot())];
+    if (slot.fingerprint_at >= 0 || as_of.fingerprint() == 0) continue;
+    slot.fingerprint = static_cast<uint16_t>(as_of.fingerprint());
+    slot.fingerprint_at = as_of.offset() - static_cast<int64_t>(as_of.fingerprint_back());
   }
   for (const v1::SlotOffset& as_of : response.as_of()) {
     call.result.as_of.push_back({ours(as_of.slot()), as_of.offset(),

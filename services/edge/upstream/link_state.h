@@ -60,7 +60,8 @@ struct SlotState {
   MonoTime unattached_since;  // until it is attached, however many attaches fail meanwhile
   bool has_position = false;  // `taken` is valid
   int64_t taken = -1;         // W: everything up to here was taken in
-  // Of a record at or before W; 0: unknown.
+  // Of a record at or before W, or of one that was read for clients before anything was taken in;
+  // 0: unknown.
   uint16_t fingerprint = 0;
   int64_t fingerprint_at = -1;
   bool from_begin = false;  // without a position: at the log's beginning, else at its end
@@ -126,6 +127,7 @@ struct PendingRead {
 struct PendingCall {
   LinkId link = 0;
   PendingRead read;
+  std::vector<uint64_t> attach_ids;  // of the slots of read.from, as it was asked
   std::vector<PendingRead>
       sharing;  // of the same channel and slots: given the answer if it is new enough
   EdgeReadResult result;

@@ -163,10 +163,12 @@ void ShardCore::AwaitProof(Slot& slot, LinkId link, const v1::Attach& attach, Mo
   Slot::Unproven& unproven = slot.unproven.emplace_back();
   unproven.link = link;
   unproven.attach_id = attach.attach_id();
-  unproven.of_log = attach.from_case() == v1::Attach::kBegin || attach.after() < 0;
+  // One that has taken nothing in may have read something for its clients.
+  unproven.of_log =
+      attach.from_case() == v1::Attach::kBegin || (attach.after() < 0 && attach.fingerprint() == 0);
   v1::Claim claim;
   claim.set_slot(attach.slot());
-  claim.set_offset(unproven.of_log ? -1 : attach.after());
+  claim.set_offset(unproven.of_log ? -1 : std::max(attach.after(), attach.fingerprint_at()));
   claim.set_fingerprint(attach.fingerprint());
   claim.set_fingerprint_at(attach.fingerprint_at());
   unproven.claim = slot.Show(claim, /*of_edge=*/true);

@@ -86,7 +86,8 @@ void World::Accepted(uint64_t link, uint64_t attach_id, int generation) {
   ModelEdge::Generation& known = edge.generations[(*slot)->number];
   if (attach_id < known.attach_id) return;  // of before
   known.attach_id = attach_id;
-  const bool has_some = attach.from_case() == v1::Attach::kAfter && attach.after() >= 0;
+  const bool has_some = attach.from_case() == v1::Attach::kAfter &&
+                        (attach.after() >= 0 || attach.fingerprint() != 0);
   if (!has_some || known.number < 0) {
     known = {.number = generation, .attach_id = attach_id};
     return;

@@ -86,6 +86,26 @@ TEST_F(ShardBegin, AfterNothingIsTheSame) {
   EXPECT_THAT(source_.Take(), ElementsAre("resolve 1", "scan 1 from 100"));
 }
 
+// It read something for its clients: that is what is proven.
+TEST_F(ShardBegin, AfterNothingButWithARecordIsProvenByTheRecord) {
+  v1::Attach attach = Request(22);
+  attach.set_after(-1);
+  attach.set_fingerprint(104);
+  attach.set_fingerprint_at(103);
+  core_->OnAttach(2, attach, now_);
+  core_->OnResolved(1, 0, 106, now_);
+  EXPECT_THAT(Pump(2), ElementsAre("attached 1#22 after -1 interest 1"));
+  attach.set_attach_id(23);
+  attach.set_fingerprint(9);
+  core_->OnAttach(2, attach, now_);
+  core_->OnResolved(1, 0, 106, now_);
+  source_.Take();
+  EXPECT_THAT(Pump(2), IsEmpty());
+  EXPECT_THAT(source_.Take(), Contains("scan 1 from 103"));
+  Scanned(103);
+  EXPECT_THAT(Pump(2), ElementsAre("refused 1#23 reset"));
+}
+
 TEST_F(ShardBegin, AReaderThatBeganSinceNeedsNoProof) {
   Build({});
   Open(1);
