@@ -214,7 +214,7 @@ uint64_t DisconnectOf(const v1::DisconnectRequest& request, SessionRegistry& ses
 
 uint64_t BroadcastTo(const v1::BroadcastRequest& request, const EdgeEvent& event,
                      const VariantTable& variants, SessionRegistry& sessions, HubShard& hub) {
-  if (!request.all()) return hub.DeliverEphemeral(event);
+  if (!request.all()) return hub.Broadcast(event);
   uint64_t delivered = 0;
   for (Session* session : sessions.All()) {
     session->SendFrame(*variants.FrameOf(event, 0, session->variant()), nullptr);

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <utility>
 
+#include "common/channel/channel_hash.h"
+#include "common/channel/channel_pattern.h"
 #include "services/edge/upstream/link_core.h"
 
 namespace spillway::edge {
@@ -214,9 +217,18 @@ void LinkCore::OnReadResponse(uint64_t number, const v1::ReadResponse& response,
                                    [&](const auto& one) { return one.first == mapped->second; });
     return asked ? mapped->second : kNoSlot;
   };
+  std::optional<ChannelPattern> pattern;
+  if (IsChannelPattern(call.read.channel)) pattern = *ChannelPattern::Parse(call.read.channel);
+  const uint64_t hash = pattern.has_value() ? ChannelHash(call.read.channel) : 0;
   for (const v1::Event& event : response.events()) {
     View(event);
-    call.result.events.push_back(EdgeEvent::Make(scratch_, ours(event.slot()), variants_.size()));
+    matches_.clear();
+    for (uint32_t i = 0; pattern.has_value() && matches_.empty() && i < scratch_.channels.size();
+         ++i) {
+      if (pattern->Matches(scratch_.channels[i])) matches_.push_back({pattern->text(), hash, i});
+    }
+    call.result.events.push_back(
+        EdgeEvent::Make(scratch_, ours(event.slot()), variants_.size(), matches_));
   }
   scratch_.Clear();
   if (!response.last()) return;
