@@ -64,6 +64,8 @@ std::string IpAddress::ToString() const {
 
 IpAddress IpAddress::OfOneClient() const { return is_v4() ? *this : IpAddress(Masked(bytes_, 64)); }
 
+IpAddress IpAddress::Prefix(int bits) const { return IpAddress(Masked(bytes_, bits)); }
+
 absl::StatusOr<IpNetwork> IpNetwork::Parse(std::string_view text) {
   const auto wrong = [&](absl::string_view what) {
     return absl::InvalidArgumentError(
@@ -91,6 +93,11 @@ absl::StatusOr<IpNetwork> IpNetwork::Parse(std::string_view text) {
                               " is meant, or a longer prefix"));
   }
   return network;
+}
+
+std::string IpNetwork::ToString() const {
+  const bool v4 = bits_ >= 96 && first_.is_v4();
+  return absl::StrCat(first_.ToString(), "/", v4 ? bits_ - 96 : bits_);
 }
 
 bool IpNetwork::Contains(const IpAddress& address) const {

@@ -29,6 +29,8 @@ class IpAddress {
   std::string ToString() const;
   // What one client can be taken to hold all of: of IPv6 the first 64 bits, of IPv4 the address.
   IpAddress OfOneClient() const;
+  // With all behind the first `bits`, of 128, cleared.
+  IpAddress Prefix(int bits) const;
 
   friend bool operator==(const IpAddress&, const IpAddress&) = default;
   template <typename H>
@@ -48,6 +50,11 @@ class IpNetwork {
   static absl::StatusOr<IpNetwork> Parse(std::string_view text);
 
   bool Contains(const IpAddress& address) const;
+  // Always with a prefix: "192.0.2.1/32". Networks that are equal are written alike.
+  std::string ToString() const;
+  const IpAddress& first() const { return first_; }
+  // Of the prefix, of 128: those of IPv4 are 96 to 128.
+  int bits() const { return bits_; }
 
  private:
   IpAddress first_;
