@@ -62,4 +62,19 @@ Authorizer BearerAuthorizer(std::string_view token, std::vector<std::string> ser
   };
 }
 
+Authorizer BearerAuthorizers(
+    const std::vector<std::pair<std::string, std::string>>& tokens_and_services) {
+  std::vector<Authorizer> all;
+  for (const auto& [token, service] : tokens_and_services) {
+    if (!token.empty()) all.push_back(BearerAuthorizer(token, {service}));
+  }
+  if (all.empty()) return nullptr;
+  return [all = std::move(all)](std::string_view method, std::string_view authorization) {
+    for (const Authorizer& one : all) {
+      if (absl::Status status = one(method, authorization); !status.ok()) return status;
+    }
+    return absl::OkStatus();
+  };
+}
+
 }  // namespace spillway::rpc

@@ -3,6 +3,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -23,6 +24,11 @@ std::string_view ServiceOfMethod(std::string_view method);
 // lets all others pass: health and reflection stay open. Unauthenticated says what is missing or
 // wrong. The comparison takes the same time wherever the tokens differ. `token` must not be empty.
 Authorizer BearerAuthorizer(std::string_view token, std::vector<std::string> services);
+
+// The same for several services, each with a token of its own: pairs of token and service. A
+// service whose token is empty is open; empty, as ServerOptions takes it, if all are.
+Authorizer BearerAuthorizers(
+    const std::vector<std::pair<std::string, std::string>>& tokens_and_services);
 
 // The token of "Bearer <token>", the scheme in any case; "" for anything else.
 std::string_view BearerToken(std::string_view authorization);

@@ -76,13 +76,6 @@ void EdgeMetrics::AddLimits(ConnectionLimits& limits) {
   add(families_.users_limited, [&limits] { return limits.users.size(); });
 }
 
-void EdgeMetrics::AddPatterns(const PatternLimit& limit) {
-  handles_.push_back(registry_.Add(families_.patterns, {},
-                                   [&limit] { return static_cast<double>(limit.in_use()); }));
-  handles_.push_back(registry_.Add(families_.patterns_refused, {{"limit", "node"}},
-                                   [&limit] { return static_cast<double>(limit.refused()); }));
-}
-
 void EdgeMetrics::AddTls(PublicTls& tls) {
   handles_.push_back(registry_.Add(families_.tls_certificate_expiry, {},
                                    [&tls] { return tls.expires_seconds(); }));
@@ -143,6 +136,7 @@ void EdgeMetrics::AddSessions(const EdgeWorkers& workers) {
   Add(families_.connect_timeouts, of, &C::connect_timeouts);
   Add(families_.token_refreshes, of, &C::tokens_refreshed);
   Add(families_.token_expiries, of, &C::token_expiries);
+  Add(families_.block_closes, of, &C::block_closes);
   Add(families_.admissions_refused, of, &C::refused_path, {{"reason", "path"}});
   Add(families_.admissions_refused, of, &C::refused_token, {{"reason", "token"}});
   Add(families_.admissions_refused, of, &C::refused_param, {{"reason", "param"}});
@@ -154,8 +148,10 @@ void EdgeMetrics::AddSessions(const EdgeWorkers& workers) {
   Add(families_.admissions_refused, of, &C::refused_unauthenticated,
       {{"reason", "unauthenticated"}});
   Add(families_.admissions_refused, of, &C::refused_blocked, {{"reason", "blocked"}});
+  Add(families_.admissions_refused, of, &C::refused_user_blocked, {{"reason", "user_blocked"}});
+  Add(families_.admissions_refused, of, &C::refused_revoked, {{"reason", "revoked"}});
+  Add(families_.admissions_refused, of, &C::refused_pending, {{"reason", "control_pending"}});
   Add(families_.user_rate_limited, of, &C::user_rate_limited);
-  Add(families_.patterns_refused, of, &C::patterns_refused, {{"limit", "connection"}});
   Add(families_.subscribes_limited, of, &C::subscribes_limited_user, {{"limit", "user"}});
   Add(families_.subscribes_limited, of, &C::subscribes_limited_channel, {{"limit", "channel"}});
   for (size_t i = 0; i < auth::kJwtErrors; ++i) {
@@ -263,7 +259,6 @@ void EdgeMetrics::AddUpstream(const LinkRuntime& runtime) {
     count(families_.gaps, counted.gaps);
     count(families_.link_malformed, counted.malformed);
     count(families_.reads_shared, counted.reads_shared);
-    count(families_.patterns_forgotten, upstream.patterns_forgotten);
     sink.Add(families_.reads_under_way, {}, static_cast<double>(upstream.reads_under_way));
     sink.Add(families_.reads_waiting, {}, static_cast<double>(upstream.reads_waiting));
     sink.Add(families_.interests, {}, static_cast<double>(upstream.interests));

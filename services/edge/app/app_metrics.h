@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "common/metrics/metrics.h"
+#include "services/edge/app/edge_cluster.h"
 #include "services/edge/app/edge_workers.h"
 #include "services/edge/app/metric_families.h"
 #include "services/edge/app/public_tls.h"
@@ -23,11 +24,10 @@ class EdgeMetrics {
 
   // What is bounded by user and address; `limits` outlives this.
   void AddLimits(ConnectionLimits& limits);
-  // `limit` outlives this.
-  void AddPatterns(const PatternLimit& limit);
   // The public listener's, when it has TLS.
   void AddTls(PublicTls& tls);
   void AddKeys(const TokenKeys& keys);
+  void AddCluster(EdgeCluster& cluster) { cluster.AddMetrics(registry_, families_, &handles_); }
 
  private:
   template <typename Counters, typename Of, typename T>

@@ -30,8 +30,6 @@ void SetLimits(const v1::EdgeLimitsConfig& limits, EdgeOptions* options) {
   options->worker.notsent_lowat_bytes = static_cast<int>(limits.tcp_notsent_lowat());
   options->worker.handshake_timeout = milliseconds(limits.handshake_timeout());
   options->limits.max_subscriptions = static_cast<size_t>(limits.max_subscriptions());
-  options->limits.max_patterns = static_cast<size_t>(limits.connection_patterns());
-  options->node_patterns = static_cast<size_t>(limits.node_patterns());
   options->limits.messages =
       limits.has_messages()
           ? RateOf(limits.messages())
@@ -73,6 +71,26 @@ void SetLink(const v1::EdgeConfig& config, EdgeOptions* options) {
   link.core.credit_bytes = config.ingests().credit_bytes();
   link.core.read_timeout = milliseconds(config.snapshot_timeout());
   link.core.history_timeout = milliseconds(config.resume_timeout());
+}
+
+absl::Status SetControl(const v1::EdgeConfig& config, EdgeOptions* options) {
+  const v1::EdgeControlConfig& control = config.control();
+  options->control.wait = milliseconds(control.wait());
+  options->connection_limits.blocks.max_entries = static_cast<size_t>(control.max_entries());
+  options->revocation_ttl = milliseconds(control.revocation_ttl());
+  options->control_token = control.bearer_token();
+  options->peer_timeout = milliseconds(control.peer_timeout());
+  options->peer_token =
+      control.peer_token().empty() ? config.admin().bearer_token() : control.peer_token();
+  if (control.has_peer_tls()) {
+    auto files = app::TlsFilesOf("edge.control.peer_tls", control.peer_tls());
+    if (!files.ok()) return files.status();
+    options->peer_tls = *std::move(files);
+  } else {
+    // As clients of a server that is set up alike: its authorities, its certificate.
+    options->peer_tls = options->admin_tls;
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -134,6 +152,7 @@ absl::StatusOr<EdgeOptions> MakeEdgeOptions(const v1::EdgeConfig& config) {
   options.hub.checkpoint_interval = milliseconds(config.checkpoint_interval());
   SetLanes(config, &options.hub);
   SetLink(config, &options);
+  if (absl::Status status = SetControl(config, &options); !status.ok()) return status;
   options.shutdown_grace = milliseconds(config.shutdown_grace());
   options.ready_grace = milliseconds(config.ready_grace());
   options.report_degraded = config.report_degraded();
@@ -151,7 +170,10 @@ v1::NodeAddresses AddressesOf(const EdgeOptions& options, int public_port, int o
   if (!options.advertised_address.empty()) {
     addresses.set_grpc_address(options.advertised_address);
   } else if (admin_port != 0) {
-    addresses.set_grpc_address(app::HostPort(host, admin_port));
+    const std::string listen = options.admin_listen.substr(0, options.admin_listen.rfind(':'));
+    const bool every = listen.empty() || listen == "0.0.0.0" || listen == "[::]";
+    addresses.set_grpc_address(every ? app::HostPort(host, admin_port)
+                                     : absl::StrCat(listen, ":", admin_port));
   }
   return addresses;
 }

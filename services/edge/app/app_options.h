@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "common/app/listen_address.h"
 #include "common/rpc/tls.h"
+#include "services/edge/control/control_state.h"
 #include "services/edge/hub/hub_shard.h"
 #include "services/edge/net/worker_options.h"
 #include "services/edge/session/connection_limits.h"
@@ -36,10 +37,15 @@ struct EdgeOptions {
   HubShard::Options hub;  // of every worker but for its index
   SessionLimits limits;
   int64_t max_connections = 0;
-  size_t node_patterns = 1000;  // different ones that clients are subscribed to
   // But for the rates of channels, which EndpointSet knows.
   ConnectionLimits::Options connection_limits;
   LinkRuntime::Options link;
+  ControlState::Options control;
+  std::chrono::milliseconds revocation_ttl{0};
+  std::string control_token;  // presented to ingests
+  std::chrono::milliseconds peer_timeout{0};
+  std::string peer_token;  // presented to other edges
+  rpc::TlsFiles peer_tls;
   std::chrono::milliseconds shutdown_grace{0};
   std::chrono::milliseconds ready_grace{0};
   bool report_degraded = true;

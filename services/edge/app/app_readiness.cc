@@ -48,6 +48,30 @@ void EdgeReadiness::UpdateKeys(const std::vector<TokenKeys::Source>& sources) {
   }
 }
 
+void EdgeReadiness::UpdateControl(const ControlState::Status& status) {
+  const std::string why =
+      status.problem.empty() ? "no ingest has told who is kept out" : status.problem;
+  switch (status.phase) {
+    case ControlState::Phase::kNone:
+      if (told_control_) readiness_.Set("control", "none", Level::kOk);
+      break;
+    case ControlState::Phase::kWaiting:
+      if (!status.durable) break;  // no ingest is linked, which is told
+      told_control_ = true;
+      readiness_.Set("control", "unknown", Level::kFailed, why);
+      break;
+    case ControlState::Phase::kKnown:
+      told_control_ = true;
+      readiness_.Set("control", "known", Level::kOk);
+      break;
+    case ControlState::Phase::kGivenUp:
+      if (!status.durable && !told_control_) break;
+      told_control_ = true;
+      readiness_.Set("control", "unknown", Level::kDegraded, why);
+      break;
+  }
+}
+
 void EdgeReadiness::UpdateKafka(const UpstreamStatus& upstream) {
   if (upstream.kafka_up) return readiness_.Set("kafka", "connected", Level::kOk);
   std::vector<std::string> reasons;

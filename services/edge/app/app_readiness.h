@@ -5,13 +5,14 @@
 
 #include "common/lifecycle/readiness.h"
 #include "services/edge/app/token_keys.h"
+#include "services/edge/control/control_state.h"
 #include "services/edge/upstream/link_runtime.h"
 
 namespace spillway::edge {
 
 // Tells the operators' readiness document what the link thread's status means: "kafka", "ingest",
-// "attachments"; and what the sources of tokens' keys say: "keys". Belongs to the thread that
-// updates it; owned by EdgeApp.
+// "attachments"; what the sources of tokens' keys say: "keys"; and whether it is known who is kept
+// out: "control". Belongs to the thread that updates it; owned by EdgeApp.
 class EdgeReadiness {
  public:
   // `readiness` outlives this. `grace`: how long a partition may be unattached.
@@ -20,6 +21,8 @@ class EdgeReadiness {
   void Update(const LinkRuntimeStatus& status);
   // "keys", where there are such: not ready while a source has never given any.
   void UpdateKeys(const std::vector<TokenKeys::Source>& sources);
+  // "control", where there is a control topic, or none has been told of yet.
+  void UpdateControl(const ControlState::Status& status);
 
  private:
   void UpdateKafka(const UpstreamStatus& upstream);
@@ -28,6 +31,7 @@ class EdgeReadiness {
 
   lifecycle::Readiness& readiness_;
   const std::chrono::milliseconds grace_;
+  bool told_control_ = false;  // "control" is in the document
   bool was_attached_ = false;  // all partitions at once, since the start
 };
 

@@ -11,7 +11,6 @@
 #include "common/http/ops_routes.h"
 #include "common/lifecycle/shutdown.h"
 #include "common/log/log.h"
-#include "common/rpc/authorizer.h"
 
 namespace spillway::edge {
 namespace {
@@ -73,11 +72,12 @@ absl::Status EdgeApp::Build(const v1::EdgeConfig& config) {
   options_.hub.on_keyless = [&keyless = *keyless_](std::string_view channel) {
     keyless.Tell(channel);
   };
-  patterns_ = std::make_unique<PatternLimit>(options_.node_patterns);
-  options_.hub.patterns = patterns_.get();
   workers_->Create(options_, endpoints_->variants(), *upstream_);
   options_.connection_limits.users.channel_rates = endpoints_->policy().rates();
   limits_ = std::make_unique<ConnectionLimits>(options_.connection_limits, clock_);
+  cluster_ =
+      std::make_unique<EdgeCluster>(options_, clock_, *workers_, *upstream_, *limits_, gate_);
+  upstream_->SetCluster(cluster_.get());
   auto acceptor =
       EndpointAcceptor::Create(endpoints_->endpoints(), workers_->contexts(), gate_, limits_.get());
   if (!acceptor.ok()) return acceptor.status();
@@ -85,7 +85,7 @@ absl::Status EdgeApp::Build(const v1::EdgeConfig& config) {
   metrics_ = std::make_unique<EdgeMetrics>(registry_, families_, *pool_, *workers_, gate_,
                                            *upstream_, endpoints_->variants());
   metrics_->AddLimits(*limits_);
-  metrics_->AddPatterns(*patterns_);
+  metrics_->AddCluster(*cluster_);
   if (tls_ != nullptr) metrics_->AddTls(*tls_);
   metrics_->AddKeys(endpoints_->keys());
   if (absl::Status status = registry_.SetAliases(app::MetricAliases(config.metrics()));
@@ -106,8 +106,12 @@ absl::Status EdgeApp::Build(const v1::EdgeConfig& config) {
   pool_->Start();
   workers_->StartTicks();
   // Its calls are answered by the workers: only once they run.
-  if (absl::Status status = StartAdmin(); !status.ok()) return status;
-  upstream_->Start(AddressesOf(options_, public_port_, ops_port(), admin_port()));
+  if (absl::Status status = cluster_->StartAdmin(endpoints_->variants()); !status.ok()) {
+    return status;
+  }
+  const v1::NodeAddresses addresses = AddressesOf(options_, public_port_, ops_port(), admin_port());
+  cluster_->SetAddresses(addresses);
+  upstream_->Start(addresses);
   return absl::OkStatus();
 }
 
@@ -128,35 +132,10 @@ absl::Status EdgeApp::StartOps() {
   return absl::OkStatus();
 }
 
-absl::Status EdgeApp::StartAdmin() {
-  if (options_.admin_listen.empty()) return absl::OkStatus();
-  admin_ = std::make_unique<AdminService>(
-      AdminService::Options{.node_id = options_.node_id, .version = app::kVersion}, *workers_,
-      endpoints_->variants(), [this] { return upstream_->status().upstream; },
-      [this] {
-        AdminTotals totals;
-        for (size_t i = 0; i < workers_->count(); ++i) {
-          totals.messages_sent += workers_->session_counters(i).messages_sent.Value();
-          totals.messages_received += workers_->session_counters(i).messages_received.Value();
-        }
-        return totals;
-      },
-      clock_);
-  rpc::ServerOptions options;
-  options.address = options_.admin_listen;
-  options.services = {admin_->service()};
-  options.tls = options_.admin_tls;
-  if (!options_.admin_token.empty()) {
-    options.authorize = rpc::BearerAuthorizer(options_.admin_token, {"spillway.v1.AdminService"});
-  }
-  auto server = rpc::Server::Start(options);
-  if (!server.ok()) return At("edge.admin.listen", server.status());
-  admin_server_ = *std::move(server);
-  return absl::OkStatus();
-}
-
 void EdgeApp::Update() {
+  cluster_->Update();
   edge_readiness_.Update(upstream_->status());
+  edge_readiness_.UpdateControl(cluster_->status());
   edge_readiness_.UpdateKeys(endpoints_->keys().sources());
   if (tls_ != nullptr) tls_->Update();
 }
@@ -173,7 +152,7 @@ bool EdgeApp::Stop(milliseconds grace) {
   shutdown.Add(
       "admin",
       [this](milliseconds left) {
-        if (admin_server_ != nullptr) admin_server_->Shutdown(left);
+        if (cluster_ != nullptr) cluster_->Stop(left);
       },
       kAdminGrace);
   // Before the workers end: it posts to them.
@@ -204,7 +183,7 @@ std::string EdgeApp::ListeningLine() const {
     line += ",\"ops\":";
     AppendJsonString(&line, app::HostPort(options_.ops_listen.ip, ops_port()));
   }
-  if (admin_server_ != nullptr) {
+  if (admin_port() != 0) {
     line += ",\"admin\":";
     AppendJsonString(&line, app::WithPort(options_.admin_listen, admin_port()));
   }

@@ -11,16 +11,15 @@
 #include "common/http/http_server.h"
 #include "common/lifecycle/readiness.h"
 #include "common/metrics/metrics.h"
-#include "common/rpc/server.h"
 #include "services/edge/app/app_endpoints.h"
 #include "services/edge/app/app_metrics.h"
 #include "services/edge/app/app_options.h"
 #include "services/edge/app/app_readiness.h"
+#include "services/edge/app/edge_cluster.h"
 #include "services/edge/app/edge_workers.h"
 #include "services/edge/app/keyless_warning.h"
 #include "services/edge/app/metric_families.h"
 #include "services/edge/app/public_tls.h"
-#include "services/edge/control/admin_service.h"
 #include "services/edge/net/io_pool.h"
 #include "services/edge/session/connection_limits.h"
 #include "services/edge/session/endpoint_acceptor.h"
@@ -51,7 +50,7 @@ class EdgeApp {
   const std::string& node_id() const { return options_.node_id; }
   int public_port() const { return public_port_; }
   int ops_port() const { return ops_ == nullptr ? 0 : ops_->port(); }
-  int admin_port() const { return admin_server_ == nullptr ? 0 : admin_server_->port(); }
+  int admin_port() const { return cluster_ == nullptr ? 0 : cluster_->admin_port(); }
   std::chrono::milliseconds shutdown_grace() const { return options_.shutdown_grace; }
   // {"event":"listening",...}: where it listens, for scripts that let the system choose ports.
   std::string ListeningLine() const;
@@ -64,7 +63,6 @@ class EdgeApp {
 
   absl::Status Build(const v1::EdgeConfig& config);
   std::map<std::string, std::string> Info() const;
-  absl::Status StartAdmin();
   absl::Status StartOps();
 
   EdgeOptions options_;
@@ -80,13 +78,11 @@ class EdgeApp {
   std::unique_ptr<ConnectionLimits> limits_;
   std::unique_ptr<PublicTls> tls_;  // null: clients are served without
   std::unique_ptr<KeylessWarning> keyless_;
-  std::unique_ptr<PatternLimit> patterns_;
   std::unique_ptr<net::IoPool> pool_;      // its threads end in Stop(), before all below
   std::unique_ptr<EdgeWorkers> workers_;   // timers in the pool's wheels
   std::unique_ptr<LinkRuntime> upstream_;  // posts to the workers until its Stop()
   std::unique_ptr<EndpointAcceptor> acceptor_;
-  std::unique_ptr<AdminService> admin_;
-  std::unique_ptr<rpc::Server> admin_server_;
+  std::unique_ptr<EdgeCluster> cluster_;
   std::unique_ptr<EdgeMetrics> metrics_;
   std::unique_ptr<http::HttpServer> ops_;  // scrapes the metrics
 };

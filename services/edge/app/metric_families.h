@@ -140,6 +140,19 @@ struct EdgeFamilies {
   const metrics::Family& token_refreshes =
       all.Counter("spillway_edge_token_refreshes_total",
                   "Tokens that took another's place on a live connection.");
+  const metrics::Family& block_closes = all.Counter(
+      "spillway_edge_block_closes_total", "Connections closed because of a block or a revocation.");
+  const metrics::Family& control_entries =
+      all.Gauge("spillway_edge_control_entries", "Blocks and revocations in force.");
+  const metrics::Family& control_dropped =
+      all.Counter("spillway_edge_control_dropped_total",
+                  "Blocks and revocations that are not in force: there are too many.");
+  const metrics::Family& control_known = all.Gauge(
+      "spillway_edge_control_known", "1 once an ingest has told all of the control topic.");
+  const metrics::Family& cluster_peers =
+      all.Gauge("spillway_edge_cluster_peers", "Other edges that calls for the cluster ask.");
+  const metrics::Family& cluster_left_out =
+      all.Gauge("spillway_edge_cluster_left_out", "Nodes that are not: there are too many.");
   const metrics::Family& token_expiries = all.Counter(
       "spillway_edge_token_expiries_total", "Connections closed because their token had expired.");
   const metrics::Family& token_keys =
@@ -174,13 +187,6 @@ struct EdgeFamilies {
   const metrics::Family& channels =
       all.Gauge("spillway_edge_channels",
                 "Channels with subscribers; one with subscribers on two workers counts twice.");
-  const metrics::Family& patterns = all.Gauge(
-      "spillway_edge_patterns", "Different channel patterns that clients are subscribed to.");
-  const metrics::Family& patterns_refused =
-      all.Counter("spillway_edge_patterns_refused_total",
-                  "Subscriptions to patterns that were refused for the number of them, of the "
-                  "connection or of the node.",
-                  {"limit"});
   const metrics::Family& ring_bytes =
       all.Gauge("spillway_edge_ring_bytes", "Bytes of recent events kept for joiners.");
   const metrics::Family& deliveries =
@@ -254,10 +260,6 @@ struct EdgeFamilies {
       "spillway_edge_reads_waiting", "Reads that wait for a call to end, or for a partition.");
   const metrics::Family& interests =
       all.Gauge("spillway_edge_interests", "Channels asked of ingest.");
-  const metrics::Family& patterns_forgotten =
-      all.Counter("spillway_edge_patterns_forgotten_total",
-                  "Times that it was forgotten which channels match the clients' patterns, because "
-                  "there were too many channels: it is worked out anew.");
   const metrics::Family& kafka_up =
       all.Gauge("spillway_edge_kafka_up", "Whether a linked ingest reaches Kafka.");
   const metrics::Family& links =

@@ -195,26 +195,44 @@ v1::ListChannelsResponse MergeChannels(const v1::ListChannelsRequest& request,
   return response;
 }
 
-uint64_t DisconnectOf(const v1::DisconnectRequest& request, SessionRegistry& sessions) {
-  const uint16_t code = DisconnectCode(request);
+std::vector<Session*> TargetsOf(const v1::DisconnectRequest& request,
+                                const SessionRegistry& sessions) {
   switch (request.target_case()) {
-    case v1::DisconnectRequest::kConnectionId:
-      return sessions.CloseId(request.connection_id(), code, request.reason());
+    case v1::DisconnectRequest::kConnectionId: {
+      Session* session = sessions.Find(request.connection_id());
+      return session == nullptr ? std::vector<Session*>() : std::vector<Session*>{session};
+    }
     case v1::DisconnectRequest::kUserId:
-      return sessions.CloseUser(request.user_id(), code, request.reason());
+      return sessions.OfUser(request.user_id());
     case v1::DisconnectRequest::kIp:
-      return sessions.CloseIp(request.ip(), code, request.reason());
+      return sessions.OfIp(request.ip());
     case v1::DisconnectRequest::kAll:
-      return sessions.CloseAll(code, request.reason());
+      return sessions.All();
     case v1::DisconnectRequest::TARGET_NOT_SET:
       break;
   }
-  return 0;
+  return {};
+}
+
+uint64_t DisconnectOf(const v1::DisconnectRequest& request, SessionRegistry& sessions) {
+  const std::vector<Session*> targets = TargetsOf(request, sessions);
+  if (request.dry_run()) return targets.size();
+  const uint16_t code = DisconnectCode(request);
+  uint64_t closed = 0;
+  for (Session* session : targets) closed += session->Close(code, request.reason()) ? 1 : 0;
+  return closed;
 }
 
 uint64_t BroadcastTo(const v1::BroadcastRequest& request, const EdgeEvent& event,
                      const VariantTable& variants, SessionRegistry& sessions, HubShard& hub) {
-  if (!request.all()) return hub.Broadcast(event);
+  if (request.dry_run()) {
+    uint64_t targets = request.all() ? sessions.size() : 0;
+    for (const std::string& channel : request.channels()) {
+      targets += hub.SubscribersOf(channel).size();
+    }
+    return targets;
+  }
+  if (!request.all()) return hub.DeliverEphemeral(event);
   uint64_t delivered = 0;
   for (Session* session : sessions.All()) {
     session->SendFrame(*variants.FrameOf(event, 0, session->variant()), nullptr);

@@ -119,10 +119,7 @@ absl::StatusOr<Ref<EdgeEvent>> BroadcastEvent(const v1::BroadcastRequest& reques
 
 absl::Status CheckListConnections(const v1::ListConnectionsRequest& request) {
   if (!request.channel().empty()) {
-    absl::Status status = IsChannelPattern(request.channel())
-                              ? ChannelPattern::Parse(request.channel()).status()
-                              : ValidateChannelName(request.channel());
-    if (!status.ok()) {
+    if (absl::Status status = ValidateChannelName(request.channel()); !status.ok()) {
       return Invalid(absl::StrCat("channel: ", status.message()));
     }
   }
@@ -151,9 +148,15 @@ absl::Status CheckListChannels(const v1::ListChannelsRequest& request) {
       return Invalid(absl::StrCat("pattern: ", pattern.status().message()));
     }
   }
-  if (!request.page_token().empty() && !IsValidChannelName(request.page_token()) &&
-      !ChannelPattern::Parse(request.page_token()).ok()) {
+  if (!request.page_token().empty() && !IsValidChannelName(request.page_token())) {
     return Invalid("page_token is none of ours: give the next_page_token of the page before");
+  }
+  return CheckPageSize(request.page_size());
+}
+
+absl::Status CheckListBlocks(const v1::ListBlocksRequest& request) {
+  if (!v1::ControlKind_IsValid(request.kind())) {
+    return Invalid("kind is unknown: leave it out for all kinds");
   }
   return CheckPageSize(request.page_size());
 }

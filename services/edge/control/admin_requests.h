@@ -36,6 +36,7 @@ absl::Status CheckTopLaggards(const v1::TopLaggardsRequest& request);
 inline constexpr size_t kDefaultLaggards = 10;
 inline size_t LaggardCount(uint32_t asked) { return asked == 0 ? kDefaultLaggards : asked; }
 absl::Status CheckListChannels(const v1::ListChannelsRequest& request);
+absl::Status CheckListBlocks(const v1::ListBlocksRequest& request);
 inline size_t PageSize(uint32_t asked) { return asked == 0 ? kDefaultPageSize : asked; }
 
 }  // namespace spillway::edge

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -7,6 +8,9 @@
 
 #include "common/base/clock.h"
 #include "services/edge/control/admin_workers.h"
+#include "services/edge/control/cluster_call.h"
+#include "services/edge/control/control_state.h"
+#include "services/edge/control/control_writer.h"
 #include "services/edge/dialect/event_encoder.h"
 #include "services/edge/upstream/link_core.h"
 
@@ -22,25 +26,36 @@ struct AdminTotals {
   uint64_t messages_received = 0;
 };
 
-// v1::AdminService for this node. Calls are fanned out to the workers and answered by the last of
-// them: no gRPC thread waits. Thread-safe. Owned by the composition root; must outlive its server,
-// and the workers must run until that is shut down.
+// What the admin API works with. All outlives the service.
+struct AdminParts {
+  Cluster cluster;
+  AdminWorkers& workers;
+  const VariantTable& variants;
+  // Of the node, for GetStats; called on gRPC's threads.
+  std::function<std::shared_ptr<const UpstreamStatus>()> upstream;
+  std::function<AdminTotals()> totals;
+  const Clock& clock;
+  Blocks& blocks;
+  ControlState& control;
+  ControlWriter& writer;
+};
+
+// v1::AdminService. A call is fanned out to the workers and answered by the last of them, and, if
+// it is of the whole cluster, by the other edges meanwhile: no gRPC thread waits. Thread-safe.
+// Owned by the composition root; must outlive its server, and the workers must run until that is
+// shut down.
 class AdminService {
  public:
   struct Options {
-    std::string node_id;
     std::string version;
+    std::chrono::milliseconds revocation_ttl{0};
   };
-  // Of the node, for GetStats; called on gRPC's threads.
-  using UpstreamStatusOf = std::function<std::shared_ptr<const UpstreamStatus>()>;
 
-  using TotalsOf = std::function<AdminTotals()>;
-
-  // What it is given outlives it.
-  AdminService(Options options, AdminWorkers& workers, const VariantTable& variants,
-               UpstreamStatusOf upstream, TotalsOf totals, const Clock& clock);
+  AdminService(Options options, AdminParts parts);
   ~AdminService();
 
+  // Of this node, for ListNodes.
+  void SetAddresses(const v1::NodeAddresses& addresses);
   // For rpc::ServerOptions.
   grpc::Service* service();
 

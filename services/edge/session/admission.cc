@@ -1,6 +1,8 @@
 #include "services/edge/session/admission.h"
 
 #include <algorithm>
+#include <chrono>
+#include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -100,6 +102,30 @@ http::Response Refusal::ToResponse() const {
   return response;
 }
 
+Refusal RefusalOf(const Blocks::Denial& denial) {
+  using Counters = SessionCounters;
+  // At most a day: the block may be lifted before it ends.
+  const auto left = std::min<std::chrono::milliseconds>(denial.left, std::chrono::hours(24));
+  Refusal refusal{
+      .status = 403,
+      .code = denial.code,
+      .message = "this address is blocked",
+      .retry_after = static_cast<int>(std::chrono::ceil<std::chrono::seconds>(left).count()),
+      .counter = &Counters::refused_blocked,
+      .close = &kCloseBlocked};
+  if (denial.kind == Blocks::Kind::kUser) {
+    refusal.message = "this user is blocked";
+    refusal.counter = &Counters::refused_user_blocked;
+  } else if (denial.kind == Blocks::Kind::kToken) {
+    refusal.status = 401;
+    refusal.message = "the token was revoked: get a new one";
+    refusal.retry_after = 0;
+    refusal.counter = &Counters::refused_revoked;
+    refusal.close = &kCloseTokenRevoked;
+  }
+  return refusal;
+}
+
 namespace {
 
 // Verifies the token; the refusal if it is not good.
@@ -120,6 +146,10 @@ SessionToken Kept(const Endpoint& endpoint, const auth::JwtResult& token) {
   SessionToken kept;
   kept.given = true;
   kept.issuer = static_cast<uint32_t>(token.issuer);
+  kept.id = Blocks::TokenId(token.claims.jti());
+  if (const auto iat = token.claims.iat(); iat.has_value() && std::abs(*iat) < kLatestSeconds) {
+    kept.issued_us = static_cast<int64_t>(*iat * 1e6);
+  }
   const std::optional<double> exp = token.claims.exp();
   if (endpoint.options().auth.end_at_expiry && exp.has_value() && *exp < kLatestSeconds) {
     kept.expires_ms = static_cast<int64_t>(*exp * 1000);

@@ -10,6 +10,7 @@
 
 #include "common/auth/jwt.h"
 #include "common/http/http_types.h"
+#include "services/edge/session/blocks.h"
 #include "services/edge/session/endpoint.h"
 #include "services/edge/session/session_counters.h"
 
@@ -24,6 +25,8 @@ struct SessionToken {
 
   int64_t expires_ms = kNever;  // Unix, as the token says; never: the session outlives it
   std::unique_ptr<const ParamValues> params = nullptr;  // null: the endpoint knows none
+  uint64_t id = 0;                                      // Blocks::TokenId(): of `jti`
+  int64_t issued_us = BlockSubject::kNotSaid;           // `iat`
   uint32_t issuer = 0;
   bool given = false;  // false: the client is anonymous
 
@@ -51,9 +54,24 @@ struct Refusal {
   int retry_after = 0;      // seconds; 0: 5 with a 503, else not said
   // What it counts as; null: by the status.
   metrics::Counter SessionCounters::*counter = nullptr;
+  // Of a client that sent its token as a message; null: by the status.
+  const CloseCode* close = nullptr;
 
   http::Response ToResponse() const;
 };
+
+// As blocks and revocations see it. Refers to what it is given.
+inline BlockSubject SubjectOf(std::string_view ip, std::string_view user_id,
+                              const SessionToken& token) {
+  return {.ip = ip,
+          .user_id = user_id,
+          .token = token.given,
+          .token_id = token.id,
+          .issued_us = token.issued_us};
+}
+
+// Of one who is kept out by an operator.
+Refusal RefusalOf(const Blocks::Denial& denial);
 
 struct Admission {
   std::optional<Refusal> refusal;

@@ -41,6 +41,9 @@ void AwaitedSession::Connect(std::optional<int64_t> id, std::string_view token) 
   if (refusal.has_value()) {
     CountRefusal(*refusal, client_.ip, context_, limits_);
     const bool later = refusal->status == 503 || refusal->status == 429;
+    if (refusal->close != nullptr) {
+      return Refuse(id, refusal->code, refusal->message, *refusal->close);
+    }
     return Refuse(id, refusal->code, refusal->message,
                   later ? kCloseTryAgainLater : kCloseUnauthorized);
   }

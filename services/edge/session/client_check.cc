@@ -8,12 +8,13 @@ namespace {
 constexpr int kRetryAfterClosing = 5;  // seconds
 
 // Whether whoever tries for long enough might get in by such attempts. A token that has run out was
-// a good one: it is no attempt at another's. Nor is what a page of another origin does the fault of
-// the user whose browser it is in: it could have the user blocked.
+// a good one, as was one that is revoked or its user's who is blocked: no attempt at another's. Nor
+// is what a page of another origin does the fault of the user whose browser it is in: it could have
+// the user blocked.
 bool IsFailure(const Refusal& refusal) {
   return (refusal.status == 401 && refusal.code != "token_expired" &&
-          refusal.code != "token_not_yet_valid") ||
-         (refusal.status == 403 && refusal.code != "ip_blocked" &&
+          refusal.code != "token_not_yet_valid" && refusal.code != "token_revoked") ||
+         (refusal.status == 403 && refusal.code != "ip_blocked" && refusal.code != "user_blocked" &&
           refusal.code != "origin_not_allowed");
 }
 
@@ -44,6 +45,9 @@ std::optional<Refusal> CheckClient(const Endpoint& endpoint, std::string_view to
   if (admission.refusal.has_value()) return std::move(admission.refusal);
   *identity = std::move(admission.identity);
   if (limits == nullptr) return std::nullopt;
+  if (const auto denial = limits->blocks.Check(SubjectOf(ip, identity->user_id, identity->token))) {
+    return RefusalOf(*denial);
+  }
   std::optional<UserLimits::Place> user = limits->users.Enter(identity->user_id);
   if (!user.has_value()) {
     return Refusal{.status = 429,

@@ -30,13 +30,15 @@ inline constexpr CloseCode kCloseHeartbeatTimeout{4003, "heartbeat_timeout"};
 inline constexpr CloseCode kCloseBadCommand{4004, "bad_command"};
 inline constexpr CloseCode kCloseSlowConsumer{4008, "slow_consumer"};
 inline constexpr CloseCode kCloseDisconnected{4009, "disconnected_by_operator"};
+inline constexpr CloseCode kCloseBlocked{4010, "blocked"};
+inline constexpr CloseCode kCloseTokenRevoked{4011, "token_revoked"};
 
 inline constexpr CloseCode kCloseCodes[] = {
     kCloseNormal,       kCloseGoingAway,        kCloseProtocolError,  kCloseUnsupportedData,
     kCloseNoStatus,     kCloseAbnormal,         kCloseInvalidPayload, kClosePolicyViolation,
     kCloseTooBig,       kCloseInternalError,    kCloseTryAgainLater,  kCloseUnauthorized,
     kCloseTokenExpired, kCloseHeartbeatTimeout, kCloseBadCommand,     kCloseSlowConsumer,
-    kCloseDisconnected,
+    kCloseDisconnected, kCloseBlocked,          kCloseTokenRevoked,
 };
 
 // The name of a code above; "other" for any other.

@@ -43,6 +43,9 @@ class ConnectionGate {
   // From now on (or no longer) nobody is let in: the node is going away.
   void Shut(bool shut) { shut_.store(shut, std::memory_order_relaxed); }
   bool shut() const { return shut_.load(std::memory_order_relaxed); }
+  // From now on (or no longer) nobody is let in yet: who is kept out is not known.
+  void Hold(bool hold) { held_.store(hold, std::memory_order_release); }
+  bool held() const { return held_.load(std::memory_order_acquire); }
   int64_t count() const { return count_.load(std::memory_order_relaxed); }
   int64_t max() const { return max_; }
 
@@ -50,6 +53,7 @@ class ConnectionGate {
   const int64_t max_;
   std::atomic<int64_t> count_{0};
   std::atomic<bool> shut_{false};
+  std::atomic<bool> held_{false};
 };
 
 }  // namespace spillway::edge

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "common/base/clock.h"
+#include "services/edge/session/blocks.h"
 #include "services/edge/session/connection_gate.h"
 #include "services/edge/session/ip_limits.h"
 #include "services/edge/session/rate.h"
@@ -19,12 +20,14 @@ class ConnectionLimits {
     UserLimits::Options users = {};
     IpLimits::Options ips = {};
     int64_t unauthenticated = INT64_MAX;  // connections whose client has yet to send its token
+    Blocks::Options blocks = {};
   };
 
   // `clock` outlives it.
   ConnectionLimits(const Options& options, const Clock& clock)
       : users(options.users, clock),
         ips(options.ips, clock),
+        blocks(options.blocks, clock),
         unauthenticated(options.unauthenticated),
         rate_(options.handshakes) {}
 
@@ -33,6 +36,7 @@ class ConnectionLimits {
 
   UserLimits users;
   IpLimits ips;
+  Blocks blocks;
   ConnectionGate unauthenticated;
 
  private:

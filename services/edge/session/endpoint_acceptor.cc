@@ -67,6 +67,7 @@ std::optional<Refusal> EndpointAcceptor::CheckDoor(const http::Request& request,
                                                    ConnectionPlace* place) {
   using Counters = SessionCounters;
   if (limits_ != nullptr) {
+    if (const auto denial = limits_->blocks.CheckIp(request.remote_ip)) return RefusalOf(*denial);
     const auto blocked = limits_->ips.BlockedFor(request.remote_ip);
     if (blocked.count() > 0) {
       return Refusal{
@@ -89,6 +90,13 @@ std::optional<Refusal> EndpointAcceptor::CheckDoor(const http::Request& request,
     return Refusal{.status = 503,
                    .code = "shutting_down",
                    .message = "this node is going away: connect again"};
+  }
+  if (gate_.held()) {
+    return Refusal{.status = 503,
+                   .code = "control_pending",
+                   .message = "this node does not know yet who is blocked: connect again",
+                   .retry_after = 1,
+                   .counter = &Counters::refused_pending};
   }
   if (!(*endpoint)->origins().Allows(request)) {
     return Refusal{.status = 403,

@@ -91,6 +91,18 @@ void IpLimits::CountFailure(std::string_view ip) {
             {{"ip", key.ToString()}, {"seconds", options_.block.count() / 1000}});
 }
 
+void IpLimits::Lift(const IpNetwork& network) {
+  for (Shard& shard : shards_) {
+    MutexLock lock(shard.mutex);
+    for (List* list : {&shard.blocked, &shard.failed}) {
+      for (auto at = list->begin(); at != list->end();) {
+        Ip& ip = **at++;  // forgetting takes it out of the list
+        if (network.Contains(*ip.address)) Forget(shard, ip);
+      }
+    }
+  }
+}
+
 // To the end of the list.
 void IpLimits::Move(Ip& ip, List* to) {
   if (ip.list != nullptr) ip.list->erase(ip.place);

@@ -67,6 +67,8 @@ class IpLimits {
   std::optional<Place> Enter(std::string_view ip);
   // An attempt from there was refused.
   void CountFailure(std::string_view ip);
+  // Lifts the blocks of a network's addresses, and forgets their failures.
+  void Lift(const IpNetwork& network);
 
   const metrics::AtomicCounter& blocks() const { return blocks_; }
   // Failures and blocks that were forgotten at the bound.

@@ -51,6 +51,8 @@ void Session::OnOpen(Transport* transport) {
   context_.variants[variant()].in_use.fetch_add(1, std::memory_order_relaxed);
   context_.counters.opened.Add();
   context_.counters.connections.Add(1);
+  // It can be found from here on. Who was blocked since the upgrade was checked is found now.
+  if (context_.blocks != nullptr && CloseIfBlocked(*context_.blocks)) return;
 
   const HeartbeatOptions& heartbeat = endpoint_.options().heartbeat;
   Send(endpoint_.dialect().EncodeConnected({.connection_id = id(),

@@ -98,6 +98,11 @@ class Session final : public TransportHandler, public Subscriber {
   // a call of the hub.
   bool Close(uint16_t code, std::string_view reason);
 
+  // Ends the connection if it is kept out by an operator, and then says so.
+  bool CloseIfBlocked(const Blocks& blocks);
+  // Whether it is kept out, and not ending already.
+  bool IsBlocked(const Blocks& blocks) const;
+
   // Hexadecimal; nobody can guess it.
   std::string_view id() const { return {id_.data(), id_.size()}; }
   const std::string& user_id() const { return user_id_; }
@@ -135,9 +140,6 @@ class Session final : public TransportHandler, public Subscriber {
   bool CheckToken();
   // When to look at it again; max: never.
   MonoTime NextTokenCheck(MonoTime now) const;
-  // Whether it can be a channel, or one more pattern of this connection; else the client was told,
-  // and *misuse is set if the fault is its own. `patterns`: that this command has asked for.
-  bool IsName(std::optional<int64_t> id, std::string_view channel, size_t* patterns, bool* misuse);
   // False: already subscribed, or too many; the client was told.
   bool Join(std::optional<int64_t> id, std::string_view channel, bool snapshot, Frequency frequency,
             MonoTime now, std::unique_ptr<const Resume> resume = nullptr);

@@ -10,6 +10,7 @@
 #include "common/base/clock.h"
 #include "services/edge/dialect/dialect.h"
 #include "services/edge/hub/hub_shard.h"
+#include "services/edge/session/blocks.h"
 #include "services/edge/session/rate.h"
 #include "services/edge/session/session_counters.h"
 #include "services/edge/session/session_registry.h"
@@ -19,7 +20,6 @@ namespace spillway::edge {
 
 struct SessionLimits {
   size_t max_subscriptions = 1000;  // of one connection
-  size_t max_patterns = 10;         // of them, to patterns
   // Cursors (snapshots, recovery) pause above these: half of the connection's bounds, as the
   // connection's own low watermark.
   size_t low_backlog_bytes = 512 * 1024;
@@ -50,6 +50,8 @@ struct SessionContext {
   Command command = {};
   ParseFailure failure = {};
   std::vector<Ref<Frame>> frames = {};
+
+  const Blocks* blocks = nullptr;  // null: nobody is kept out
 };
 
 }  // namespace spillway::edge

@@ -28,11 +28,11 @@ struct SessionCounters {
   metrics::Counter user_rate_limited;           // of these, by the rate of their user
   metrics::Counter subscribes_limited_user;     // channels refused by the rate of the user,
   metrics::Counter subscribes_limited_channel;  // by that of the channel's rule
-  metrics::Counter patterns_refused;            // subscriptions to patterns, as too many
   std::array<metrics::Counter, auth::kJwtErrors> tokens;  // looked at, by outcome
   metrics::Counter connect_timeouts;                      // closed without a connect message
   metrics::Counter tokens_refreshed;                      // on live connections
   metrics::Counter token_expiries;                        // connections closed since theirs expired
+  metrics::Counter block_closes;                          // ... for a block or a revocation
   // Upgrades refused, by reason.
   metrics::Counter refused_path;             // 404
   metrics::Counter refused_token;            // 401, and 503 for want of keys
@@ -44,6 +44,9 @@ struct SessionCounters {
   metrics::Counter refused_ip;               // 429, connections of the address
   metrics::Counter refused_unauthenticated;  // 503, too many have sent no token yet
   metrics::Counter refused_blocked;          // 403, the address is blocked
+  metrics::Counter refused_user_blocked;     // 403, the user is
+  metrics::Counter refused_revoked;          // 401, the token is revoked
+  metrics::Counter refused_pending;          // 503, the control state is not known yet
   metrics::Histogram duration_seconds{
       {1, 5, 15, 30, 60, 300, 900, 1800, 3600, 7200, 21'600, 86'400}};
 };

@@ -50,6 +50,17 @@ MonoTime Session::NextTokenCheck(MonoTime now) const {
   return now + std::clamp(milliseconds(next - wall), milliseconds(0), milliseconds(kLongestWait));
 }
 
+bool Session::CloseIfBlocked(const Blocks& blocks) {
+  const auto denial = blocks.Check(SubjectOf(ip_, user_id_, token_));
+  if (!denial.has_value() || !Close(denial->close.code, denial->code)) return false;
+  context_.counters.block_closes.Add();
+  return true;
+}
+
+bool Session::IsBlocked(const Blocks& blocks) const {
+  return !closing_ && blocks.Check(SubjectOf(ip_, user_id_, token_)).has_value();
+}
+
 void Session::Refresh(const Command& command, MonoTime now) {
   Admission fresh = AdmitAgain(endpoint_, command.token, user_id_, token_);
   if (fresh.token.has_value()) {
@@ -61,9 +72,19 @@ void Session::Refresh(const Command& command, MonoTime now) {
     if (fresh.refusal->status != 503) CountMisuse(now);
     return;
   }
+  if (context_.blocks != nullptr) {
+    if (const auto denial =
+            context_.blocks->Check(SubjectOf(ip_, user_id_, fresh.identity.token))) {
+      const Refusal refusal = RefusalOf(*denial);
+      (context_.counters.*refusal.counter).Add();
+      return SendError(command.id, refusal.code, refusal.message);
+    }
+  }
   context_.counters.tokens_refreshed.Add();
   grants_ = std::move(fresh.identity.grants);
   token_.expires_ms = fresh.identity.token.expires_ms;
+  token_.id = fresh.identity.token.id;
+  token_.issued_us = fresh.identity.token.issued_us;
   warned_ = false;
   Send(endpoint_.dialect().EncodeRefreshed(command.id, token_.expires()));
   EndUnallowed(fresh.identity.channels);

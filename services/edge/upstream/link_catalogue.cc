@@ -42,6 +42,7 @@ void LinkCore::OnHello(LinkState& link, const v1::IngestHello& hello, MonoTime n
   gone_.erase(link.node_id);
   link.last_beat = now;
   sink_.Report("link_up", link.node_id);
+  if (sink_.cluster() != nullptr) sink_.cluster()->OnIngest(hello);
   SendWholeInterest(link);
   link.whole_interest = link.interest_sequence;
 }

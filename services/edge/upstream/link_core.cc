@@ -54,7 +54,10 @@ void LinkCore::OnLinkDown(LinkId id, MonoTime now) {
 void LinkCore::DropLink(LinkState& dropped, MonoTime now) {
   const LinkId id = dropped.id;
   if (!dropped.node_id.empty()) gone_[dropped.node_id] = now;
-  if (dropped.greeted) LoseEphemeral(now);  // with what was on its way
+  if (dropped.greeted) {
+    LoseEphemeral(now);  // with what was on its way
+    if (sink_.cluster() != nullptr) sink_.cluster()->OnIngestGone(dropped.node_id);
+  }
   links_.erase(id);
   for (auto& slot : slots_) {
     if (slot == nullptr) continue;
@@ -134,8 +137,14 @@ void LinkCore::OnMessage(LinkId id, std::string_view message, MonoTime now) {
     case v1::LinkResponse::kPrepared:
       OnPrepared(*link, response.prepared(), now);
       break;
-    case v1::LinkResponse::kMembership:  // for the cluster's admin calls
-    case v1::LinkResponse::kControl:     // blocks and revocations
+    case v1::LinkResponse::kMembership:
+      if (sink_.cluster() != nullptr) {
+        sink_.cluster()->OnMembership(link->node_id, response.membership());
+      }
+      break;
+    case v1::LinkResponse::kControl:
+      if (sink_.cluster() != nullptr) sink_.cluster()->OnControl(link->node_id, response.control());
+      break;
     case v1::LinkResponse::MESSAGE_NOT_SET:
       break;  // an ingest of a later version may say more than this edge understands
   }
@@ -181,8 +190,6 @@ UpstreamStatus LinkCore::Status(MonoTime now) const {
   UpstreamStatus status;
   status.catalogue_complete = catalogue_complete_;
   status.interests = interests_.size();
-  status.patterns = patterns_.size();
-  status.patterns_forgotten = patterns_.forgotten();
   status.reads_under_way = calls_.size();
   status.reads_waiting = waiting_reads_.size() + later_reads_.size();
   status.counters = counters_;

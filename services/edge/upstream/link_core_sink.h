@@ -9,6 +9,7 @@
 
 #include "services/edge/hub/edge_batch.h"
 #include "services/edge/hub/slot_table.h"
+#include "services/edge/upstream/cluster_listener.h"
 #include "spillway/v1/link.pb.h"
 #include "spillway/v1/read.pb.h"
 
@@ -70,6 +71,9 @@ class LinkCoreSink {
   virtual void PostInterest(size_t worker, std::vector<ChannelCoverage> covered) = 0;
   virtual void PostRead(size_t worker, uint64_t read_id,
                         std::shared_ptr<const EdgeReadResult> result) = 0;
+
+  // Who listens to what ingests tell of the cluster; null: nobody.
+  virtual ClusterListener* cluster() { return nullptr; }
 
   // For the log and the metrics: something worth telling happened (stable code, details).
   virtual void Report(std::string_view code, std::string details) = 0;

@@ -71,6 +71,11 @@ LinkRuntime::~LinkRuntime() = default;
 
 void LinkRuntime::Start(v1::NodeAddresses addresses) { impl_->Start(std::move(addresses)); }
 void LinkRuntime::Stop() { impl_->Stop(); }
+void LinkRuntime::SetCluster(ClusterListener* cluster) { impl_->SetCluster(cluster); }
+absl::StatusOr<std::shared_ptr<grpc::Channel>> LinkRuntime::NewChannel(
+    const std::string& address) const {
+  return rpc::CreateChannel(address, impl_->ChannelOptionsFor(address));
+}
 LinkRuntimeStatus LinkRuntime::status() const { return impl_->status(); }
 
 void LinkRuntime::AddInterest(size_t worker, std::string channel, uint64_t interest) {

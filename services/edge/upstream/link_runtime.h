@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "common/base/clock.h"
 #include "common/rpc/tls.h"
 #include "services/edge/dialect/event_encoder.h"
@@ -17,6 +18,10 @@
 #include "services/edge/upstream/link_core.h"
 #include "services/edge/upstream/link_runtime_resolver.h"
 #include "services/edge/upstream/link_runtime_targets.h"
+
+namespace grpc {
+class Channel;
+}
 
 namespace spillway::edge {
 
@@ -68,6 +73,12 @@ class LinkRuntime final : public Upstream {
   void Start(v1::NodeAddresses addresses);
   // Ends all links and the thread. Blocks until gRPC has let go of everything. Idempotent.
   void Stop();
+
+  // Before Start(). Outlives the link thread.
+  void SetCluster(ClusterListener* cluster);
+  // A channel of its own to the ingest at one of the addresses of status(), with the links'
+  // credentials. Any thread.
+  absl::StatusOr<std::shared_ptr<grpc::Channel>> NewChannel(const std::string& address) const;
 
   // Upstream. Ignored once stopped.
   void AddInterest(size_t worker, std::string channel, uint64_t interest) override;

@@ -14,6 +14,7 @@
 
 #include "common/base/mutex.h"
 #include "common/log/rate_limited.h"
+#include "common/rpc/client.h"
 #include "services/edge/upstream/link_client.h"
 #include "services/edge/upstream/link_runtime.h"
 #include "services/edge/upstream/link_runtime_mailbox.h"
@@ -69,6 +70,10 @@ class LinkRuntime::Impl final : public LinkCoreSink,
     mailbox_.Close();
   }
 
+  void SetCluster(ClusterListener* cluster) { cluster_ = cluster; }
+  // For another channel to the ingest at an address.
+  rpc::ChannelOptions ChannelOptionsFor(const std::string& address) const;
+
   LinkMailbox& mailbox() { return mailbox_; }
   LinkCore& core() { return *core_; }
   LinkRuntimeStatus status() const {
@@ -89,6 +94,7 @@ class LinkRuntime::Impl final : public LinkCoreSink,
   void PostInterest(size_t worker, std::vector<ChannelCoverage> covered) override;
   void PostRead(size_t worker, uint64_t read_id,
                 std::shared_ptr<const EdgeReadResult> result) override;
+  ClusterListener* cluster() override { return cluster_; }
   void Report(std::string_view code, std::string details) override;
 
   // LinkClientEvents, ReadClientEvents: gRPC's threads.
@@ -135,6 +141,7 @@ class LinkRuntime::Impl final : public LinkCoreSink,
 
   const Options options_;
   HubWorkers& workers_;
+  ClusterListener* cluster_ = nullptr;
   Clock& clock_;
   std::mt19937_64 random_;
   IngestTargets targets_;

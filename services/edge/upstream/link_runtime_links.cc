@@ -1,5 +1,7 @@
 // LinkRuntime: the links to ingests, and the reads beside them.
 
+#include <algorithm>
+
 #include "common/rpc/client.h"
 #include "services/edge/upstream/link_runtime_impl.h"
 
@@ -23,22 +25,24 @@ void LinkRuntime::Impl::OnResolved(absl::StatusOr<std::vector<std::string>> answ
   targets_.SetResolved(*answer);
 }
 
+rpc::ChannelOptions LinkRuntime::Impl::ChannelOptionsFor(const std::string& address) const {
+  rpc::ChannelOptions options;
+  options.tls = options_.tls;
+  options.max_message_bytes = rpc::kMaxTierMessageBytes;
+  if (!options_.dns_name.empty() && options.tls.enabled() &&
+      std::find(options_.addresses.begin(), options_.addresses.end(), address) ==
+          options_.addresses.end()) {
+    // Certificates are for names, and the address came from this one.
+    options.tls_server_name = options_.dns_name.substr(0, options_.dns_name.rfind(':'));
+  }
+  return options;
+}
+
 void LinkRuntime::Impl::Dial(MonoTime now) {
   core_->ExpectLinks(targets_.ExpectedLinks());
   for (const IngestTargets::Dial& dial : targets_.TakeDue(now)) {
-    rpc::ChannelOptions options;
-    options.tls = options_.tls;
-    options.max_message_bytes = rpc::kMaxTierMessageBytes;
-    if (!options_.dns_name.empty()) {
-      // Certificates are for names, and the address came from this one.
-      options.tls_server_name = options_.dns_name.substr(0, options_.dns_name.rfind(':'));
-      for (const std::string& address : options_.addresses) {
-        if (address == dial.address) options.tls_server_name.clear();
-      }
-    }
-    if (!options.tls.enabled()) options.tls_server_name.clear();
     // A channel for each attempt: it connects at once, whatever earlier ones went through.
-    auto channel = rpc::CreateChannel(dial.address, options);
+    auto channel = rpc::CreateChannel(dial.address, ChannelOptionsFor(dial.address));
     if (!channel.ok()) {
       EndTarget(dial.link, std::string(channel.status().message()), /*duplicate=*/false, now);
       continue;

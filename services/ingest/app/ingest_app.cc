@@ -30,21 +30,6 @@ absl::Status At(const char* key, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat(key, ": ", status.message()));
 }
 
-// Why a partition could not be taken up, as docs/errors.md names it.
-std::string_view ReasonOf(const absl::Status& status) {
-  switch (status.code()) {
-    case absl::StatusCode::kPermissionDenied:
-      return PartitionErrorName(PartitionError::kDenied);
-    case absl::StatusCode::kNotFound:
-      return PartitionErrorName(PartitionError::kUnknownTopic);
-    case absl::StatusCode::kUnavailable:
-    case absl::StatusCode::kDeadlineExceeded:
-      return "leader_unreachable";
-    default:
-      return PartitionErrorName(PartitionError::kOther);
-  }
-}
-
 }  // namespace
 
 IngestApp::IngestApp(const Clock& clock) : clock_(clock) {}
@@ -109,7 +94,8 @@ absl::Status IngestApp::StartKafka(const v1::IngestConfig& config) {
   if (!scans.ok()) return scans.status();
   scans_ = *std::move(scans);
 
-  if (config.publish().enabled() || !config.dead_letter_topic().empty()) {
+  control_ = std::make_unique<IngestControl>(config.control());
+  if (config.publish().enabled() || !config.dead_letter_topic().empty() || control_->enabled()) {
     Producer::Options writing;
     writing.delivery_timeout = milliseconds(config.publish().timeout());
     writing.max_in_flight_bytes = config.publish().max_in_flight_bytes();
@@ -145,8 +131,14 @@ absl::Status IngestApp::StartShards(const v1::IngestConfig& config) {
   links.session.interval = milliseconds(config.link_interval());
   links.max_links = static_cast<size_t>(config.limits().max_links());
   links.beat_interval = milliseconds(config.beat_interval());
+  links.hello.set_control_topic(config.control().topic());
   hub_ = std::make_unique<LinkHub>(links, clock_);
 
+  if (absl::Status status =
+          control_->Create(kafka_, node_id_, clock_, producer_.get(), *hub_, *readiness_);
+      !status.ok()) {
+    return status;
+  }
   const size_t count = ShardCount(config);
   Shard::Options options;
   options.core.max_batch_bytes = static_cast<size_t>(config.limits().batch_bytes());
@@ -182,6 +174,7 @@ absl::Status IngestApp::StartShards(const v1::IngestConfig& config) {
   prober_->Start();
   for (auto& shard : shards_) shard->Start();
   watch_->Start();
+  control_->Start();
   hub_->StartBeats();
   return absl::OkStatus();
 }
@@ -198,15 +191,14 @@ absl::Status IngestApp::StartServers(const v1::IngestConfig& config) {
 
   rpc::ServerOptions serving;
   serving.address = config.listen();
-  serving.services = {links_.get(), reads_.get(), publish_.get()};
+  serving.services = {links_.get(), reads_.get(), publish_.get(), control_->service()};
   serving.max_message_bytes = rpc::kMaxTierMessageBytes;
   if (config.has_tls()) {
     serving.tls = {config.tls().cert_file(), config.tls().key_file(), config.tls().ca_file()};
   }
-  if (!config.publish().bearer_token().empty()) {
-    serving.authorize =
-        rpc::BearerAuthorizer(config.publish().bearer_token(), {"spillway.v1.PublishService"});
-  }
+  serving.authorize =
+      rpc::BearerAuthorizers({{config.publish().bearer_token(), "spillway.v1.PublishService"},
+                              {config.control().bearer_token(), "spillway.v1.ControlService"}});
   auto server = rpc::Server::Start(serving);
   if (!server.ok()) return At("ingest.listen", server.status());
   server_ = *std::move(server);
@@ -295,61 +287,6 @@ void IngestApp::OnMetadata(const Metadata& metadata) {
   hub_->SetKafka(metadata.up, metadata.reason);
 }
 
-void IngestApp::FindAge(const CatalogueKeeper::Undecided& slot) {
-  const auto decide = [this, id = slot.slot](absl::StatusOr<bool> young) {
-    if (!young.ok()) {
-      catalogue_->NotDecided(id, clock_.Now());
-      return;
-    }
-    CatalogueKeeper::Change change = catalogue_->Decide(id, *young);
-    if (change.changed) hub_->SetCatalogue(std::move(change.catalogue));
-  };
-  prober_->Resolve(
-      slot.topic, slot.partition, [this, slot, decide](absl::StatusOr<PartitionBounds> bounds) {
-        // What the embedded broker holds came while it ran, and it knows no times.
-        if (!bounds.ok() || bounds->begin != 0 || kafka_.embedded_broker) {
-          decide(bounds.ok() ? absl::StatusOr<bool>(bounds->begin == 0) : bounds.status());
-          return;
-        }
-        prober_->ResolveTime(
-            slot.topic, slot.partition, slot.unix_ms, [decide](absl::StatusOr<int64_t> first) {
-              decide(first.ok() ? absl::StatusOr<bool>(*first == 0) : first.status());
-            });
-      });
-}
-
-void IngestApp::Resolve(size_t shard, SlotId slot, const std::string& topic, int32_t partition) {
-  Shard* const asking = shards_[shard].get();
-  prober_->Resolve(topic, partition, [asking, slot](absl::StatusOr<PartitionBounds> bounds) {
-    asking->Post([slot, bounds = std::move(bounds)](ShardCore& core, MonoTime now) {
-      if (bounds.ok()) {
-        core.OnResolved(slot, bounds->begin, bounds->end, now);
-      } else {
-        core.OnResolveFailed(slot, ReasonOf(bounds.status()), now);
-      }
-    });
-  });
-}
-
-void IngestApp::ResolveTime(size_t shard, SlotId slot, const std::string& topic, int32_t partition,
-                            int64_t unix_ms, int64_t from, uint64_t scan) {
-  Shard* const asking = shards_[shard].get();
-  if (kafka_.embedded_broker) {  // it knows no times: from the beginning, which is never far
-    asking->Post([=](ShardCore&, MonoTime) { asking->BeginScan(slot, scan, from); });
-    return;
-  }
-  prober_->ResolveTime(
-      topic, partition, unix_ms, [asking, slot, scan, from](absl::StatusOr<int64_t> offset) {
-        asking->Post([=, offset = std::move(offset)](ShardCore& core, MonoTime now) {
-          if (offset.ok()) {
-            asking->BeginScan(slot, scan, std::max(from, *offset));
-          } else {
-            core.OnScanError(slot, std::string(offset.status().message()), now);
-          }
-        });
-      });
-}
-
 void IngestApp::Readers(size_t shard, std::vector<ReaderReport> readers) {
   for (const ReaderReport& reader : readers) {
     if (lag_commits_ == nullptr || reader.status.head < 0) continue;
@@ -387,6 +324,7 @@ void IngestApp::Stop(milliseconds grace) {
   // The prober's callbacks post to the shards, and the shards ask it until they end: its thread
   // first, itself after them.
   if (watch_ != nullptr) watch_->Stop();
+  if (control_ != nullptr) control_->Stop();
   if (prober_ != nullptr) prober_->Stop();
   for (auto& shard : shards_) shard->Stop();
   prober_.reset();

@@ -13,6 +13,7 @@
 #include "common/metrics/metrics.h"
 #include "common/rpc/server.h"
 #include "services/ingest/app/catalogue_keeper.h"
+#include "services/ingest/app/ingest_control.h"
 #include "services/ingest/app/metric_families.h"
 #include "services/ingest/app/reader_board.h"
 #include "services/ingest/control/publish_service.h"
@@ -81,10 +82,11 @@ class IngestApp final : public ShardSet, public ShardServices {
   std::unique_ptr<EmbeddedBroker> broker_;    // first: everyone below is its client
   std::unique_ptr<PartitionConsumer> live_;   // one rd_kafka_t reads a partition once,
   std::unique_ptr<PartitionConsumer> scans_;  // so scans have another
-  std::unique_ptr<Producer> producer_;        // for publishing and rejected records
+  std::unique_ptr<LinkHub> hub_;              // told by control_ until the producer ends
+  std::unique_ptr<IngestControl> control_;    // called by the producer until it ends
+  std::unique_ptr<Producer> producer_;        // for publishing, rejected and control records
   std::unique_ptr<DeadLetter> dead_letter_;
   std::unique_ptr<LagCommits> lag_commits_;
-  std::unique_ptr<LinkHub> hub_;
   std::unique_ptr<CatalogueKeeper> catalogue_;  // the prober's thread uses it
   std::vector<std::unique_ptr<Shard>> shards_;
   std::unique_ptr<MetadataProber> prober_;  // answers the shards: ends before them

@@ -79,6 +79,7 @@ void IngestApp::AddMetrics() {
       add("failed", dead.failed);
     }
   }));
+  control_->AddMetrics(registry_, families_, &handles);
   handles.push_back(metrics::AddProcessMetrics(registry_, families_.process));
 }
 

@@ -90,6 +90,26 @@ struct IngestFamilies {
   const metrics::Family& reads_failed =
       all.Counter("spillway_ingest_reads_failed_total", "Reads that failed.");
 
+  // The control topic.
+  const metrics::Family& control_whole =
+      all.Gauge("spillway_ingest_control_whole", "1 once the control topic was read to its end.");
+  const metrics::Family& control_entries =
+      all.Gauge("spillway_ingest_control_entries", "Blocks and revocations in force.");
+  const metrics::Family& control_records =
+      all.Counter("spillway_ingest_control_records_total", "Records read of the control topic.");
+  const metrics::Family& control_bad =
+      all.Counter("spillway_ingest_control_bad_records_total",
+                  "Of them, those that are no entries and were passed over.");
+  const metrics::Family& control_dropped =
+      all.Counter("spillway_ingest_control_dropped_total",
+                  "Blocks and revocations that are not in force here: there are too many.");
+  const metrics::Family& control_cleared =
+      all.Counter("spillway_ingest_control_cleared_total",
+                  "Entries that had ended, cleared out of the control topic by this ingest.");
+  const metrics::Family& control_writes =
+      all.Counter("spillway_ingest_control_writes_total",
+                  "Blocks and revocations written for edges.", {"outcome"});
+
   // Records and publications.
   const metrics::Family& rejected_records =
       all.Counter("spillway_ingest_rejected_records_total", "Records that could not become events.",

@@ -37,6 +37,8 @@ using ConfigResourceHandle =
 using AdminOptionsHandle =
     std::unique_ptr<rd_kafka_AdminOptions_t,
                     FreeWith<rd_kafka_AdminOptions_t, rd_kafka_AdminOptions_destroy>>;
+using NewTopicHandle =
+    std::unique_ptr<rd_kafka_NewTopic_t, FreeWith<rd_kafka_NewTopic_t, rd_kafka_NewTopic_destroy>>;
 using ErrorHandle =
     std::unique_ptr<rd_kafka_error_t, FreeWith<rd_kafka_error_t, rd_kafka_error_destroy>>;
 

@@ -116,7 +116,21 @@ grpc::Status LinkHub::OnHello(const Session& session, const v1::EdgeHello& hello
   TellCatalogue({session});  // as it is now: what was told before the greeting was dropped
   log::Info("an edge has linked", {{"edge", hello.node_id()}, {"link", session->id()}});
   TellMembership();
+  if (control_state_) {
+    // It is among the sessions: what changes from here on is told to it, too.
+    for (v1::Control& piece : control_state_()) {
+      v1::LinkResponse response;
+      *response.mutable_control() = std::move(piece);
+      session->SendControl(response);
+    }
+  }
   return grpc::Status::OK;
+}
+
+void LinkHub::TellControl(const v1::Control& control) {
+  v1::LinkResponse response;
+  *response.mutable_control() = control;
+  for (const Session& session : All()) session->SendControl(response);
 }
 
 void LinkHub::OnRequest(LinkSession& session, const v1::LinkRequest& request) {

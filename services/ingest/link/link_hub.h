@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -64,6 +65,10 @@ class LinkHub final : public LinkSink, private LinkSessionHandler {
   void SetShards(ShardSet* shards) { shards_ = shards; }
   void SetReadSink(ReadSink* reads) { reads_ = reads; }
   void StartBeats();
+  // What every new link is told of the control state; null: nothing. Before the server starts.
+  void SetControlState(std::function<std::vector<v1::Control>()> whole) {
+    control_state_ = std::move(whole);
+  }
   // Ends all links and the beats. Sessions end in their own time: the server's Shutdown waits for
   // them.
   void Stop();
@@ -75,6 +80,8 @@ class LinkHub final : public LinkSink, private LinkSessionHandler {
   // slots to the shards, so that no edge attaches one that its shard does not know.
   void SetCatalogue(v1::Catalogue catalogue);
   void SetKafka(bool up, std::string error);
+  // To every link. Whoever links meanwhile may be told twice.
+  void TellControl(const v1::Control& control);
   // Hands an event that never was in Kafka to every edge that wants one of its channels; returns
   // how many.
   uint32_t PublishEphemeral(const v1::Event& event);
@@ -112,6 +119,7 @@ class LinkHub final : public LinkSink, private LinkSessionHandler {
   const Clock& clock_;
   ShardSet* shards_ = nullptr;
   ReadSink* reads_ = nullptr;
+  std::function<std::vector<v1::Control>()> control_state_;
 
   mutable Mutex mutex_;
   CondVar wake_;

@@ -42,6 +42,14 @@ bool LinkOutbox::AddAnswer(const v1::LinkResponse& answer) {
   return answer_bytes_ <= limits_.answer_bytes;
 }
 
+bool LinkOutbox::AddControl(const v1::LinkResponse& control) {
+  if (!greeted_) return true;
+  Out out{.buffer = ToBuffer(control), .kind = Out::Kind::kControl};
+  control_bytes_ += out.buffer.Length();
+  Push(std::move(out));
+  return control_bytes_ <= limits_.control_bytes;
+}
+
 void LinkOutbox::AddWhole(Whole what, uint64_t version, const v1::LinkResponse& response) {
   uint64_t& told = told_[static_cast<size_t>(what)];
   if (!greeted_ || version <= told) return;
@@ -165,6 +173,7 @@ std::optional<LinkOutbox::Out> LinkOutbox::Next(MonoTime now) {
   const size_t length = out.buffer.Length();
   queued_bytes_ -= length;
   if (out.kind == Out::Kind::kAnswer) answer_bytes_ -= length;
+  if (out.kind == Out::Kind::kControl) control_bytes_ -= length;
   return out;
 }
 
@@ -172,7 +181,7 @@ void LinkOutbox::Clear() {
   hello_.reset();
   beat_.reset();
   queue_.clear();
-  queued_bytes_ = answer_bytes_ = ephemeral_bytes_ = 0;
+  queued_bytes_ = answer_bytes_ = control_bytes_ = ephemeral_bytes_ = 0;
   data_queued_ = turn_ = 0;
 }
 

@@ -18,8 +18,8 @@ namespace spillway::ingest {
 // What waits to be written on one link, in the order in which it will be: the greeting before all
 // else, then queued data in order, a beat ahead of it, batches and ephemeral events only within
 // credit. Bounded: each shard has at most one batch here; one beat, one catalogue and one
-// membership wait at most, the newest; answers and ephemeral events have byte bounds. Not
-// thread-safe: the session's lock guards it.
+// membership wait at most, the newest; answers, control entries and ephemeral events have byte
+// bounds. Not thread-safe: the session's lock guards it.
 class LinkOutbox {
  public:
   struct Limits {
@@ -27,6 +27,7 @@ class LinkOutbox {
     size_t part_bytes = 1 << 20;       // of this size; ephemeral events are gathered up to it
     size_t ephemeral_bytes = 8 << 20;  // ephemeral events that wait; more are dropped
     size_t answer_bytes = 8 << 20;     // answers that wait; more end the link
+    size_t control_bytes = 256 << 20;  // control entries that wait; more end the link
     // Data that comes again within this time of the last that left waits for its end, and leaves
     // together: each message costs the edge several wake-ups, however little is in it. 0: never.
     std::chrono::microseconds interval{0};
@@ -35,7 +36,7 @@ class LinkOutbox {
   enum class Whole { kCatalogue, kMembership };
 
   struct Out {
-    enum class Kind { kHello, kBeat, kAnswer, kWhole, kBatch, kEphemeral };
+    enum class Kind { kHello, kBeat, kAnswer, kControl, kWhole, kBatch, kEphemeral };
     grpc::ByteBuffer buffer = {};
     int64_t cost = 0;  // credit it takes
     Kind kind = Kind::kAnswer;
@@ -58,6 +59,9 @@ class LinkOutbox {
 
   // False if answers pass their bound.
   bool AddAnswer(const v1::LinkResponse& answer);
+  // The same for control entries, which have a bound of their own: all of them come when a link
+  // begins.
+  bool AddControl(const v1::LinkResponse& control);
   // Replaces what waits of an older version, at the end of the queue; an older one than was added
   // last is dropped, so that whoever tells it need not hold a lock meanwhile.
   void AddWhole(Whole what, uint64_t version, const v1::LinkResponse& response);
@@ -95,6 +99,7 @@ class LinkOutbox {
   int64_t credit_ = 0;
   size_t queued_bytes_ = 0;
   size_t answer_bytes_ = 0;
+  size_t control_bytes_ = 0;
   size_t ephemeral_bytes_ = 0;
   uint64_t told_[2] = {0, 0};  // newest version of each Whole
   size_t data_queued_ = 0;     // messages with `data`

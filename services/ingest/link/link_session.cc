@@ -84,11 +84,20 @@ void LinkSession::Greet(const v1::LinkResponse& hello) {
 }
 
 void LinkSession::Send(const v1::LinkResponse& answer) {
+  SendBounded(&LinkOutbox::AddAnswer, answer);
+}
+
+void LinkSession::SendControl(const v1::LinkResponse& control) {
+  SendBounded(&LinkOutbox::AddControl, control);
+}
+
+void LinkSession::SendBounded(bool (LinkOutbox::*add)(const v1::LinkResponse&),
+                              const v1::LinkResponse& response) {
   bool bounded = true;
   {
     MutexLock lock(mutex_);
     if (closing_ || overflowed_) return;
-    bounded = outbox_.AddAnswer(answer);
+    bounded = (outbox_.*add)(response);
     overflowed_ = !bounded;
   }
   if (!bounded) {

@@ -66,6 +66,8 @@ class LinkSession final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   void Greet(const v1::LinkResponse& hello);
   // Ends the link if the edge takes none of its answers.
   void Send(const v1::LinkResponse& answer);
+  // The same for control entries.
+  void SendControl(const v1::LinkResponse& control);
   // What is told whole: see LinkOutbox::AddWhole.
   void SendWhole(LinkOutbox::Whole what, uint64_t version, const v1::LinkResponse& response);
   // A serialised Batch of one shard.
@@ -103,6 +105,8 @@ class LinkSession final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   // Paced
   void OnTurn() override;
 
+  void SendBounded(bool (LinkOutbox::*add)(const v1::LinkResponse&),
+                   const v1::LinkResponse& response);
   void WriteNext();
 
   const LinkId id_;

@@ -27,6 +27,8 @@ class EdgeTest : public ::testing::Test {
     if (more.find("  admin:") == std::string::npos) {
       more += "  admin: {listen: '127.0.0.1:0'}\n";
     }
+    // Most of these tests connect before any ingest has said anything.
+    if (more.find("  control:") == std::string::npos) more += "  control: {wait: 0}\n";
     config::Sources sources;
     sources.files = {dir_.Write(
         "edge.yaml", absl::StrCat("edge:\n  node_id: edge-1\n  threads: 2\n  listen: 127.0.0.1:0\n"

@@ -25,8 +25,7 @@ constexpr Switch kSwitches[] = {
     {"forge", &WorldOptions::forge},         {"resumes", &WorldOptions::resumes},
     {"reset", &WorldOptions::reset},         {"limited", &WorldOptions::limited},
     {"fewer", &WorldOptions::fewer},         {"repeats", &WorldOptions::repeats},
-    {"ephemeral", &WorldOptions::ephemeral}, {"patterns", &WorldOptions::patterns},
-    {"skips", &WorldOptions::skips},
+    {"ephemeral", &WorldOptions::ephemeral}, {"skips", &WorldOptions::skips},
 };
 
 // A line without its numbers, and without saying whose it is.

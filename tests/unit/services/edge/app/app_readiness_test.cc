@@ -137,5 +137,29 @@ TEST_F(AppReadinessTest, NamesPartitionsThatCannotBeRead) {
   EXPECT_EQ(Detail("attachments"), "t/1: stalled for 7 s (topic_denied)");
 }
 
+TEST_F(AppReadinessTest, WhoIsKeptOutHasToBeKnown) {
+  using Phase = ControlState::Phase;
+  States();
+  // Without the time, which is another each time that it is asked.
+  const auto states = [this] {
+    const std::string json = readiness_.Render().json;
+    return json.substr(json.find("\"dependencies\""));
+  };
+  const std::string before = states();
+  EXPECT_EQ(before.find("control"), std::string::npos);
+  edge_.UpdateControl({.phase = Phase::kNone, .problem = "", .durable = false});
+  EXPECT_EQ(states(), before) << "nothing of it where there is no topic";
+  edge_.UpdateControl({.phase = Phase::kWaiting, .problem = "i1: topic_denied", .durable = true});
+  EXPECT_FALSE(readiness_.ready());
+  EXPECT_EQ(Detail("control"), "i1: topic_denied");
+  edge_.UpdateControl({.phase = Phase::kGivenUp, .problem = "i1: topic_denied", .durable = true});
+  EXPECT_TRUE(readiness_.ready());
+  EXPECT_EQ(States().substr(0, 8), "degraded");
+  edge_.UpdateControl({.phase = Phase::kKnown, .problem = "", .durable = true});
+  EXPECT_NE(states().find("\"control\":\"known\""), std::string::npos);
+  edge_.UpdateControl({.phase = Phase::kNone, .problem = "", .durable = false});
+  EXPECT_TRUE(readiness_.ready());
+}
+
 }  // namespace
 }  // namespace spillway::edge

@@ -21,16 +21,17 @@ TEST_F(SessionTest, SaysHello) {
   Build(options);
   Client client = Connect(RequestOf({{"token", Token("u1")}}));
   const std::string id = "01112131415161718191a1b1c1d1e1f1";  // by the fixture's random numbers
-  EXPECT_EQ(client.TakeOne(), R"({"type":"connected","connection":")" + id +
-                                  R"(","user":"u1","node":"edge-0","protocol":"json.v1",)"
-                                  R"("heartbeat_ms":30000,"time":1767225600000,"expires":1767229200000})");
+  EXPECT_EQ(client.TakeOne(),
+            R"({"type":"connected","connection":")" + id +
+                R"(","user":"u1","node":"edge-0","protocol":"json.v1",)"
+                R"("heartbeat_ms":30000,"time":1767225600000,"expires":1767229200000})");
   EXPECT_EQ(registry_.Find(id), client.session.get());
   EXPECT_THAT(kept_, SizeIs(1));  // the transport only points to the frame
   EXPECT_EQ(counters_.opened.Value(), 1u);
   EXPECT_EQ(counters_.connections.Value(), 1);
   EXPECT_EQ(counters_.messages_sent.Value(), 1u);
   EXPECT_EQ(variants_[0].in_use.load(), 1);
-  EXPECT_LE(sizeof(Session), 424u);
+  EXPECT_LE(sizeof(Session), 440u);
 }
 
 TEST_F(SessionTest, SubscribesToTheEndpointsChannels) {
@@ -240,12 +241,11 @@ TEST_F(SessionTest, EveryCommandError) {
   for (int i = 0; i < 100; ++i) many += ",\"a\"";
   EXPECT_EQ(answer(many + "]}"), "too_many_channels");
   EXPECT_EQ(answer(R"({"type":"subscribe","channels":["a..b"]})"), "bad_channel");
-  EXPECT_EQ(answer(R"({"type":"subscribe","channels":["price:*"]})"), "pattern_not_allowed");
-  EXPECT_EQ(answer(R"({"type":"subscribe","channels":["price:***"]})"), "bad_channel");
+  EXPECT_EQ(answer(R"({"type":"subscribe","channels":["price:*"]})"), "bad_channel");
   EXPECT_EQ(answer(R"({"type":"subscribe","channels":["user:u1"]})"), "not_allowed");
   EXPECT_EQ(answer(R"({"type":"unsubscribe","channels":["a"]})"), "not_subscribed");
   EXPECT_EQ(counters_.bad_messages.Value(), 9u);  // those of a client that is wrong in form
-  EXPECT_EQ(counters_.errors_sent.Value(), 12u);
+  EXPECT_EQ(counters_.errors_sent.Value(), 11u);
 
   client.Says(R"({"type":"subscribe","channels":["a","b"]})");
   EXPECT_THAT(client.Take(), SizeIs(2));

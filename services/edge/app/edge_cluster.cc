@@ -1,0 +1,143 @@
+#include "services/edge/app/edge_cluster.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/app/service_main.h"
+#include "common/rpc/authorizer.h"
+#include "common/rpc/client.h"
+
+namespace spillway::edge {
+
+EdgeCluster::EdgeCluster(const EdgeOptions& options, const Clock& clock, EdgeWorkers& workers,
+                         LinkRuntime& upstream, ConnectionLimits& limits, ConnectionGate& gate)
+    : options_(options),
+      clock_(clock),
+      workers_(workers),
+      upstream_(upstream),
+      blocks_(limits.blocks),
+      members_({.node_id = options.node_id}, clock),
+      control_(options.control, clock, limits.blocks, limits.ips, workers,
+               [&gate](bool hold) { gate.Hold(hold); }),
+      peer_calls_({.bearer_token = options.peer_token},
+                  [tls = options.peer_tls](const std::string& address) {
+                    rpc::ChannelOptions channel;
+                    channel.tls = tls;
+                    return rpc::CreateChannel(address, channel);
+                  }),
+      ingest_calls_(
+          {.bearer_token = options.control_token},
+          [&upstream](const std::string& address) { return upstream.NewChannel(address); }),
+      writer_({}, clock, ingest_calls_, [this] { return WriterAddresses(); }) {
+  for (SessionContext* context : workers.contexts()) context->blocks = &limits.blocks;
+}
+
+EdgeCluster::~EdgeCluster() { Stop(std::chrono::milliseconds(0)); }
+
+absl::Status EdgeCluster::StartAdmin(const VariantTable& variants) {
+  if (options_.admin_listen.empty()) return absl::OkStatus();
+  admin_ = std::make_unique<AdminService>(
+      AdminService::Options{.version = app::kVersion, .revocation_ttl = options_.revocation_ttl},
+      AdminParts{.cluster = {.node_id = options_.node_id,
+                             .timeout = options_.peer_timeout,
+                             .members = &members_,
+                             .calls = &peer_calls_},
+                 .workers = workers_,
+                 .variants = variants,
+                 .upstream = [this] { return upstream_.status().upstream; },
+                 .totals =
+                     [this] {
+                       AdminTotals totals;
+                       for (size_t i = 0; i < workers_.count(); ++i) {
+                         const SessionCounters& counted = workers_.session_counters(i);
+                         totals.messages_sent += counted.messages_sent.Value();
+                         totals.messages_received += counted.messages_received.Value();
+                       }
+                       return totals;
+                     },
+                 .clock = clock_,
+                 .blocks = blocks_,
+                 .control = control_,
+                 .writer = writer_});
+  rpc::ServerOptions options;
+  options.address = options_.admin_listen;
+  options.services = {admin_->service()};
+  options.tls = options_.admin_tls;
+  if (!options_.admin_token.empty()) {
+    options.authorize = rpc::BearerAuthorizer(options_.admin_token, {"spillway.v1.AdminService"});
+  }
+  auto server = rpc::Server::Start(options);
+  if (!server.ok()) {
+    return absl::Status(server.status().code(),
+                        absl::StrCat("edge.admin.listen: ", server.status().message()));
+  }
+  server_ = *std::move(server);
+  return absl::OkStatus();
+}
+
+void EdgeCluster::SetAddresses(const v1::NodeAddresses& addresses) {
+  if (admin_ != nullptr) admin_->SetAddresses(addresses);
+}
+
+std::vector<std::string> EdgeCluster::WriterAddresses() const {
+  const std::vector<std::string> writers = control_.Writers();
+  std::vector<std::string> addresses;
+  for (const IngestTargetStatus& ingest : upstream_.status().ingests) {
+    if (ingest.up && std::find(writers.begin(), writers.end(), ingest.node_id) != writers.end()) {
+      addresses.push_back(ingest.address);
+    }
+  }
+  return addresses;
+}
+
+void EdgeCluster::OnIngest(const v1::IngestHello& hello) {
+  control_.OnIngest(hello.node_id(), !hello.control_topic().empty());
+}
+
+void EdgeCluster::OnIngestGone(std::string_view node_id) {
+  control_.OnIngestGone(node_id);
+  members_.OnIngestGone(node_id);
+}
+
+void EdgeCluster::OnMembership(std::string_view node_id, const v1::Membership& membership) {
+  members_.OnMembership(node_id, membership);
+}
+
+void EdgeCluster::OnControl(std::string_view node_id, const v1::Control& control) {
+  control_.OnControl(node_id, control);
+}
+
+void EdgeCluster::Update() {
+  control_.Update();
+  std::vector<std::string> peers;
+  for (const v1::Node& node : members_.Peers()) peers.push_back(node.addresses().grpc_address());
+  peer_calls_.Forget(peers);
+  std::vector<std::string> ingests;
+  for (const IngestTargetStatus& ingest : upstream_.status().ingests) {
+    ingests.push_back(ingest.address);
+  }
+  ingest_calls_.Forget(ingests);
+}
+
+void EdgeCluster::Stop(std::chrono::milliseconds grace) {
+  // Calls of ours that wait for others are answered once these have ended.
+  peer_calls_.Stop();
+  ingest_calls_.Stop();
+  if (server_ != nullptr) server_->Shutdown(grace);
+}
+
+void EdgeCluster::AddMetrics(metrics::Registry& registry, const EdgeFamilies& families,
+                             std::vector<metrics::Handle>* handles) {
+  handles->push_back(registry.AddCollector([this, &families](metrics::Sink& sink) {
+    sink.Add(families.control_entries, {}, static_cast<double>(blocks_.size()));
+    sink.Add(families.control_dropped, {}, static_cast<double>(blocks_.dropped().Value()));
+    const ControlState::Phase phase = control_.status().phase;
+    sink.Add(families.control_known, {}, phase == ControlState::Phase::kKnown ? 1 : 0);
+    sink.Add(families.cluster_peers, {}, static_cast<double>(members_.Peers().size()));
+    sink.Add(families.cluster_left_out, {}, static_cast<double>(members_.left_out()));
+  }));
+}
+
+}  // namespace spillway::edge
