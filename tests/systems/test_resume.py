@@ -12,6 +12,7 @@ from stack import token
 
 PARTITIONS = 3
 CHANNEL = "all"
+PATTERN = "part.*"  # of channels that each partition has one of
 
 
 def partition_of(entry):
@@ -21,7 +22,8 @@ def partition_of(entry):
 class Position:
     """Where a client is in one channel, kept as docs/protocol-json.md says."""
 
-    def __init__(self):
+    def __init__(self, channel=CHANNEL):
+        self._channel = channel
         self.entries = {}  # by partition: a source without its incarnation
         self._sources = {}  # of this connection, by slot
 
@@ -54,22 +56,23 @@ class Position:
         self.entries[partition_of(entry)] = entry
 
     def claims(self):
-        return {CHANNEL: list(self.entries.values())}
+        return {self._channel: list(self.entries.values())}
 
 
 class Wanderer:
     """One client on connections one after the other; what all of them brought."""
 
-    def __init__(self):
+    def __init__(self, channel=CHANNEL):
+        self.channel = channel
         self.position = None
         self.events, self.gaps, self.snapshots = [], [], []
 
     def visit(self, edge, until, snapshot=False):
         """Connects and goes on, until the condition holds of this client; then drops the connection."""
         client = Client(edge.public, token=token())
-        command = {"type": "subscribe", "id": 1, "channels": [CHANNEL], "snapshot": snapshot}
+        command = {"type": "subscribe", "id": 1, "channels": [self.channel], "snapshot": snapshot}
         if self.position is None:
-            self.position = Position()
+            self.position = Position(self.channel)
         else:
             command["positions"] = self.position.claims()
         self.position.connected()
@@ -132,12 +135,12 @@ def start(kafka, make_topic, binaries, tmp_path, request):
         request.node.spillway_processes = stack.processes
         stacks.append(stack)
         route = {"name": "all", "topics": [topic], "emit": [
-            {"channels": [CHANNEL], "type": "n", "key": "{/p}", "snapshot": {"mode": "by_key"}}]}
+            {"channels": [CHANNEL, "part.{/p}"], "type": "n", "key": "{/p}", "snapshot": {"mode": "by_key"}}]}
         stack.start_ingest = lambda: stack.ingest(port=port, config={"ingest": {
             "kafka": {"brokers": kafka.bootstrap}, "routes": [route], "history": history}})
         stack.nodes = [stack.start_ingest()]
         stack.edges = [stack.edge(stack.nodes, name=f"edge{n}", config={"edge": {
-            "endpoints": [{"path": "/ws", "auth": {"secret": "${JWT_SECRET}"}}], "default_access": "authenticated"}}) for n in range(edges)]
+            "endpoints": [{"path": "/ws", "auth": {"secret": "${JWT_SECRET}"}}], "channels": [{"pattern": "**", "patterns": True}]}}) for n in range(edges)]
         for edge in stack.edges:
             edge.wait_ready()
         stack.topic, stack.producer = topic, stack_tool.Producer(kafka)
@@ -154,18 +157,22 @@ def all_came(client, feed):
 
 def check(client, feed):
     assert client.gaps == []
+    if client.channel == PATTERN:
+        assert all(event["channel"] == f"part.{event['data']['p']}" and event["pattern"] == PATTERN
+                   for event in client.events)
     for partition in range(PARTITIONS):
         numbers = client.numbers(partition)
         assert numbers == list(range(numbers[0], feed.sent)), partition
 
 
 @pytest.mark.parametrize("history", [{}, {"bytes_per_partition": "64KiB"}], ids=["log", "kafka"])
-def test_nothing_is_lost_on_the_way_from_edge_to_edge(start, history):
+@pytest.mark.parametrize("channel", [CHANNEL, PATTERN], ids=["channel", "pattern"])
+def test_nothing_is_lost_on_the_way_from_edge_to_edge(start, history, channel):
     """With a small log, what a client missed has to be read from Kafka again by an edge that it comes to first."""
     stack = start(edges=3, **history)
     choose = random.Random(1)
     feed = Feed(stack.producer, stack.topic)
-    client = Wanderer()
+    client = Wanderer(channel)
     client.visit(stack.edges[0], lambda c: len(c.events) >= 300)
     for _ in range(6):
         time.sleep(choose.uniform(0.1, 1.5))
@@ -181,10 +188,11 @@ def test_nothing_is_lost_on_the_way_from_edge_to_edge(start, history):
         assert stack.nodes[0].metrics().sum("spillway_ingest_rereads_total") > 0
 
 
-def test_an_edge_that_is_killed_costs_its_clients_nothing(start):
+@pytest.mark.parametrize("channel", [CHANNEL, PATTERN], ids=["channel", "pattern"])
+def test_an_edge_that_is_killed_costs_its_clients_nothing(start, channel):
     stack = start()
     feed = Feed(stack.producer, stack.topic)
-    client = Wanderer()
+    client = Wanderer(channel)
 
     def killed(c):
         if len(c.events) < 500:

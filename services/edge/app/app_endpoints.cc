@@ -145,6 +145,7 @@ absl::StatusOr<std::unique_ptr<EndpointSet>> EndpointSet::Create(const v1::EdgeC
                      .access = AccessOf(channel.access()),
                      .allow = channel.allow(),
                      .roles = {channel.roles().begin(), channel.roles().end()},
+                     .patterns = channel.patterns(),
                      .snapshot = channel.snapshot(),
                      .compress = channel.compress(),
                      .frequency = FrequencyOf(channel.frequency()),

@@ -76,6 +76,13 @@ void EdgeMetrics::AddLimits(ConnectionLimits& limits) {
   add(families_.users_limited, [&limits] { return limits.users.size(); });
 }
 
+void EdgeMetrics::AddPatterns(const PatternLimit& limit) {
+  handles_.push_back(registry_.Add(families_.patterns, {},
+                                   [&limit] { return static_cast<double>(limit.in_use()); }));
+  handles_.push_back(registry_.Add(families_.patterns_refused, {{"limit", "node"}},
+                                   [&limit] { return static_cast<double>(limit.refused()); }));
+}
+
 void EdgeMetrics::AddTls(PublicTls& tls) {
   handles_.push_back(registry_.Add(families_.tls_certificate_expiry, {},
                                    [&tls] { return tls.expires_seconds(); }));
@@ -152,6 +159,7 @@ void EdgeMetrics::AddSessions(const EdgeWorkers& workers) {
   Add(families_.admissions_refused, of, &C::refused_revoked, {{"reason", "revoked"}});
   Add(families_.admissions_refused, of, &C::refused_pending, {{"reason", "control_pending"}});
   Add(families_.user_rate_limited, of, &C::user_rate_limited);
+  Add(families_.patterns_refused, of, &C::patterns_refused, {{"limit", "connection"}});
   Add(families_.subscribes_limited, of, &C::subscribes_limited_user, {{"limit", "user"}});
   Add(families_.subscribes_limited, of, &C::subscribes_limited_channel, {{"limit", "channel"}});
   for (size_t i = 0; i < auth::kJwtErrors; ++i) {
@@ -259,6 +267,7 @@ void EdgeMetrics::AddUpstream(const LinkRuntime& runtime) {
     count(families_.gaps, counted.gaps);
     count(families_.link_malformed, counted.malformed);
     count(families_.reads_shared, counted.reads_shared);
+    count(families_.patterns_forgotten, upstream.patterns_forgotten);
     sink.Add(families_.reads_under_way, {}, static_cast<double>(upstream.reads_under_way));
     sink.Add(families_.reads_waiting, {}, static_cast<double>(upstream.reads_waiting));
     sink.Add(families_.interests, {}, static_cast<double>(upstream.interests));

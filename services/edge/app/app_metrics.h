@@ -24,6 +24,8 @@ class EdgeMetrics {
 
   // What is bounded by user and address; `limits` outlives this.
   void AddLimits(ConnectionLimits& limits);
+  // `limit` outlives this.
+  void AddPatterns(const PatternLimit& limit);
   // The public listener's, when it has TLS.
   void AddTls(PublicTls& tls);
   void AddKeys(const TokenKeys& keys);

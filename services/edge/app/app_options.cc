@@ -30,6 +30,8 @@ void SetLimits(const v1::EdgeLimitsConfig& limits, EdgeOptions* options) {
   options->worker.notsent_lowat_bytes = static_cast<int>(limits.tcp_notsent_lowat());
   options->worker.handshake_timeout = milliseconds(limits.handshake_timeout());
   options->limits.max_subscriptions = static_cast<size_t>(limits.max_subscriptions());
+  options->limits.max_patterns = static_cast<size_t>(limits.connection_patterns());
+  options->node_patterns = static_cast<size_t>(limits.node_patterns());
   options->limits.messages =
       limits.has_messages()
           ? RateOf(limits.messages())

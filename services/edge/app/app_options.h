@@ -37,6 +37,7 @@ struct EdgeOptions {
   HubShard::Options hub;  // of every worker but for its index
   SessionLimits limits;
   int64_t max_connections = 0;
+  size_t node_patterns = 1000;  // different ones that clients are subscribed to
   // But for the rates of channels, which EndpointSet knows.
   ConnectionLimits::Options connection_limits;
   LinkRuntime::Options link;

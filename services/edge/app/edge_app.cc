@@ -72,6 +72,8 @@ absl::Status EdgeApp::Build(const v1::EdgeConfig& config) {
   options_.hub.on_keyless = [&keyless = *keyless_](std::string_view channel) {
     keyless.Tell(channel);
   };
+  patterns_ = std::make_unique<PatternLimit>(options_.node_patterns);
+  options_.hub.patterns = patterns_.get();
   workers_->Create(options_, endpoints_->variants(), *upstream_);
   options_.connection_limits.users.channel_rates = endpoints_->policy().rates();
   limits_ = std::make_unique<ConnectionLimits>(options_.connection_limits, clock_);
@@ -85,6 +87,7 @@ absl::Status EdgeApp::Build(const v1::EdgeConfig& config) {
   metrics_ = std::make_unique<EdgeMetrics>(registry_, families_, *pool_, *workers_, gate_,
                                            *upstream_, endpoints_->variants());
   metrics_->AddLimits(*limits_);
+  metrics_->AddPatterns(*patterns_);
   metrics_->AddCluster(*cluster_);
   if (tls_ != nullptr) metrics_->AddTls(*tls_);
   metrics_->AddKeys(endpoints_->keys());

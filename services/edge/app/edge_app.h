@@ -78,6 +78,7 @@ class EdgeApp {
   std::unique_ptr<ConnectionLimits> limits_;
   std::unique_ptr<PublicTls> tls_;  // null: clients are served without
   std::unique_ptr<KeylessWarning> keyless_;
+  std::unique_ptr<PatternLimit> patterns_;
   std::unique_ptr<net::IoPool> pool_;      // its threads end in Stop(), before all below
   std::unique_ptr<EdgeWorkers> workers_;   // timers in the pool's wheels
   std::unique_ptr<LinkRuntime> upstream_;  // posts to the workers until its Stop()

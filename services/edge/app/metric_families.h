@@ -187,6 +187,13 @@ struct EdgeFamilies {
   const metrics::Family& channels =
       all.Gauge("spillway_edge_channels",
                 "Channels with subscribers; one with subscribers on two workers counts twice.");
+  const metrics::Family& patterns = all.Gauge(
+      "spillway_edge_patterns", "Different channel patterns that clients are subscribed to.");
+  const metrics::Family& patterns_refused =
+      all.Counter("spillway_edge_patterns_refused_total",
+                  "Subscriptions to patterns that were refused for the number of them, of the "
+                  "connection or of the node.",
+                  {"limit"});
   const metrics::Family& ring_bytes =
       all.Gauge("spillway_edge_ring_bytes", "Bytes of recent events kept for joiners.");
   const metrics::Family& deliveries =
@@ -260,6 +267,10 @@ struct EdgeFamilies {
       "spillway_edge_reads_waiting", "Reads that wait for a call to end, or for a partition.");
   const metrics::Family& interests =
       all.Gauge("spillway_edge_interests", "Channels asked of ingest.");
+  const metrics::Family& patterns_forgotten =
+      all.Counter("spillway_edge_patterns_forgotten_total",
+                  "Times that it was forgotten which channels match the clients' patterns, because "
+                  "there were too many channels: it is worked out anew.");
   const metrics::Family& kafka_up =
       all.Gauge("spillway_edge_kafka_up", "Whether a linked ingest reaches Kafka.");
   const metrics::Family& links =

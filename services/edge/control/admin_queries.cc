@@ -232,7 +232,7 @@ uint64_t BroadcastTo(const v1::BroadcastRequest& request, const EdgeEvent& event
     }
     return targets;
   }
-  if (!request.all()) return hub.DeliverEphemeral(event);
+  if (!request.all()) return hub.Broadcast(event);
   uint64_t delivered = 0;
   for (Session* session : sessions.All()) {
     session->SendFrame(*variants.FrameOf(event, 0, session->variant()), nullptr);

@@ -119,7 +119,10 @@ absl::StatusOr<Ref<EdgeEvent>> BroadcastEvent(const v1::BroadcastRequest& reques
 
 absl::Status CheckListConnections(const v1::ListConnectionsRequest& request) {
   if (!request.channel().empty()) {
-    if (absl::Status status = ValidateChannelName(request.channel()); !status.ok()) {
+    absl::Status status = IsChannelPattern(request.channel())
+                              ? ChannelPattern::Parse(request.channel()).status()
+                              : ValidateChannelName(request.channel());
+    if (!status.ok()) {
       return Invalid(absl::StrCat("channel: ", status.message()));
     }
   }
@@ -148,7 +151,8 @@ absl::Status CheckListChannels(const v1::ListChannelsRequest& request) {
       return Invalid(absl::StrCat("pattern: ", pattern.status().message()));
     }
   }
-  if (!request.page_token().empty() && !IsValidChannelName(request.page_token())) {
+  if (!request.page_token().empty() && !IsValidChannelName(request.page_token()) &&
+      !ChannelPattern::Parse(request.page_token()).ok()) {
     return Invalid("page_token is none of ours: give the next_page_token of the page before");
   }
   return CheckPageSize(request.page_size());

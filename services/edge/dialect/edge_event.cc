@@ -1,5 +1,6 @@
 #include "services/edge/dialect/edge_event.h"
 
+#include <algorithm>
 #include <cstring>
 #include <new>
 #include <string_view>
@@ -26,21 +27,33 @@ uint64_t KeyHash(SlotNumber slot, std::string_view key) {
   return hash == 0 ? 1 : hash;
 }
 
+uint64_t KeyHashIn(uint64_t key_hash, std::string_view channel) {
+  if (key_hash == 0) return 0;
+  const uint64_t hash = absl::HashOf(key_hash, Abs(channel));
+  return hash == 0 ? 1 : hash;
+}
+
 }  // namespace
 
-Ref<EdgeEvent> EdgeEvent::Make(const wire::EventView& view, SlotNumber slot, size_t variants) {
+Ref<EdgeEvent> EdgeEvent::Make(const wire::EventView& view, SlotNumber slot, size_t variants,
+                               std::span<const PatternMatch> patterns) {
   static_assert(alignof(FramePointer) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__ &&
                 alignof(uint64_t) <= alignof(FramePointer));
   Ref<EdgeEvent> event = Ref<EdgeEvent>::Adopt(new EdgeEvent());
-  const size_t channels = view.channels.size();
+  patterns = patterns.first(std::min<size_t>(patterns.size(), UINT16_MAX));
+  const size_t channels = view.channels.size() + patterns.size();
   size_t text_size =
       view.type.size() + view.key.size() + view.payload.size() + view.trace_id.size();
   for (std::string_view channel : view.channels) text_size += channel.size();
+  for (const PatternMatch& one : patterns) text_size += one.pattern.size();
   const size_t frames_size = channels * variants * sizeof(FramePointer);
-  const size_t block_size = frames_size + channels * sizeof(uint64_t) + text_size;
+  const size_t texts_at =
+      frames_size + channels * sizeof(uint64_t) + patterns.size() * sizeof(OfPattern);
+  const size_t block_size = texts_at + text_size;
 
   event->slot_ = slot;
-  event->variants_ = static_cast<uint32_t>(variants);
+  event->variants_ = static_cast<uint16_t>(variants);
+  event->patterns_ = static_cast<uint16_t>(patterns.size());
   event->block_ = std::make_unique_for_overwrite<std::byte[]>(block_size);
   std::byte* const block = event->block_.get();
   for (size_t i = 0; i < channels * variants; ++i) {
@@ -50,18 +63,27 @@ Ref<EdgeEvent> EdgeEvent::Make(const wire::EventView& view, SlotNumber slot, siz
 
   // Field by field: GCC 12 takes a copy of the whole view for a read of uninitialised memory.
   wire::EventView& copy = event->view_;
-  char* at = reinterpret_cast<char*>(block + frames_size + channels * sizeof(uint64_t));
+  char* at = reinterpret_cast<char*>(block + texts_at);
   copy.channels.reserve(channels);
   for (std::string_view channel : view.channels) copy.channels.push_back(CopyTo(&at, channel));
-  for (size_t i = 0; i < channels; ++i) {
-    const uint64_t hash = ChannelHash(copy.channels[i]);
+  const auto set_hash = [&](size_t i, uint64_t hash) {
     std::memcpy(block + frames_size + i * sizeof hash, &hash, sizeof hash);
+  };
+  for (size_t i = 0; i < copy.channels.size(); ++i) set_hash(i, ChannelHash(copy.channels[i]));
+  for (const PatternMatch& one : patterns) {
+    set_hash(copy.channels.size(), one.hash);
+    copy.channels.push_back(CopyTo(&at, one.pattern));
   }
   copy.slot = view.slot;
   copy.offset = view.offset;
   copy.type = CopyTo(&at, view.type);
   copy.key = CopyTo(&at, view.key);
   event->key_hash_ = KeyHash(slot, view.key);
+  for (size_t i = 0; i < patterns.size(); ++i) {
+    const OfPattern of{KeyHashIn(event->key_hash_, copy.channels[patterns[i].channel]),
+                       patterns[i].channel};
+    std::memcpy(event->of_patterns() + i, &of, sizeof of);
+  }
   copy.event_time_us = view.event_time_us;
   copy.payload = CopyTo(&at, view.payload);
   copy.encoding = view.encoding;
@@ -69,6 +91,11 @@ Ref<EdgeEvent> EdgeEvent::Make(const wire::EventView& view, SlotNumber slot, siz
   copy.trace_id = CopyTo(&at, view.trace_id);
   copy.tombstone = view.tombstone;
   return event;
+}
+
+size_t EdgeEvent::FindChannel(std::string_view channel) const {
+  const auto found = std::find(view_.channels.begin(), view_.channels.end(), channel);
+  return static_cast<size_t>(found - view_.channels.begin());
 }
 
 EdgeEvent::~EdgeEvent() {

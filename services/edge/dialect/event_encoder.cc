@@ -12,12 +12,12 @@ static_assert(kMaxVariants <= 64, "wanted frames are kept as the bits of one wor
 uint64_t BitOf(VariantId id) { return uint64_t{1} << id; }
 
 // A frame that was just made of the event.
-Ref<Frame> Marked(const EdgeEvent& event, Ref<Frame> frame) {
+Ref<Frame> Marked(const EdgeEvent& event, size_t channel, Ref<Frame> frame) {
   if (frame) {
     frame->set_meta({.event = true,
                      .slot = event.slot(),
                      .offset = event.offset(),
-                     .key_hash = event.key_hash()});
+                     .key_hash = event.key_hash(channel)});
   }
   return frame;
 }
@@ -54,7 +54,8 @@ const Frame* VariantTable::MakeFrame(const EdgeEvent& event, size_t channel, Var
     wanted.fetch_or(BitOf(id), std::memory_order_relaxed);
   }
   if (variant.window_bits == 0) {
-    return event.SetFrame(channel, id, Marked(event, variant.encoder->EncodeEvent(event, channel)));
+    return event.SetFrame(channel, id,
+                          Marked(event, channel, variant.encoder->EncodeEvent(event, channel)));
   }
   // A plain frame that nobody else gets is not kept.
   Ref<Frame> plain;
@@ -63,7 +64,7 @@ const Frame* VariantTable::MakeFrame(const EdgeEvent& event, size_t channel, Var
   } else if (variants_[variant.plain].in_use.load(std::memory_order_relaxed) > 0) {
     plain = Ref<Frame>(const_cast<Frame*>(FrameOf(event, channel, variant.plain)));
   } else {
-    plain = Marked(event, variant.encoder->EncodeEvent(event, channel));
+    plain = Marked(event, channel, variant.encoder->EncodeEvent(event, channel));
   }
   if (variant.window_bits == Compressor::kNarrowWindowBits &&
       plain->payload().size() <= Compressor::kNarrowPayload &&

@@ -42,7 +42,8 @@ class EventEncoder {
  public:
   virtual ~EventEncoder() = default;
 
-  // `channel` is an index into the event's channels.
+  // `channel` is an index into the event's channels. Of a pattern, the frame says which one of its
+  // channels the event is for, and which pattern.
   virtual Ref<Frame> EncodeEvent(const EdgeEvent& event, size_t channel) const = 0;
   // Refreshes positions: only the entries that changed.
   virtual Ref<Frame> EncodeCheckpoint(std::string_view channel,

@@ -50,12 +50,33 @@ bool AppendNow(std::string* out, JsonField field, int64_t now_ms) {
   return true;
 }
 
+// What an event is called in one subscription.
+struct EventName {
+  std::string_view channel;
+  std::string_view pattern;  // empty: the subscription is to the channel
+};
+
+EventName NameIn(const EdgeEvent& event, size_t index) {
+  if (!event.is_pattern(index)) return {event.channel(index), {}};
+  return {event.channel_in(index), event.channel(index)};
+}
+
+// The same where it is known what the subscription is to.
+EventName NameIn(const EdgeEvent& event, std::string_view subscribed) {
+  const size_t index = event.FindChannel(subscribed);
+  return index < event.channel_count() ? NameIn(event, index) : EventName{subscribed, {}};
+}
+
 bool AppendEventField(std::string* out, JsonField field, const EdgeEvent& event,
-                      std::string_view channel) {
+                      const EventName& name) {
   const wire::EventView& view = event.view();
   switch (field) {
     case JsonField::kChannel:
-      return AppendNonEmpty(out, channel);
+      return AppendNonEmpty(out, name.channel);
+    case JsonField::kPattern:
+      return AppendNonEmpty(out, name.pattern);
+    case JsonField::kMatched:
+      return !name.pattern.empty() && AppendNonEmpty(out, name.channel);
     case JsonField::kType:
       AppendJsonString(out, view.type);
       return true;
@@ -92,9 +113,9 @@ bool AppendEventField(std::string* out, JsonField field, const EdgeEvent& event,
   }
 }
 
-Ref<Frame> RenderEvent(const JsonTemplate& form, const EdgeEvent& event, std::string_view channel) {
+Ref<Frame> RenderEvent(const JsonTemplate& form, const EdgeEvent& event, const EventName& name) {
   return Render(form, [&](JsonField field, std::string* out) {
-    return AppendEventField(out, field, event, channel);
+    return AppendEventField(out, field, event, name);
   });
 }
 
@@ -144,7 +165,7 @@ JsonEncoder::JsonEncoder(JsonEnvelope envelope, JsonCommandLimits limits)
     : envelope_(std::move(envelope)), limits_(limits) {}
 
 Ref<Frame> JsonEncoder::EncodeEvent(const EdgeEvent& event, size_t channel) const {
-  return RenderEvent(envelope_[JsonMessage::kEvent], event, event.channel(channel));
+  return RenderEvent(envelope_[JsonMessage::kEvent], event, NameIn(event, channel));
 }
 
 Ref<Frame> JsonEncoder::EncodeCheckpoint(std::string_view channel,
@@ -235,7 +256,7 @@ void JsonEncoder::EncodeSnapshot(const SnapshotInfo& info, std::vector<Ref<Frame
   };
   if (envelope_.snapshot_as_events()) {
     for (const Ref<EdgeEvent>& event : *info.events) {
-      add(RenderEvent(envelope_[JsonMessage::kEvent], *event, info.channel));
+      add(RenderEvent(envelope_[JsonMessage::kEvent], *event, NameIn(*event, info.channel)));
     }
     if (info.last && info.position != nullptr) add(EncodeCheckpoint(info.channel, *info.position));
     return;
@@ -248,8 +269,9 @@ void JsonEncoder::EncodeSnapshot(const SnapshotInfo& info, std::vector<Ref<Frame
         for (size_t i = 0; i < info.events->size(); ++i) {
           if (i > 0) text->push_back(',');
           const EdgeEvent& event = *(*info.events)[i];
+          const EventName name = NameIn(event, info.channel);
           item.Render(text, [&](JsonField part, std::string* to) {
-            return AppendEventField(to, part, event, info.channel);
+            return AppendEventField(to, part, event, name);
           });
         }
         text->push_back(']');

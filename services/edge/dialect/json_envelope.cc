@@ -41,9 +41,10 @@ constexpr MessageForm kForms[kJsonMessages] = {
      R"({"type":"unsubscribed","id":{id?},"channel":{channel}})"},
     {"event",
      false,
-     {kChannel, kType, kSlot, kOffset, kTimeMs, kTimeIso, kKey, kData, kEphemeral, kDeleted,
-      kTraceId},
-     R"({"type":"event","channel":{channel?},"event":{type},"slot":{slot?},"offset":{offset?},)"
+     {kChannel, kPattern, kMatched, kType, kSlot, kOffset, kTimeMs, kTimeIso, kKey, kData,
+      kEphemeral, kDeleted, kTraceId},
+     R"({"type":"event","channel":{channel?},"pattern":{pattern?},"event":{type},)"
+     R"("slot":{slot?},"offset":{offset?},)"
      R"("ephemeral":{ephemeral?},"time":{time_ms},"key":{key?},"deleted":{deleted?},"data":{data}})"},
     {"snapshot",
      true,
@@ -52,8 +53,9 @@ constexpr MessageForm kForms[kJsonMessages] = {
      R"("position":{position?},"complete":{complete?},"since":{since_ms?}})"},
     {"snapshot_event",
      false,
-     {kChannel, kType, kSlot, kOffset, kTimeMs, kTimeIso, kKey, kData, kTraceId},
-     R"({"event":{type},"slot":{slot?},"offset":{offset?},"time":{time_ms},"key":{key?},)"
+     {kChannel, kPattern, kMatched, kType, kSlot, kOffset, kTimeMs, kTimeIso, kKey, kData,
+      kTraceId},
+     R"({"event":{type},"channel":{matched?},"slot":{slot?},"offset":{offset?},"time":{time_ms},"key":{key?},)"
      R"("data":{data}})"},
     {"joined",
      true,

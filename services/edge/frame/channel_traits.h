@@ -34,6 +34,7 @@ struct ChannelTraits final : public RefCounted<ChannelTraits> {
                 bool is_silent = false)
       : name(std::move(channel)),
         hash(channel_hash),
+        pattern(name.find('*') != std::string::npos),
         slow(settings.slow),
         priority(settings.priority),
         ephemeral(settings.ephemeral),
@@ -41,6 +42,7 @@ struct ChannelTraits final : public RefCounted<ChannelTraits> {
 
   const std::string name;
   const uint64_t hash;  // ChannelHash(name)
+  const bool pattern;   // `name` is one
   const SlowPolicy slow;
   const Priority priority;
   const bool ephemeral;

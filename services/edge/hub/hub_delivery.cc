@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "absl/container/inlined_vector.h"
+#include "common/channel/channel_hash.h"
 #include "services/edge/hub/hub_shard.h"
 
 namespace spillway::edge {
@@ -123,6 +125,21 @@ uint64_t HubShard::DeliverEphemeral(const EdgeEvent& event) {
     }
   }
   return subscribers;
+}
+
+uint64_t HubShard::Broadcast(const EdgeEvent& event) {
+  absl::InlinedVector<PatternMatch, 4> matches;
+  for (uint32_t i = 0; i < event.channel_count(); ++i) {
+    patterns_.ForEachMatch(event.channel(i), [&](const ChannelPattern& pattern, Nothing&) {
+      const std::string_view text = pattern.text();
+      if (std::none_of(matches.begin(), matches.end(),
+                       [text](const PatternMatch& one) { return one.pattern == text; })) {
+        matches.push_back({text, ChannelHash(text), i});
+      }
+    });
+  }
+  if (matches.empty()) return DeliverEphemeral(event);
+  return DeliverEphemeral(*EdgeEvent::Make(event.view(), event.slot(), variants_.size(), matches));
 }
 
 void HubShard::OnEphemeralGap() {

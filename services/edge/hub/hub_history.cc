@@ -7,16 +7,6 @@
 #include "services/edge/hub/hub_shard.h"
 
 namespace spillway::edge {
-namespace {
-
-size_t IndexOf(const EdgeEvent& event, std::string_view channel) {
-  for (size_t i = 0; i < event.channel_count(); ++i) {
-    if (event.channel(i) == channel) return i;
-  }
-  return event.channel_count();
-}
-
-}  // namespace
 
 void HubShard::TakeHistory(ChannelState& channel, Join& join, const EdgeReadResult& result) {
   const Subscription& subscription = join.subscription;
@@ -93,7 +83,7 @@ bool HubShard::SendReplay(ChannelState& channel, Join& join) {
               {gap.slot, SourceOf(gap.slot), gap.from, gap.to, gap.reason});
       continue;
     }
-    const size_t index = IndexOf(*entry.event, channel.name());
+    const size_t index = entry.event->FindChannel(channel.name());
     if (index < entry.event->channel_count()) {
       DeliverTo(join.subscription, *channel.traits, *entry.event, index);
     }

@@ -23,7 +23,14 @@ ChannelState* HubShard::Find(std::string_view channel) const {
   return found == channels_.end() ? nullptr : found->get();
 }
 
-ChannelState& HubShard::Open(std::string_view channel) {
+ChannelState* HubShard::Open(std::string_view channel) {
+  if (IsChannelPattern(channel)) {
+    auto pattern = ChannelPattern::Parse(channel);
+    if (!pattern.ok() || (options_.patterns != nullptr && !options_.patterns->Take(channel))) {
+      return nullptr;
+    }
+    patterns_.Add(*std::move(pattern), {});
+  }
   auto made = std::make_unique<ChannelState>();
   const ChannelSettings settings =
       options_.settings_of ? options_.settings_of(channel) : ChannelSettings();
@@ -32,13 +39,17 @@ ChannelState& HubShard::Open(std::string_view channel) {
   FindFeeds(state);
   state.interest = next_interest_++;
   upstream_.AddInterest(options_.worker, state.name(), state.interest);
-  return state;
+  return &state;
 }
 
 void HubShard::CloseIfUnused(ChannelState& channel) {
   if (channel.size() > 0) return;
   while (!channel.ring.empty()) EvictFront(channel);
   upstream_.RemoveInterest(options_.worker, channel.name());
+  if (channel.traits->pattern) {
+    patterns_.Remove(channel.name());
+    if (options_.patterns != nullptr) options_.patterns->GiveBack(channel.name());
+  }
   Retire(channel.traits);
   channels_.erase(channels_.find(std::string_view(channel.name())));
 }
@@ -61,10 +72,13 @@ void HubShard::FindFeeds(ChannelState& channel) {
   if (slots_ == nullptr) return;
   EraseIf(&channel.slots,
           [this](const ChannelSlot& slot) { return slots_->Find(slot.slot) == nullptr; });
+  std::optional<ChannelPattern> pattern;
+  if (channel.traits->pattern) pattern = *ChannelPattern::Parse(channel.name());
   for (const auto& entry : slots_->slots) {
     bool snapshot = false;
     if (entry == nullptr || channel.FindSlot(entry->number) != nullptr ||
-        !entry->Feeds(channel.name(), &snapshot)) {
+        !(pattern.has_value() ? entry->FeedsAny(*pattern, &snapshot)
+                              : entry->Feeds(channel.name(), &snapshot))) {
       continue;
     }
     ChannelSlot& slot = channel.slots.emplace_back();
@@ -154,7 +168,9 @@ HubShard::SubscribeResult HubShard::Subscribe(Subscriber* subscriber, std::strin
   if (known != nullptr && FindMembership(subscriber, *known) != nullptr) {
     return SubscribeResult::kAlready;
   }
-  ChannelState& channel = known != nullptr ? *known : Open(name);
+  ChannelState* const opened = known != nullptr ? known : Open(name);
+  if (opened == nullptr) return SubscribeResult::kTooManyPatterns;
+  ChannelState& channel = *opened;
   auto joining = std::make_unique<Join>();
   Join& join = *joining;
   join.id = next_subscription_++;
@@ -236,6 +252,12 @@ std::vector<PositionEntry> HubShard::PositionOf(const Subscriber* subscriber,
 
 size_t HubShard::SubscriptionCount(const Subscriber* subscriber) const {
   return subscriber->memberships_.size();
+}
+
+size_t HubShard::PatternCount(const Subscriber* subscriber) const {
+  return static_cast<size_t>(std::count_if(
+      subscriber->memberships_.begin(), subscriber->memberships_.end(),
+      [](const Membership& membership) { return membership.channel->traits->pattern; }));
 }
 
 std::vector<Subscriber*> HubShard::SubscribersOf(std::string_view name) const {

@@ -13,11 +13,13 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "common/base/clock.h"
+#include "common/channel/pattern_map.h"
 #include "services/edge/dialect/event_encoder.h"
 #include "services/edge/frame/channel_traits.h"
 #include "services/edge/hub/channel_state.h"
 #include "services/edge/hub/edge_batch.h"
 #include "services/edge/hub/known_marks.h"
+#include "services/edge/hub/pattern_limit.h"
 #include "services/edge/hub/resume.h"
 #include "services/edge/hub/slot_table.h"
 #include "services/edge/hub/subscriber.h"
@@ -53,8 +55,9 @@ class HubShard {
     std::array<std::chrono::milliseconds, kFrequencies> lane_intervals{
         std::chrono::milliseconds(0), std::chrono::milliseconds(250),
         std::chrono::milliseconds(1'000), std::chrono::milliseconds(5'000)};
-    size_t lane_events = 1'000;    // held by one lane; then it is flushed early
-    size_t lane_bytes = 16 << 20;  // and by all lanes of the shard together
+    size_t lane_events = 1'000;        // held by one lane; then it is flushed early
+    size_t lane_bytes = 16 << 20;      // and by all lanes of the shard together
+    PatternLimit* patterns = nullptr;  // of the process; null: there is no limit
   };
   struct Counters {
     uint64_t deliveries = 0;
@@ -81,7 +84,9 @@ class HubShard {
 
   // ---- from the session
 
-  enum class SubscribeResult { kOk, kAlready };
+  // `name`, here and below: of a channel, or a pattern. One subscription to a pattern is sent what
+  // each record has for the first of its channels that matches, once.
+  enum class SubscribeResult { kOk, kAlready, kTooManyPatterns };
   // `snapshot`: send one first if ingest keeps any of this channel. Answered by
   // Subscriber::OnSubscribed, at once or when the channel's coverage is known. `resume`: it goes on
   // from there; what it missed is sent first, or told as a gap. Then a snapshot is sent only where
@@ -101,6 +106,8 @@ class HubShard {
   // Channels of a subscriber, in no order.
   std::vector<std::string> ChannelsOf(const Subscriber* subscriber) const;
   size_t SubscriptionCount(const Subscriber* subscriber) const;
+  // Of them, those to patterns.
+  size_t PatternCount(const Subscriber* subscriber) const;
   bool IsSubscribed(const Subscriber* subscriber, std::string_view name) const;
   // Up to where a subscription was sent everything, or told that it is missing; empty: there is no
   // such subscription.
@@ -133,6 +140,8 @@ class HubShard {
   // Hands an event that never was in Kafka to the subscribers of its channels; returns the
   // deliveries.
   uint64_t DeliverEphemeral(const EdgeEvent& event);
+  // The same of an event that was made without asking which patterns match.
+  uint64_t Broadcast(const EdgeEvent& event);
   // Timers: call every 100 ms or so. Lanes are flushed nowhere else than here, at a bound, and
   // before what must not overtake what they hold.
   void Tick(MonoTime now);
@@ -145,6 +154,8 @@ class HubShard {
   // Subscribers of one channel.
   std::vector<Subscriber*> SubscribersOf(std::string_view name) const;
   size_t channel_count() const { return channels_.size(); }
+  // Of them, those that are patterns.
+  size_t pattern_count() const { return patterns_.size(); }
   size_t subscription_count() const { return subscriptions_; }
   size_t ring_bytes() const { return ring_bytes_; }
   // What waits in lanes: events and their bytes.
@@ -172,8 +183,12 @@ class HubShard {
     }
   };
 
+  struct Nothing {};
+  static constexpr size_t kMostBroadcastChannels = 1 << 10;
+
   ChannelState* Find(std::string_view channel) const;
-  ChannelState& Open(std::string_view channel);
+  // Null: it is a pattern too many.
+  ChannelState* Open(std::string_view channel);
   void CloseIfUnused(ChannelState& channel);
   // Frames that this turn has sent may refer to the traits of what is closed.
   void Retire(Ref<const ChannelTraits> traits);
@@ -275,6 +290,7 @@ class HubShard {
   std::vector<Mark> marks_;     // a record at or before it
   mutable KnownMarks known_marks_;
   absl::flat_hash_set<std::unique_ptr<ChannelState>, Hash, Equal> channels_;
+  PatternMap<Nothing> patterns_{kMostBroadcastChannels};  // of channels_, for broadcasts
   absl::flat_hash_set<ChannelState*> joining_;  // channels that have joining subscriptions
   std::vector<ChannelState*> touched_;          // scratch: channels whose ring grew in this turn
   absl::flat_hash_map<uint64_t, ReadTarget> reads_;

@@ -3,22 +3,16 @@
 namespace spillway::edge {
 namespace {
 
-uint32_t HashOf(const EdgeEvent& event) {
-  return static_cast<uint32_t>(event.key_hash() ^ (event.key_hash() >> 32));
-}
-
-bool SameKey(const EdgeEvent& a, const EdgeEvent& b) {
-  return a.slot() == b.slot() && a.view().key == b.view().key;
-}
+uint32_t HashOf(uint64_t key_hash) { return static_cast<uint32_t>(key_hash ^ (key_hash >> 32)); }
 
 }  // namespace
 
 bool Lane::Take(const Ref<EdgeEvent>& event, size_t channel_index) {
   const bool keyed = event->key_hash() != 0;
-  const uint32_t hash = keyed ? HashOf(*event) : 0;
+  const uint32_t hash = keyed ? HashOf(event->key_hash(channel_index)) : 0;
   uint32_t* cell = nullptr;
   Held* known = nullptr;
-  if (keyed) cell = FindCell(*event, hash, &known);
+  if (keyed) cell = FindCell(*event, channel_index, hash, &known);
   ++mark_;
   bytes_ += event->cost();
   if (known != nullptr) {
@@ -47,14 +41,23 @@ bool Lane::Take(const Ref<EdgeEvent>& event, size_t channel_index) {
   return false;
 }
 
-uint32_t* Lane::FindCell(const EdgeEvent& event, uint32_t hash, Held** found) {
+bool Lane::SameKey(const Held& held, const EdgeEvent& event, size_t channel_index) {
+  if (held.event->slot() != event.slot() || held.event->view().key != event.view().key) {
+    return false;
+  }
+  return !event.is_pattern(channel_index) ||
+         held.event->channel_in(held.channel_index) == event.channel_in(channel_index);
+}
+
+uint32_t* Lane::FindCell(const EdgeEvent& event, size_t channel_index, uint32_t hash,
+                         Held** found) {
   if (cells_.size() < 2 * (entries_.size() + 1)) Grow();
   const size_t wrap = cells_.size() - 1;
   for (size_t at = hash & wrap;; at = (at + 1) & wrap) {
     const uint32_t named = cells_[at];
     if (named >= entries_.size() || entries_[named].cell_ != at) return &cells_[at];
     Held& held = entries_[named];
-    if (held.hash_ == hash && SameKey(*held.event, event)) {
+    if (held.hash_ == hash && SameKey(held, event, channel_index)) {
       *found = &held;
       return &cells_[at];
     }

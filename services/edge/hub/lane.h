@@ -12,9 +12,9 @@ namespace spillway::edge {
 // arrived. An event that replaces an older one of its key takes the older one out and goes to the
 // end, so that the offsets of a partition ascend. A tombstone is an event like others.
 //
-// A key is one of its slot, as in a snapshot: events of different partitions never replace each
-// other, nor does an event that never was in Kafka replace one that was. Events without a key are
-// all held.
+// A key is one of its slot, as in a snapshot, and in the lane of a pattern one of its channel:
+// events of different partitions never replace each other, nor does an event that never was in
+// Kafka replace one that was. Events without a key are all held.
 //
 // Every event taken in gets a mark that counts from 1 in each window (from one Clear to the next).
 // A subscriber that enters with mark m has been given everything up to it by other means: held
@@ -61,7 +61,8 @@ class Lane {
   static constexpr uint32_t kNone = UINT32_MAX;
   static constexpr size_t kKeptEntries = 64;  // smaller ones are never given back
 
-  uint32_t* FindCell(const EdgeEvent& event, uint32_t hash, Held** found);
+  static bool SameKey(const Held& held, const EdgeEvent& event, size_t channel_index);
+  uint32_t* FindCell(const EdgeEvent& event, size_t channel_index, uint32_t hash, Held** found);
   void Grow();
   void Append(uint32_t at);
   void Unlink(uint32_t at);

@@ -14,4 +14,14 @@ bool SlotEntry::Feeds(std::string_view channel, bool* snapshot) const {
   return feeds_it;
 }
 
+bool SlotEntry::FeedsAny(const ChannelPattern& pattern, bool* snapshot) const {
+  bool feeds_it = false;
+  for (const Feed& feed : feeds) {
+    if (!feed.pattern.Intersects(pattern)) continue;
+    feeds_it = true;
+    if (feed.snapshot) *snapshot = true;
+  }
+  return feeds_it;
+}
+
 }  // namespace spillway::edge

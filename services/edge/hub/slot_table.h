@@ -26,6 +26,8 @@ struct SlotEntry {
 
   // Whether it can feed the channel; *snapshot is set if ingest keeps snapshots of it there.
   bool Feeds(std::string_view channel, bool* snapshot) const;
+  // The same of some channel that matches.
+  bool FeedsAny(const ChannelPattern& pattern, bool* snapshot) const;
 };
 
 // All slots, by number. Made anew by the link thread when the catalogue changes and shared,

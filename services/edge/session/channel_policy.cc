@@ -7,7 +7,33 @@
 #include "absl/strings/str_cat.h"
 
 namespace spillway::edge {
-bool ChannelPolicy::Admits(ChannelAccess access, std::string_view channel, const Grants& grants) {
+// A channel, or a pattern, that a client asks for.
+class ChannelPolicy::Asked {
+ public:
+  explicit Asked(std::string_view name) : name_(name), is_pattern_(IsChannelPattern(name)) {
+    if (!is_pattern_) return;
+    if (auto parsed = ChannelPattern::Parse(name); parsed.ok()) pattern_ = *std::move(parsed);
+  }
+
+  bool is_pattern() const { return is_pattern_; }
+  // Whether `pattern` has all of it.
+  bool IsIn(const ChannelPattern& pattern) const {
+    if (!is_pattern_) return pattern.Matches(name_);
+    return pattern_.has_value() && pattern.Contains(*pattern_);
+  }
+  // Whether `pattern` has some of it.
+  bool Meets(const ChannelPattern& pattern) const {
+    if (!is_pattern_) return pattern.Matches(name_);
+    return !pattern_.has_value() || pattern.Intersects(*pattern_);
+  }
+
+ private:
+  const std::string_view name_;
+  const bool is_pattern_;
+  std::optional<ChannelPattern> pattern_;
+};
+
+bool ChannelPolicy::Admits(ChannelAccess access, const Asked& asked, const Grants& grants) {
   switch (access) {
     case ChannelAccess::kAnyone:
       return true;
@@ -17,9 +43,8 @@ bool ChannelPolicy::Admits(ChannelAccess access, std::string_view channel, const
       return false;
     case ChannelAccess::kGranted:
       return grants.lists_ != nullptr &&
-             std::any_of(
-                 grants.lists_->granted.begin(), grants.lists_->granted.end(),
-                 [channel](const ChannelPattern& pattern) { return pattern.Matches(channel); });
+             std::any_of(grants.lists_->granted.begin(), grants.lists_->granted.end(),
+                         [&](const ChannelPattern& pattern) { return asked.IsIn(pattern); });
   }
   return false;
 }
@@ -51,8 +76,9 @@ absl::StatusOr<ChannelPolicy> ChannelPolicy::Compile(const std::vector<ChannelRu
     policy.looks_at_roles_ |= !rule.roles.empty();
     policy.looks_at_tokens_list_ |= rule.access == ChannelAccess::kGranted;
     policy.rules_.push_back({*std::move(pattern), rule.access, std::move(allow), rule.roles,
-                             rule.snapshot, rule.compress, rule.frequency, rule.fixed_frequency,
-                             rule.settings, SubscribeRate{policy.rates_, rule.subscribes}});
+                             rule.patterns, rule.snapshot, rule.compress, rule.frequency,
+                             rule.fixed_frequency, rule.settings,
+                             SubscribeRate{policy.rates_, rule.subscribes}});
     if (rule.subscribes.limits()) ++policy.rates_;
   }
   return policy;
@@ -83,68 +109,97 @@ ChannelPolicy::Grants ChannelPolicy::GrantsOf(ClientValues client) const {
   return grants;
 }
 
-std::optional<size_t> ChannelPolicy::Find(std::string_view channel) const {
+std::optional<size_t> ChannelPolicy::Find(const Asked& asked) const {
   for (size_t i = 0; i < rules_.size(); ++i) {
-    if (rules_[i].pattern.Matches(channel)) return i;
+    if (asked.IsIn(rules_[i].pattern)) return i;
   }
   return std::nullopt;
 }
 
-ChannelPolicy::Verdict ChannelPolicy::Check(std::string_view channel, const Grants& grants) const {
-  const std::optional<size_t> found = Find(channel);
-  if (!found.has_value()) return {.allowed = Admits(unmatched_, channel, grants)};
-  const Rule& rule = rules_[*found];
-  if (!Admits(rule.access, channel, grants)) return {};
+bool ChannelPolicy::Allows(size_t index, const Asked& asked, const Grants& grants) const {
+  const Rule& rule = rules_[index];
+  if (!Admits(rule.access, asked, grants)) return false;
   const Grants::Lists* const lists = grants.lists_.get();
   if (!rule.roles.empty() &&
       (lists == nullptr ||
-       std::find(lists->by_role.begin(), lists->by_role.end(), *found) == lists->by_role.end())) {
-    return {};
+       std::find(lists->by_role.begin(), lists->by_role.end(), index) == lists->by_role.end())) {
+    return false;
   }
-  const auto allows = [&](const Grants::Allowed& allowed) {
-    return allowed.rule == *found && allowed.pattern.Matches(channel);
-  };
-  if (rule.allow.has_value() &&
-      (lists == nullptr || std::none_of(lists->allowed.begin(), lists->allowed.end(), allows))) {
-    return {};
+  if (!rule.allow.has_value()) return true;
+  return lists != nullptr && std::any_of(lists->allowed.begin(), lists->allowed.end(),
+                                         [&](const Grants::Allowed& allowed) {
+                                           return allowed.rule == index &&
+                                                  asked.IsIn(allowed.pattern);
+                                         });
+}
+
+ChannelPolicy::Verdict ChannelPolicy::Check(std::string_view channel, const Grants& grants) const {
+  const Asked asked(channel);
+  for (size_t i = 0; i < rules_.size(); ++i) {
+    const Rule& rule = rules_[i];
+    if (!asked.Meets(rule.pattern)) continue;
+    if ((asked.is_pattern() && !rule.patterns) || !Allows(i, asked, grants)) return {};
+    // Of a pattern, a part may be left that later rules decide about.
+    if (!asked.is_pattern() || asked.IsIn(rule.pattern)) {
+      return {.allowed = true, .snapshot = rule.snapshot, .frequency = rule.frequency};
+    }
   }
-  return {.allowed = true, .snapshot = rule.snapshot, .frequency = rule.frequency};
+  // No rule, no setting that lets clients subscribe to patterns of it.
+  return {.allowed = !asked.is_pattern() && Admits(unmatched_, asked, grants)};
 }
 
 ChannelPolicy::SubscribeRate ChannelPolicy::RateOf(std::string_view channel) const {
   if (rates_ == 0) return {};
-  const std::optional<size_t> found = Find(channel);
+  const std::optional<size_t> found = Find(Asked(channel));
   return found.has_value() ? rules_[*found].subscribes : SubscribeRate();
 }
 
 bool ChannelPolicy::SnapshotOf(std::string_view channel) const {
-  const std::optional<size_t> found = Find(channel);
+  const std::optional<size_t> found = Find(Asked(channel));
   return found.has_value() && rules_[*found].snapshot;
 }
 
 bool ChannelPolicy::CompressOf(std::string_view channel) const {
-  const std::optional<size_t> found = Find(channel);
-  return !found.has_value() || rules_[*found].compress;
+  const Asked asked(channel);
+  for (const Rule& rule : rules_) {
+    if (!asked.Meets(rule.pattern)) continue;
+    if (!rule.compress) return false;
+    if (asked.IsIn(rule.pattern)) break;
+  }
+  return true;
 }
 
 Frequency ChannelPolicy::FrequencyOf(std::string_view channel) const {
-  const std::optional<size_t> found = Find(channel);
+  const std::optional<size_t> found = Find(Asked(channel));
   return found.has_value() ? rules_[*found].frequency : Frequency::kHigh;
 }
 
 bool ChannelPolicy::MayHave(std::string_view channel, Frequency frequency) const {
-  const std::optional<size_t> found = Find(channel);
-  return !found.has_value() || !rules_[*found].fixed_frequency ||
-         rules_[*found].frequency == frequency;
+  const Asked asked(channel);
+  for (const Rule& rule : rules_) {
+    if (!asked.Meets(rule.pattern)) continue;
+    if (rule.fixed_frequency && rule.frequency != frequency) return false;
+    if (asked.IsIn(rule.pattern)) break;
+  }
+  return true;
 }
 
 ChannelSettings ChannelPolicy::SettingsOf(std::string_view channel) const {
-  const std::optional<size_t> found = Find(channel);
-  return found.has_value() ? rules_[*found].settings : ChannelSettings();
+  const Asked asked(channel);
+  bool ephemeral = false;
+  for (const Rule& rule : rules_) {
+    if (!asked.Meets(rule.pattern)) continue;
+    ephemeral = ephemeral || rule.settings.ephemeral;
+    if (!asked.IsIn(rule.pattern)) continue;
+    ChannelSettings settings = rule.settings;
+    settings.ephemeral = ephemeral;
+    return settings;
+  }
+  return {};
 }
 
 std::string_view ChannelPolicy::PatternOf(std::string_view channel) const {
-  const std::optional<size_t> found = Find(channel);
+  const std::optional<size_t> found = Find(Asked(channel));
   return found.has_value() ? rules_[*found].pattern.text() : std::string_view();
 }
 

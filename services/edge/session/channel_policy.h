@@ -29,6 +29,7 @@ struct ChannelRule {
   ChannelAccess access = ChannelAccess::kAuthenticated;
   std::string allow = {};  // template of the patterns that a client may have; empty: all
   std::vector<std::string> roles = {};     // one of them is needed; none: it is not
+  bool patterns = false;                   // clients may subscribe to patterns of these channels
   bool snapshot = false;                   // on subscribe, unless the client says otherwise
   bool compress = true;                    // for clients that negotiated it
   Frequency frequency = Frequency::kHigh;  // unless the client says otherwise
@@ -38,7 +39,11 @@ struct ChannelRule {
 };
 
 // Who may subscribe to what: the first rule whose pattern matches counts, and all that it asks for
-// must hold. Immutable after Compile: usable from any thread. Owned by the composition root.
+// must hold. A pattern is for whoever may have each of its channels, by rules that let clients
+// subscribe to patterns: of the rules that share channels with it, all up to the first that has all
+// of them must do so. What is called `channel` here may be a pattern, too; the settings of one are
+// those of that first rule. Immutable after Compile: usable from any thread. Owned by the
+// composition root.
 class ChannelPolicy {
  public:
   // What the policy needs of a client later on, so that its claims can be forgotten.
@@ -86,12 +91,13 @@ class ChannelPolicy {
   size_t rates() const { return rates_; }
   // The settings, for channels that the endpoint subscribes to itself.
   bool SnapshotOf(std::string_view channel) const;
-  // Whether the channel's messages may be compressed.
+  // Whether the channel's messages may be compressed: of a pattern, by all rules with a say in it.
   bool CompressOf(std::string_view channel) const;
   Frequency FrequencyOf(std::string_view channel) const;
-  // Whether a client may have the channel at this frequency.
+  // Whether a client may have the channel at this frequency: of a pattern likewise.
   bool MayHave(std::string_view channel, Frequency frequency) const;
-  // How a slow client's connection treats the channel.
+  // How a slow client's connection treats the channel. Of a pattern, `ephemeral` is set if any
+  // rule with a say in it has it.
   ChannelSettings SettingsOf(std::string_view channel) const;
   // The pattern of the rule that counts; empty: none matches. Lives as long as the policy.
   std::string_view PatternOf(std::string_view channel) const;
@@ -102,6 +108,7 @@ class ChannelPolicy {
     ChannelAccess access;
     std::optional<ChannelTemplate> allow;
     std::vector<std::string> roles;
+    bool patterns;
     bool snapshot;
     bool compress;
     Frequency frequency;
@@ -110,8 +117,13 @@ class ChannelPolicy {
     SubscribeRate subscribes;
   };
 
-  std::optional<size_t> Find(std::string_view channel) const;
-  static bool Admits(ChannelAccess access, std::string_view channel, const Grants& grants);
+  class Asked;
+
+  // The rule that counts; of a pattern, the first that has all of its channels.
+  std::optional<size_t> Find(const Asked& asked) const;
+  static bool Admits(ChannelAccess access, const Asked& asked, const Grants& grants);
+  // Whether a rule lets the client have all that is asked for.
+  bool Allows(size_t rule, const Asked& asked, const Grants& grants) const;
 
   std::vector<Rule> rules_;
   size_t rates_ = 0;

@@ -140,6 +140,9 @@ class Session final : public TransportHandler, public Subscriber {
   bool CheckToken();
   // When to look at it again; max: never.
   MonoTime NextTokenCheck(MonoTime now) const;
+  // Whether it can be a channel, or one more pattern of this connection; else the client was told,
+  // and *misuse is set if the fault is its own. `patterns`: that this command has asked for.
+  bool IsName(std::optional<int64_t> id, std::string_view channel, size_t* patterns, bool* misuse);
   // False: already subscribed, or too many; the client was told.
   bool Join(std::optional<int64_t> id, std::string_view channel, bool snapshot, Frequency frequency,
             MonoTime now, std::unique_ptr<const Resume> resume = nullptr);

@@ -9,9 +9,16 @@
 #include "common/base/strings.h"
 #include "common/channel/channel_hash.h"
 #include "common/channel/channel_name.h"
+#include "common/channel/channel_pattern.h"
 #include "services/edge/session/session.h"
 
 namespace spillway::edge {
+namespace {
+
+// Of a client's pattern: holding it against rules costs more with each.
+constexpr size_t kMostWildcards = 8;
+
+}  // namespace
 
 void Session::Run(const Command& command) {
   const MonoTime now = context_.clock.Now();
@@ -67,18 +74,22 @@ std::vector<std::unique_ptr<Resume>> ResumesOf(const Command& command) {
 
 void Session::Subscribe(const Command& command, MonoTime now) {
   bool misuse = false;
+  size_t patterns = 0;
   std::vector<std::unique_ptr<Resume>> resumes = ResumesOf(command);
   for (size_t i = 0; i < command.channels.size(); ++i) {
     const std::string_view channel = command.channels[i];
-    if (absl::Status status = ValidateChannelName(channel); !status.ok()) {
-      SendError(command.id, "bad_channel", Std(status.message()), channel);
-      misuse = true;
-      continue;
-    }
+    if (!IsName(command.id, channel, &patterns, &misuse)) continue;
     if (!TakeSubscribe(command.id, channel, now)) continue;
     const ChannelPolicy::Verdict verdict = endpoint_.policy().Check(channel, grants_);
     if (!verdict.allowed) {
-      SendError(command.id, "not_allowed", "this client may not subscribe to the channel", channel);
+      if (IsChannelPattern(channel)) {
+        SendError(command.id, "pattern_not_allowed",
+                  "this client may not subscribe to the pattern: to channels, or to a narrower one",
+                  channel);
+      } else {
+        SendError(command.id, "not_allowed", "this client may not subscribe to the channel",
+                  channel);
+      }
       continue;
     }
     const Frequency frequency = command.frequency.value_or(verdict.frequency);
@@ -87,6 +98,36 @@ void Session::Subscribe(const Command& command, MonoTime now) {
          std::move(resumes[i]));
   }
   if (misuse) CountMisuse(now);
+}
+
+bool Session::IsName(std::optional<int64_t> id, std::string_view channel, size_t* patterns,
+                     bool* misuse) {
+  const bool is_pattern = IsChannelPattern(channel);
+  absl::Status status = ValidateChannelName(channel);
+  if (is_pattern) {
+    const auto pattern = ChannelPattern::Parse(channel);
+    status = pattern.status();
+    if (pattern.ok() && pattern->wildcards() > kMostWildcards) {
+      status = absl::InvalidArgumentError(
+          absl::StrCat("a channel pattern has at most ", kMostWildcards, " wildcards"));
+    }
+  }
+  if (!status.ok()) {
+    SendError(id, "bad_channel", Std(status.message()), channel);
+    *misuse = true;
+    return false;
+  }
+  // Before the rules: to hold many against them costs more than to ask.
+  if (!is_pattern ||
+      ++*patterns + context_.hub.PatternCount(this) <= context_.limits.max_patterns) {
+    return true;
+  }
+  context_.counters.patterns_refused.Add();
+  SendError(id, "too_many_patterns",
+            absl::StrCat("a connection may have ", context_.limits.max_patterns,
+                         " subscriptions to patterns: unsubscribe from others first"),
+            channel);
+  return false;
 }
 
 // Whether it may have the channel or not: what is refused costs, too.
@@ -125,11 +166,20 @@ bool Session::Join(std::optional<int64_t> id, std::string_view channel, bool sna
   }
   // Before the call, which may answer at once.
   if (id.has_value()) pending_ids_.push_back({ChannelHash(channel), *id});
-  if (context_.hub.Subscribe(this, channel, snapshot && endpoint_.dialect().has_snapshots(), now,
-                             frequency, std::move(resume)) == HubShard::SubscribeResult::kAlready) {
+  const auto result =
+      context_.hub.Subscribe(this, channel, snapshot && endpoint_.dialect().has_snapshots(), now,
+                             frequency, std::move(resume));
+  if (result != HubShard::SubscribeResult::kOk) {
     if (id.has_value()) pending_ids_.pop_back();
-    SendError(id, "already_subscribed", "this connection is subscribed to the channel already",
-              channel);
+    if (result == HubShard::SubscribeResult::kAlready) {
+      SendError(id, "already_subscribed", "this connection is subscribed to the channel already",
+                channel);
+    } else {
+      SendError(id, "too_many_node_patterns",
+                "the clients of this node have too many different patterns: try again later, or "
+                "subscribe to channels",
+                channel);
+    }
     return false;
   }
   ++subscriptions_;

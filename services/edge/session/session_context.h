@@ -20,6 +20,7 @@ namespace spillway::edge {
 
 struct SessionLimits {
   size_t max_subscriptions = 1000;  // of one connection
+  size_t max_patterns = 10;         // of them, to patterns
   // Cursors (snapshots, recovery) pause above these: half of the connection's bounds, as the
   // connection's own low watermark.
   size_t low_backlog_bytes = 512 * 1024;

@@ -28,6 +28,7 @@ struct SessionCounters {
   metrics::Counter user_rate_limited;           // of these, by the rate of their user
   metrics::Counter subscribes_limited_user;     // channels refused by the rate of the user,
   metrics::Counter subscribes_limited_channel;  // by that of the channel's rule
+  metrics::Counter patterns_refused;            // subscriptions to patterns, as too many
   std::array<metrics::Counter, auth::kJwtErrors> tokens;  // looked at, by outcome
   metrics::Counter connect_timeouts;                      // closed without a connect message
   metrics::Counter tokens_refreshed;                      // on live connections

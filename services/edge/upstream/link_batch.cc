@@ -9,6 +9,29 @@
 
 namespace spillway::edge {
 
+void LinkCore::FindPatterns(const wire::EventView& view, SlotNumber slot) {
+  matches_.clear();
+  if (patterns_.empty()) return;
+  // What a record yields for one subscription is one event.
+  const bool in_kafka = slot != kNoSlot;
+  if (!in_kafka || slot != record_slot_ || view.offset != record_offset_) {
+    record_patterns_.clear();
+    record_slot_ = slot;
+    record_offset_ = view.offset;
+  }
+  for (uint32_t i = 0; i < view.channels.size(); ++i) {
+    patterns_.ForEachMatch(
+        view.channels[i], [&](const ChannelPattern& pattern, ChannelInterest* interest) {
+          if (std::find(record_patterns_.begin(), record_patterns_.end(), interest) !=
+              record_patterns_.end()) {
+            return;
+          }
+          record_patterns_.push_back(interest);
+          matches_.push_back({pattern.text(), interest->hash, i});
+        });
+  }
+}
+
 Ref<EdgeEvent> LinkCore::Take(const wire::EventView& view, SlotNumber slot) {
   bool wanted = false;
   for (std::string_view channel : view.channels) {
@@ -17,8 +40,10 @@ Ref<EdgeEvent> LinkCore::Take(const wire::EventView& view, SlotNumber slot) {
       break;
     }
   }
-  if (!wanted) return {};  // a hash collision, or interest that has just ended
-  Ref<EdgeEvent> event = EdgeEvent::Make(view, slot, variants_.size());
+  FindPatterns(view, slot);
+  // Else a hash collision, or interest that has just ended.
+  if (!wanted && matches_.empty()) return {};
+  Ref<EdgeEvent> event = EdgeEvent::Make(view, slot, variants_.size(), matches_);
   // Encoded here, once, for everyone who will send it; a worker that meets a variant which nobody
   // wanted a moment ago makes that frame itself.
   for (size_t channel = 0; channel < event->channel_count(); ++channel) {
@@ -58,6 +83,7 @@ void LinkCore::OnBatch(LinkState& link, std::string_view bytes, MonoTime now) {
   wire::ProgressView progress;
   std::string_view event_bytes;
   auto batch = std::make_shared<EdgeBatch>();
+  record_slot_ = kNoSlot;  // one of before may come again
 
   // Nothing of this link or of the slots changes before the end has shown that the batch is whole.
   for (wire::BatchReader reader(bytes);;) {

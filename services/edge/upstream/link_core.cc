@@ -190,6 +190,8 @@ UpstreamStatus LinkCore::Status(MonoTime now) const {
   UpstreamStatus status;
   status.catalogue_complete = catalogue_complete_;
   status.interests = interests_.size();
+  status.patterns = patterns_.size();
+  status.patterns_forgotten = patterns_.forgotten();
   status.reads_under_way = calls_.size();
   status.reads_waiting = waiting_reads_.size() + later_reads_.size();
   status.counters = counters_;

@@ -17,6 +17,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "common/base/clock.h"
 #include "common/base/string_map.h"
+#include "common/channel/pattern_map.h"
 #include "common/wire/event_wire.h"
 #include "common/wire/limits.h"
 #include "services/edge/dialect/event_encoder.h"
@@ -49,6 +50,9 @@ class LinkCore {
     std::chrono::milliseconds move_timeout{10'000};
     size_t moves_at_once = 4;
     std::chrono::milliseconds interest_linger{60'000};
+    // Patterns that linger so, at most: each costs both tiers something for every new channel. With
+    // more, the oldest go.
+    size_t lingering_patterns = 64;
     size_t interest_bytes = wire::kInterestBytes;  // of channel names, in one message
     // Time between two tellings of new interest: what gathers meanwhile goes together. So much for
     // each channel told, within these bounds: a telling costs both tiers the same, however much is
@@ -172,6 +176,8 @@ class LinkCore {
   void LoseEphemeral(MonoTime now);
   void TellEphemeralGap(MonoTime now);
   Ref<EdgeEvent> Take(const wire::EventView& view, SlotNumber slot);
+  // Into matches_: the patterns that the event goes to.
+  void FindPatterns(const wire::EventView& view, SlotNumber slot);
   // Points scratch_ into a parsed event; its slot is the ingest's.
   void View(const v1::Event& event);
   SlotState* CurrentSlot(const LinkState& link, uint32_t ingest_slot, uint64_t attach_id);
@@ -198,9 +204,14 @@ class LinkCore {
                      int64_t after);
   void PostCoverage();
   void ExpireInterest(MonoTime now);
+  ChannelInterest::Unused& UnusedLike(const ChannelInterest& channel) {
+    return channel.pattern == nullptr ? unused_ : unused_patterns_;
+  }
 
   // link_reads.cc
   void RetryReads(MonoTime now);
+  // Whether what is said of the slot there is of the topic that it is attached to now.
+  bool StillOf(const PendingCall& call, SlotNumber number) const;
   void StartReads(MonoTime now);
   void StartRead(PendingRead read, MonoTime now);
   bool TimedOut(const PendingRead& read, MonoTime now) const;
@@ -231,7 +242,13 @@ class LinkCore {
   bool placed_ = false;             // slots were placed once: from then on without waiting
   size_t expected_links_ = 0;
   Interests interests_;
-  ChannelInterest::Unused unused_;       // of them, those that no worker wants, the oldest first
+  ChannelInterest::Unused unused_;  // of them, those that no worker wants, the oldest first
+  ChannelInterest::Unused unused_patterns_;        // likewise
+  PatternMap<ChannelInterest*> patterns_;          // of interests_
+  std::vector<PatternMatch> matches_;              // scratch of Take
+  std::vector<ChannelInterest*> record_patterns_;  // that an event of this record went to already:
+  SlotNumber record_slot_ = kNoSlot;               // kNoSlot: none of this batch has any
+  int64_t record_offset_ = -1;
   std::vector<ChannelInterest*> fresh_;  // and those that no ingest was told of
   MonoTime tell_not_before_;
   std::map<size_t, std::vector<ChannelCoverage>> covered_;  // by worker; empty between turns

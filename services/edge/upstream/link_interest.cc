@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/base/erase_if.h"
+#include "common/channel/channel_hash.h"
 #include "services/edge/upstream/link_core.h"
 
 namespace spillway::edge {
@@ -83,8 +84,7 @@ void LinkCore::TellFresh() {
 }
 
 void LinkCore::AwaitCoverage(ChannelInterest& channel, const SlotState& slot) {
-  bool snapshot = false;
-  if (!slot.entry->Feeds(channel.name, &snapshot)) return;
+  if (!channel.FedBy(*slot.entry)) return;
   channel.coverage.push_back({.slot = slot.number()});
   slots_[slot.number()]->awaiting.push_back(&channel);
 }
@@ -94,6 +94,13 @@ void LinkCore::AddInterest(size_t worker, std::string_view name, MonoTime, uint6
   if (found == interests_.end()) {
     auto made = std::make_unique<ChannelInterest>();
     made->name = std::string(name);
+    if (IsChannelPattern(name)) {
+      auto pattern = ChannelPattern::Parse(name);
+      if (!pattern.ok()) return;  // nobody subscribes to such a one
+      patterns_.Add(*pattern, made.get());
+      made->hash = ChannelHash(name);
+      made->pattern = std::make_unique<const ChannelPattern>(*std::move(pattern));
+    }
     ChannelInterest& channel = **interests_.insert(std::move(made)).first;
     for (const auto& slot : slots_) {
       if (slot != nullptr) AwaitCoverage(channel, *slot);
@@ -103,7 +110,7 @@ void LinkCore::AddInterest(size_t worker, std::string_view name, MonoTime, uint6
     return;
   }
   ChannelInterest& channel = **found;
-  if (std::exchange(channel.is_unused, false)) unused_.erase(channel.unused);
+  if (std::exchange(channel.is_unused, false)) UnusedLike(channel).erase(channel.unused);
   EraseIf(&channel.workers, [&](const auto& one) { return one.worker == worker; });
   channel.workers.push_back({worker, interest});
   std::vector<ChannelCoverage> covered;
@@ -122,7 +129,8 @@ void LinkCore::RemoveInterest(size_t worker, std::string_view name, MonoTime now
   EraseIf(&channel.workers, [&](const auto& one) { return one.worker == worker; });
   if (!channel.workers.empty() || channel.is_unused) return;
   channel.unused_since = now;
-  channel.unused = unused_.insert(unused_.end(), &channel);
+  ChannelInterest::Unused& unused = UnusedLike(channel);
+  channel.unused = unused.insert(unused.end(), &channel);
   channel.is_unused = true;
 }
 
@@ -159,18 +167,26 @@ void LinkCore::ExpireInterest(MonoTime now) {
   // Only those that nobody wants are looked at, the oldest first: of the others there may be very
   // many.
   std::vector<std::string> remove;
-  while (!unused_.empty() && now - unused_.front()->unused_since >= options_.interest_linger) {
-    TellFresh();  // what was not told cannot be taken back
-    unused_.front()->expired = true;
-    remove.push_back(unused_.front()->name);
-    unused_.pop_front();
-  }
+  const auto expire = [&](ChannelInterest::Unused& unused, size_t most) {
+    while (!unused.empty() && (unused.size() > most ||
+                               now - unused.front()->unused_since >= options_.interest_linger)) {
+      TellFresh();  // what was not told cannot be taken back
+      unused.front()->expired = true;
+      remove.push_back(unused.front()->name);
+      unused.pop_front();
+    }
+  };
+  expire(unused_, SIZE_MAX);
+  expire(unused_patterns_, options_.lingering_patterns);
   if (remove.empty()) return;
   for (const auto& slot : slots_) {
     if (slot == nullptr) continue;
     EraseIf(&slot->awaiting, [](const ChannelInterest* channel) { return channel->expired; });
   }
-  for (const std::string& name : remove) interests_.erase(interests_.find(name));
+  for (const std::string& name : remove) {
+    patterns_.Remove(name);
+    interests_.erase(interests_.find(name));
+  }
   SendInterest({}, remove);
 }
 

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <utility>
 
+#include "common/channel/channel_hash.h"
+#include "common/channel/channel_pattern.h"
 #include "services/edge/upstream/link_core.h"
 
 namespace spillway::edge {
@@ -177,6 +180,7 @@ void LinkCore::BeginCall(LinkState& link, PendingRead read) {
   auto& call = calls_[number];
   call = std::make_unique<PendingCall>();
   call->link = link.id;
+  for (const auto& [slot, offset] : read.from) call->attach_ids.push_back(slots_[slot]->attach_id);
   call->read = std::move(read);
   if (call->read.claims.empty()) CallsLike(link, call->read)[call->read.channel] = number;
   if (call->read.history) {
@@ -190,27 +194,57 @@ void LinkCore::BeginCall(LinkState& link, PendingRead read) {
   }
 }
 
+bool LinkCore::StillOf(const PendingCall& call, SlotNumber number) const {
+  const SlotState& slot = *slots_[number];
+  if (slot.fingerprint_at >= 0) return true;  // every attachment since had to prove it
+  for (size_t i = 0; i < call.read.from.size(); ++i) {
+    if (call.read.from[i].first == number) return call.attach_ids[i] == slot.attach_id;
+  }
+  return false;
+}
+
 void LinkCore::OnReadResponse(uint64_t number, const v1::ReadResponse& response, MonoTime now) {
   const auto found = calls_.find(number);
   if (found == calls_.end()) return;
   PendingCall& call = *found->second;
   const LinkState* link = FindLink(call.link);
   if (link == nullptr) return;
+  // The ingest's number may have come to mean another one of ours: its topic was made anew.
   const auto ours = [&](uint32_t slot) {
     const auto mapped = link->slots.find(slot);
-    return mapped == link->slots.end() ? kNoSlot : mapped->second;
+    const bool asked = mapped != link->slots.end() &&
+                       std::any_of(call.read.from.begin(), call.read.from.end(),
+                                   [&](const auto& one) { return one.first == mapped->second; });
+    return asked ? mapped->second : kNoSlot;
   };
+  std::optional<ChannelPattern> pattern;
+  if (IsChannelPattern(call.read.channel)) pattern = *ChannelPattern::Parse(call.read.channel);
+  const uint64_t hash = pattern.has_value() ? ChannelHash(call.read.channel) : 0;
   for (const v1::Event& event : response.events()) {
     View(event);
-    call.result.events.push_back(EdgeEvent::Make(scratch_, ours(event.slot()), variants_.size()));
+    matches_.clear();
+    for (uint32_t i = 0; pattern.has_value() && matches_.empty() && i < scratch_.channels.size();
+         ++i) {
+      if (pattern->Matches(scratch_.channels[i])) matches_.push_back({pattern->text(), hash, i});
+    }
+    call.result.events.push_back(
+        EdgeEvent::Make(scratch_, ours(event.slot()), variants_.size(), matches_));
   }
   scratch_.Clear();
   if (!response.last()) return;
   for (const v1::SlotOffset& as_of : response.as_of()) {
-    if (ours(as_of.slot()) != kNoSlot) continue;
-    // The ingest's catalogue has lost it since: asked again of whoever serves it now.
-    OnReadFailed(number, "the slot is gone from the ingest's catalogue", now);
+    if (ours(as_of.slot()) != kNoSlot && StillOf(call, ours(as_of.slot()))) continue;
+    // The ingest's catalogue has lost it since: asked again of whoever serves it now, if it is
+    // still there.
+    OnReadFailed(number, "the slot is no longer what it was", now);
     return;
+  }
+  for (const v1::SlotOffset& as_of : response.as_of()) {
+    // Nothing was taken in yet, and clients are told this: the next attach has to show it.
+    SlotState& slot = *slots_[ours(as_of.slot())];
+    if (slot.fingerprint_at >= 0 || as_of.fingerprint() == 0) continue;
+    slot.fingerprint = static_cast<uint16_t>(as_of.fingerprint());
+    slot.fingerprint_at = as_of.offset() - static_cast<int64_t>(as_of.fingerprint_back());
   }
   for (const v1::SlotOffset& as_of : response.as_of()) {
     call.result.as_of.push_back({ours(as_of.slot()), as_of.offset(),

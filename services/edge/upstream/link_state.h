@@ -13,6 +13,7 @@
 #include "absl/container/inlined_vector.h"
 #include "common/base/clock.h"
 #include "common/base/string_map.h"
+#include "common/channel/channel_pattern.h"
 #include "services/edge/hub/edge_batch.h"
 #include "services/edge/hub/slot_table.h"
 #include "services/edge/upstream/link_core_sink.h"
@@ -60,7 +61,8 @@ struct SlotState {
   MonoTime unattached_since;  // until it is attached, however many attaches fail meanwhile
   bool has_position = false;  // `taken` is valid
   int64_t taken = -1;         // W: everything up to here was taken in
-  // Of a record at or before W; 0: unknown.
+  // Of a record at or before W, or of one that was read for clients before anything was taken in;
+  // 0: unknown.
   uint16_t fingerprint = 0;
   int64_t fingerprint_at = -1;
   bool from_begin = false;  // without a position: at the log's beginning, else at its end
@@ -93,14 +95,21 @@ struct ChannelInterest {
   using Unused = std::list<ChannelInterest*>;
 
   std::string name;
-  absl::InlinedVector<Wanting, 1> workers;  // that have subscribers
+  std::unique_ptr<const ChannelPattern> pattern;  // `name`, if it is one
+  uint64_t hash = 0;                              // then: ChannelHash(name)
+  absl::InlinedVector<Wanting, 1> workers;        // that have subscribers
   absl::InlinedVector<Coverage, 1> coverage;
   absl::InlinedVector<std::pair<LinkId, uint64_t>, 1> sequences;  // when each link was told
   MonoTime unused_since;
-  Unused::iterator unused;  // its place in LinkCore::unused_
+  Unused::iterator unused;  // its place in LinkCore::unused_, or among the patterns there
   bool is_unused = false;
   bool expired = false;  // while those that are forgotten are taken out of all lists
 
+  // Whether the slot can feed it.
+  bool FedBy(const SlotEntry& slot) const {
+    bool snapshot = false;
+    return pattern == nullptr ? slot.Feeds(name, &snapshot) : slot.FeedsAny(*pattern, &snapshot);
+  }
   uint64_t SequenceOn(LinkId link) const {
     for (const auto& [id, sequence] : sequences) {
       if (id == link) return sequence;
@@ -126,6 +135,7 @@ struct PendingRead {
 struct PendingCall {
   LinkId link = 0;
   PendingRead read;
+  std::vector<uint64_t> attach_ids;  // of the slots of read.from, as it was asked
   std::vector<PendingRead>
       sharing;  // of the same channel and slots: given the answer if it is new enough
   EdgeReadResult result;
@@ -176,8 +186,10 @@ struct UpstreamStatus {
   bool catalogue_complete = false;
   bool kafka_up = false;  // some linked ingest reaches Kafka
   size_t interests = 0;
-  size_t reads_under_way = 0;  // calls
-  size_t reads_waiting = 0;    // reads without a call
+  size_t patterns = 0;              // of them
+  uint64_t patterns_forgotten = 0;  // see PatternMap
+  size_t reads_under_way = 0;       // calls
+  size_t reads_waiting = 0;         // reads without a call
   LinkCounters counters;
 };
 

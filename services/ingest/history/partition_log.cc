@@ -147,6 +147,20 @@ RecordMark PartitionLog::MarkAt(int64_t offset) const {
   return found;
 }
 
+RecordMark PartitionLog::MarkFrom(int64_t offset) const {
+  RecordMark found;
+  if (const uint64_t first = SequenceAfter(offset - 1); first < end_sequence()) {
+    const KeptRecord& record = At(first);
+    found = {record.offset, record.fingerprint};
+  }
+  const auto mark =
+      std::lower_bound(marks_.begin(), marks_.end(), offset,
+                       [](const RecordMark& one, int64_t wanted) { return one.offset < wanted; });
+  const bool none = found.fingerprint == 0;
+  if (mark != marks_.end() && (none || mark->offset < found.offset)) found = *mark;
+  return found;
+}
+
 PartitionLog::Compared PartitionLog::Compare(const RecordMark& claimed) const {
   if (claimed.offset > head_) return Compared::kAhead;
   const RecordMark found = MarkAt(claimed.offset);

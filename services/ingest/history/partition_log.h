@@ -96,6 +96,8 @@ class PartitionLog {
   uint64_t NextOf(uint64_t channel, uint64_t sequence) const;
   // The last record at or before `offset` that is known still.
   RecordMark MarkAt(int64_t offset) const;
+  // The first record at or after `offset` that is known still.
+  RecordMark MarkFrom(int64_t offset) const;
   // Whether that record stands where it is said to.
   enum class Compared {
     kSame,

@@ -158,14 +158,17 @@ std::optional<v1::Verdict> ShardCore::JudgeByReread(Slot& slot, const PendingCla
 
 void ShardCore::AwaitProof(Slot& slot, LinkId link, const v1::Attach& attach, MonoTime now) {
   std::erase_if(slot.unproven, [&](const Slot::Unproven& one) { return one.link == link; });
-  if (attach.from_case() != v1::Attach::kAfter || attach.after() < 0) return;
+  if (attach.from_case() == v1::Attach::kEnd) return;
   Attachment& attachment = *FindFeed(link)->Find(slot.info.id);
   Slot::Unproven& unproven = slot.unproven.emplace_back();
   unproven.link = link;
   unproven.attach_id = attach.attach_id();
+  // One that has taken nothing in may have read something for its clients.
+  unproven.of_log =
+      attach.from_case() == v1::Attach::kBegin || (attach.after() < 0 && attach.fingerprint() == 0);
   v1::Claim claim;
   claim.set_slot(attach.slot());
-  claim.set_offset(attach.after());
+  claim.set_offset(unproven.of_log ? -1 : std::max(attach.after(), attach.fingerprint_at()));
   claim.set_fingerprint(attach.fingerprint());
   claim.set_fingerprint_at(attach.fingerprint_at());
   unproven.claim = slot.Show(claim, /*of_edge=*/true);
@@ -183,6 +186,29 @@ void ShardCore::JudgeAllAttachments(MonoTime now) {
   }
 }
 
+std::optional<v1::Verdict> ShardCore::JudgeLog(Slot& slot, PendingClaim& own, MonoTime now) {
+  // Not from where the topic began before, either.
+  if (slot.resolves <= own.answered) {
+    if (!slot.retry_resolve) Resolve(slot);
+    return std::nullopt;
+  }
+  if (own.claim.fingerprint() == 0) {
+    const RecordMark first = slot.log->MarkFrom(slot.begin);
+    if (first.fingerprint == 0) return v1::VERDICT_UNPROVEN;  // it has nothing of any topic
+    own.claim.set_offset(first.offset);
+    own.claim.set_fingerprint(first.fingerprint);
+    own.claim.set_fingerprint_at(first.offset);
+    own.asked = false;
+  }
+  if (own.claim.offset() >= slot.resolved_end) {
+    if (ConfirmedBeyond(slot, own, now)) return v1::VERDICT_FOREIGN;
+    return std::nullopt;
+  }
+  // Whoever read the log did so before this edge asked, or may have: only Kafka says what is there.
+  if (slot.readers > own.readers) return v1::VERDICT_PROVEN;
+  return JudgeByReread(slot, own, now);
+}
+
 bool ShardCore::JudgeAttachments(Slot& slot, MonoTime now) {
   const SlotId id = slot.info.id;
   bool stale = false;
@@ -193,7 +219,13 @@ bool ShardCore::JudgeAttachments(Slot& slot, MonoTime now) {
     if (attachment == nullptr || attachment->attach_id != one.attach_id)
       return true;  // it has gone
     std::optional<v1::Verdict> verdict;
-    if (slot.phase == Slot::Phase::kReading) {
+    if (one.of_log) {
+      if (slot.phase == Slot::Phase::kReading) verdict = JudgeLog(slot, one.claim, now);
+      if (verdict == v1::VERDICT_FOREIGN) {
+        stale = true;  // the log, not who asked
+        return true;
+      }
+    } else if (slot.phase == Slot::Phase::kReading) {
       verdict = JudgeClaim(slot, one.claim, now);
     } else if (slot.resolves > 0 && one.claim.claim.offset() >= slot.end &&
                ConfirmedBeyond(slot, one.claim, now)) {
@@ -206,7 +238,7 @@ bool ShardCore::JudgeAttachments(Slot& slot, MonoTime now) {
       if (--slot.attached == 0) slot.unattached_since = now;
       return true;
     }
-    stale = stale || (*verdict == v1::VERDICT_PROVEN && LogDenies(slot, one.claim));
+    stale = stale || (!one.of_log && *verdict == v1::VERDICT_PROVEN && LogDenies(slot, one.claim));
     attachment->proven = true;
     waiting = waiting || attachment->state == Attachment::State::kWaiting;
     moved_ = true;

@@ -231,6 +231,8 @@ class ShardCore final : private EdgeFeed::Logs {
   std::optional<v1::Verdict> JudgeByReread(Slot& slot, const PendingClaim& pending, MonoTime now);
   // An attachment's own position.
   void AwaitProof(Slot& slot, LinkId link, const v1::Attach& attach, MonoTime now);
+  // The same of one that begins before the first record: the log has to be of the topic as it is.
+  std::optional<v1::Verdict> JudgeLog(Slot& slot, PendingClaim& own, MonoTime now);
   // True if some were proven that have no answer yet.
   bool JudgeAttachments(Slot& slot, MonoTime now);
   void JudgeAllAttachments(MonoTime now);

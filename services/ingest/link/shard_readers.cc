@@ -89,6 +89,7 @@ void ShardCore::OnResolved(SlotId id, int64_t begin, int64_t end, MonoTime now) 
   ++slot->resolves;
   slot->unresolved.on = false;
   slot->begin = begin;
+  slot->resolved_end = end;
   slot->begin_is_old = false;
   if (slot->phase == Slot::Phase::kResolving) {
     slot->end = end;  // of a topic that was made anew it is less than it was

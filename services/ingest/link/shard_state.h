@@ -131,14 +131,17 @@ struct ShardCore::Slot {
   Stall unresolved;       // take-up has failed, with `code`, since then
   bool retry_resolve = false;
   MonoTime retry_at;
-  int64_t end = -1;      // log end as last seen; for the lag
-  int64_t old_end = -1;  // compacted: the same, some time ago
+  int64_t resolved_end = 0;  // as resolved last
+  int64_t end = -1;          // log end as last seen; for the lag
+  int64_t old_end = -1;      // compacted: the same, some time ago
   MonoTime old_end_at;
   std::vector<Prepare> prepares;
   struct Unproven {
     LinkId link;
     uint64_t attach_id;
     PendingClaim claim;
+    // Nothing was shown, it begins before the first record: the log shows what it has, then.
+    bool of_log = false;
   };
   std::vector<Unproven> unproven;  // attachments that wait for it
 

@@ -44,6 +44,7 @@ constexpr char kRoutes[] =
 struct Seen {
   std::map<int64_t, std::vector<int64_t>> offsets;
   std::set<int64_t> numbers;
+  std::set<std::string> names;  // of live events: "CHANNEL by PATTERN"
   std::vector<std::string> wrong;
   int gaps = 0;
 };
@@ -87,6 +88,10 @@ class Client {
         }
       }
       if (type != "event") continue;
+      std::string_view pattern = "itself";
+      if (std::string_view by; root["pattern"].get(by) == simdjson::SUCCESS) pattern = by;
+      seen_.names.insert(absl::StrCat(std::string(root["channel"].get_string().value()), " by ",
+                                      std::string(pattern)));
       if (!root["slot"].is_int64()) {  // it never was in Kafka
         seen_.numbers.insert(root["data"]["n"].get_int64());
         continue;
@@ -142,7 +147,8 @@ class TwoTiersTest : public testing::Test {
                                   "  endpoints: [{path: /ws, auth: {required: false}}]\n"
                                   "  channels:\n"
                                   "    - {pattern: 'typing.*', access: anyone, ephemeral: true}\n"
-                                  "    - {pattern: '**', access: anyone, snapshot: true}\n"));
+                                  "    - {pattern: '**', access: anyone, snapshot: true, patterns: "
+                                  "true}\n"));
     config::Sources sources;
     sources.files = {path};
     sources.sections = {"edge"};
@@ -299,6 +305,64 @@ TEST_F(TwoTiersTest, ThatEphemeralEventsMayBeLostIsTold) {
   EXPECT_EQ(next(), "ephemeral_gap typing.1");
   client.Send(R"({"type":"ping"})");
   EXPECT_EQ(next(), "pong") << "nothing of the other channel";
+}
+
+TEST_F(TwoTiersTest, APatternGetsWhatItsChannelsHaveOnce) {
+  StartIngests(2);
+  StartEdge();
+  Client keys(port(), "key:*", false);
+  Client both(port(), "*l*", false);
+  Client one(port(), "key:3", false);
+  constexpr int64_t kEvents = 210;
+  std::vector<std::thread> threads;
+  for (Client* client : {&keys, &both}) {
+    threads.emplace_back([client] { client->ReceiveUntil(kEvents); });
+  }
+  threads.emplace_back([&one] { one.ReceiveUntil(kEvents / 7); });
+  for (int64_t n = 0; n < kEvents; ++n) {
+    if (n == 100) ingests_[0].reset();
+    Publish(n);
+  }
+  for (std::thread& thread : threads) thread.join();
+  Expect(keys, kEvents);
+  Expect(both, kEvents);
+  Expect(one, kEvents / 7);
+  std::set<std::string> expected;
+  for (int n = 0; n < 7; ++n) expected.insert(absl::StrCat("key:", n, " by key:*"));
+  EXPECT_EQ(keys.seen().names, expected);
+  EXPECT_EQ(both.seen().names, std::set<std::string>{"all by *l*"});
+  EXPECT_EQ(one.seen().names, std::set<std::string>{"key:3 by itself"});
+
+  // What is of each of its channels is in its snapshot.
+  Client joiner(port(), "key:*", true);
+  joiner.ReceiveUntil(7);
+  for (int64_t n = kEvents - 7; n < kEvents; ++n) EXPECT_TRUE(joiner.seen().numbers.contains(n));
+  v1::PublishRequest request;
+  v1::EphemeralPublication* ephemeral = request.mutable_publication()->mutable_ephemeral();
+  for (const char* channel : {"key:5", "key:6"}) ephemeral->add_channels(channel);
+  ephemeral->set_payload("{\"n\":9999}");
+  const auto publisher = v1::PublishService::NewStub(
+      grpc::CreateChannel(ingests_[1]->grpc(), grpc::InsecureChannelCredentials()));
+  grpc::ClientContext context;
+  v1::PublishResponse response;
+  ASSERT_TRUE(publisher->Publish(&context, request, &response).ok());
+  Publish(kEvents);
+  for (Client* client : {&keys, &joiner}) {
+    client->ReceiveUntil(client->seen().numbers.size() + 2);
+    EXPECT_TRUE(client->seen().numbers.contains(9999));
+    EXPECT_TRUE(client->seen().numbers.contains(kEvents));
+    for (const std::string& line : client->seen().wrong) ADD_FAILURE() << line;
+  }
+  EXPECT_TRUE(joiner.seen().names.contains("key:5 by key:*")) << "the first of its channels";
+  EXPECT_FALSE(joiner.seen().names.contains("key:6 by key:*"));
+
+  test::BeastClient stranger;
+  test::BeastClient::Options options;
+  options.path = "/ws";
+  ASSERT_TRUE(stranger.Connect(port(), options)) << stranger.body();
+  stranger.Receive();
+  stranger.Send(R"({"type":"subscribe","channels":["**"]})");
+  EXPECT_NE(stranger.Receive().payload.find("pattern_not_allowed"), std::string::npos);
 }
 
 TEST_F(TwoTiersTest, IngestsGoAndComeWhileEventsFlow) {

@@ -29,8 +29,8 @@ class EdgeRulesTest : public EdgeTest {
     channels_ =
         "{pattern: 'price:public', access: anyone},"
         "{pattern: 'price:ops', roles: [admin, super_admin]},"
-        "{pattern: 'price:room-*', access: granted},"
-        "{pattern: 'price:*', allow: 'price:{sub}'}";
+        "{pattern: 'price:room-*', access: granted, patterns: true},"
+        "{pattern: 'price:*', allow: 'price:{sub}', patterns: true}";
     StartEdge(ingest_.address());
     ASSERT_TRUE(WaitForReady("\"status\":\"ready\""));
   }
@@ -83,7 +83,16 @@ TEST_F(EdgeRulesTest, EachToItsOwn) {
   EXPECT_EQ(Ask("price:room-2", Token("u1", {{"channels", R"(["price:room-1"])"}})), "not_allowed");
   EXPECT_EQ(Ask("price:u2", Token("u1", {{"channels", R"(["**"])"}})), "not_allowed");
   EXPECT_EQ(Ask("other", Token("u1", {{"channels", R"(["**"])"}})), "not_allowed");
-  EXPECT_EQ(Ask("price:*", Token("*")), "bad_channel");
+  for (const char* name : {"price:*", "**", "price:u*", "price:u1*", "*:u2"}) {
+    for (const char* sub : {"*", "u1"}) {
+      EXPECT_EQ(Ask(name, Token(sub, {{"realm_access", admin}})), "pattern_not_allowed") << name;
+    }
+  }
+  const Claims rooms = {{"channels", R"(["price:room-*"])"}};
+  EXPECT_EQ(Ask("price:room-*", Token("u1", rooms)), "subscribed");
+  EXPECT_EQ(Ask("price:room-1*", Token("u1", rooms)), "subscribed");
+  EXPECT_EQ(Ask("price:r*", Token("u1", rooms)), "pattern_not_allowed");
+  EXPECT_EQ(Ask("price:room-*", Token("u1")), "pattern_not_allowed");
   EXPECT_THAT(Ask("price:u1", Token("u1", {{"channels", "7"}})), HasSubstr("claim_invalid"));
 }
 

@@ -15,9 +15,13 @@ bool Within(const std::vector<std::pair<int64_t, int64_t>>& gaps, int64_t offset
   });
 }
 
-std::map<int64_t, std::string> KeysOf(const std::vector<ModelRecord>& history) {
+// As they are in a subscription: of a pattern, a key is one of its channel.
+std::map<int64_t, std::string> KeysOf(const std::vector<ModelRecord>& history,
+                                      const std::string& name) {
   std::map<int64_t, std::string> keys;
-  for (const ModelRecord& record : history) keys[record.offset] = record.key;
+  for (const ModelRecord& record : history) {
+    keys[record.offset] = absl::StrCat(record.ChannelFor(name), " ", record.key);
+  }
   return keys;
 }
 
@@ -95,7 +99,7 @@ void World::CheckConflated(const ModelClient& client, SlotNumber number,
                            std::vector<std::string>* broken) const {
   const ModelClient::Slot& slot = client.slots.at(number);
   const std::set<int64_t> received(slot.offsets.begin(), slot.offsets.end());
-  const std::map<int64_t, std::string> keys = KeysOf(history);
+  const std::map<int64_t, std::string> keys = KeysOf(history, client.channel);
   // Whether a newer event of its key, not beyond `last`, was among the first `count` received.
   const auto replaced = [&](int64_t missing, int64_t last, size_t count) {
     for (size_t i = 0; i < count && i < slot.offsets.size(); ++i) {
@@ -165,6 +169,11 @@ void World::CheckClient(const Subscribed& subscribed, const ModelClient& client,
     const std::vector<ModelRecord>& history = HistoryOf(edge, number);
     std::vector<int64_t> expected;
     for (const ModelRecord& record : history) {
+      const auto got = slot.channels.find(record.offset);
+      if (got != slot.channels.end() && got->second != record.ChannelFor(client.channel)) {
+        broken->push_back(absl::StrCat(who, "slot ", number, ": ", record.offset, " came as of ",
+                                       got->second, ", is of ", record.ChannelFor(client.channel)));
+      }
       if (record.Feeds(client.channel) && record.offset > slot.start &&
           !Within(slot.gaps, record.offset)) {
         expected.push_back(record.offset);
@@ -249,14 +258,20 @@ void World::CheckSnapshots(const Subscribed& subscribed, const ModelClient& clie
         });
     if (crossed) continue;
     for (const auto& [slot, as_of] : snapshot.as_of) {
-      std::map<std::string, const ModelRecord*> latest;
+      // By channel and key. A record counts for one channel, though it is the latest of others.
+      std::map<std::pair<std::string, std::string>, const ModelRecord*> latest;
       for (const ModelRecord& record : HistoryOf(*subscribed.edge, slot)) {
-        if (record.Feeds(client.channel) && record.offset <= as_of) latest[record.key] = &record;
+        if (record.repeat || record.offset > as_of) continue;
+        for (const auto& channels : record.events) {
+          for (const std::string& channel : channels) {
+            if (IsFor(client.channel, channel)) latest[{channel, record.key}] = &record;
+          }
+        }
       }
       for (const auto& [key, record] : latest) {
-        if (record->tombstone) continue;
-        const std::string event =
-            absl::StrCat(slot, ":", record->offset, ":", generations.at(slot).number);
+        if (record->tombstone || record->ChannelFor(client.channel) != key.first) continue;
+        const std::string event = absl::StrCat(slot, ":", record->offset, ":",
+                                               generations.at(slot).number, ":", key.first);
         latest_events.insert(event);
         if (snapshot.complete || record->time_us >= snapshot.since_us) expected.insert(event);
       }
@@ -290,7 +305,8 @@ void World::CheckQueue(const Subscribed& subscribed, std::vector<std::string>* b
       continue;
     }
     const ModelClient::Slot& slot = found->second;
-    const std::map<int64_t, std::string> keys = KeysOf(HistoryOf(*subscribed.edge, number));
+    const std::map<int64_t, std::string> keys =
+        KeysOf(HistoryOf(*subscribed.edge, number), client.channel);
     const auto say = [&](int64_t offset, const char* what) {
       broken->push_back(absl::StrCat(who, "slot ", number, ": ", offset, what));
     };

@@ -50,6 +50,7 @@ class ModelClient final : public edge::Subscriber {
     };
     std::vector<Fence> fences;
     std::set<int> generations;  // of its events: of which of the topics of one name they are
+    std::map<int64_t, std::string> channels;  // of its events: what they are for
     // It began with a position that the client showed: this one, if it showed any of the partition.
     bool resumed = false;
     std::optional<Claim> shown;
@@ -61,7 +62,7 @@ class ModelClient final : public edge::Subscriber {
     }
   };
   struct Snapshot {
-    std::set<std::string> events;  // "slot:offset:generation"
+    std::set<std::string> events;  // "slot:offset:generation:channel"
     std::map<SlotNumber, int64_t> as_of;
     std::set<SlotNumber> fed_by;  // as `subscribed` told it
     bool whole = false;           // its last piece has come
@@ -244,7 +245,7 @@ class ModelClient final : public edge::Subscriber {
       if (!snapshots.back()
                .events
                .insert(absl::StrCat(event->slot(), ":", event->offset(), ":",
-                                    std::string(event->view().payload)))
+                                    std::string(event->view().payload), ":", ChannelOf(*event)))
                .second) {
         broken.push_back("an event twice in a snapshot");
       }
@@ -271,6 +272,10 @@ class ModelClient final : public edge::Subscriber {
       }
       Begin(entry.slot, entry.offset);
     }
+  }
+  std::string ChannelOf(const edge::EdgeEvent& event) const {
+    const size_t index = event.FindChannel(channel);
+    return index == event.channel_count() ? "none" : std::string(event.channel_in(index));
   }
   void ReadSnapshotFailed(const std::vector<edge::PositionEntry>& position) {
     snapshot_failed = true;
@@ -328,6 +333,7 @@ class ModelClient final : public edge::Subscriber {
     slot.at = offset;
     slot.offsets.push_back(offset);
     slot.generations.insert(std::stoi(f[4]));
+    slot.channels[offset] = f[5];
   }
 
   std::set<SlotNumber> fed_by_;

@@ -1,6 +1,7 @@
 // World: clients that come and go, change their minds, and read or do not.
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 
 #include "tests/unit/delivery/model_world.h"
@@ -10,6 +11,18 @@ namespace spillway::model {
 edge::Frequency World::AnyFrequency() {
   if (!options_.lanes) return edge::Frequency::kHigh;
   return static_cast<edge::Frequency>(random_() % edge::kFrequencies);
+}
+
+std::string World::AnyName() {
+  // Of all channels, of two, of one.
+  static constexpr const char* kPatterns[] = {"c*", "**", "ca*", "**3"};
+  if (!options_.patterns) return channels_[random_() % channels_.size()];
+  // There are many names: that of somebody whose place may be taken, now and then.
+  if (options_.resumes && !clients_.empty() && random_() % 2 == 0) {
+    return clients_[random_() % clients_.size()].client->channel;
+  }
+  if (random_() % 2 == 0) return channels_[random_() % channels_.size()];
+  return kPatterns[random_() % std::size(kPatterns)];
 }
 
 // Most clients of whom nobody took the place yet come back, on any worker of any edge.
@@ -37,9 +50,10 @@ void World::ChangeSubscriptions() {
   const auto here = std::count_if(clients_.begin(), clients_.end(),
                                   [](const Subscribed& subscribed) { return !subscribed.ended; });
   if (static_cast<size_t>(here) < options_.clients && clients_.size() < 30 && random_() % 2 == 0) {
+    std::string name = AnyName();
     Subscribed& subscribed = clients_.emplace_back();
-    subscribed.client = std::make_unique<ModelClient>(channels_[random_() % channels_.size()],
-                                                      random_() % 2 == 0, AnyFrequency());
+    const bool snapshot = random_() % 2 == 0;
+    subscribed.client = std::make_unique<ModelClient>(std::move(name), snapshot, AnyFrequency());
     subscribed.client->step = &step_;
     subscribed.edge = &AnyEdge();
     subscribed.worker = random_() % subscribed.edge->workers();

@@ -17,7 +17,8 @@
 
 namespace spillway::model {
 
-// Frames of the model: "kind|channel|slot|from|to"; of events "kind|channel|slot|offset|payload".
+// Frames of the model: "kind|channel|slot|from|to"; of events
+// "kind|channel|slot|offset|payload|channel it is for".
 class ModelEncoder final : public edge::EventEncoder {
  public:
   static Ref<edge::Frame> Text(const std::string& text) {
@@ -29,7 +30,8 @@ class ModelEncoder final : public edge::EventEncoder {
                                std::string(event.view().payload)));
     }
     return Text(absl::StrCat("event|", std::string(event.channel(channel)), "|", event.slot(), "|",
-                             event.offset(), "|", std::string(event.view().payload)));
+                             event.offset(), "|", std::string(event.view().payload), "|",
+                             std::string(event.channel_in(channel))));
   }
   Ref<edge::Frame> EncodeCheckpoint(
       std::string_view channel, const std::vector<edge::PositionEntry>& position) const override {

@@ -16,18 +16,23 @@ void World::PublishAny() {
   const std::string& channel = channels_[random_() % channels_.size()];
   const int number = published_++;
   published_by_.push_back(i * 1'000 + static_cast<size_t>(lives_[i]));
-  std::set<const ModelEdge*> wanting;
+  std::map<const ModelEdge*, uint64_t> wanting;  // and its link
   std::set<const ModelEdge*> linked;
   for (const uint64_t id : ingest.sessions.links()) {
     linked.insert(links_.at(id).edge);
     if (!ingest.sessions.Wants(id, channel)) continue;
-    wanting.insert(links_.at(id).edge);
+    wanting[links_.at(id).edge] = id;
     ingest.SendEphemeral(id, channel, number, random_() % 8 != 0);
   }
   for (Subscribed& subscribed : clients_) {
-    const bool is_in_force = wanting.contains(subscribed.edge) || !linked.contains(subscribed.edge);
+    const std::string& name = subscribed.client->channel;
+    const auto wants = wanting.find(subscribed.edge);
+    // An edge knows a channel by its name whoever asked for it, a pattern once it has asked itself.
+    const bool is_in_force = wants == wanting.end()
+                                 ? !linked.contains(subscribed.edge)
+                                 : name == channel || ingest.sessions.HasAsked(wants->second, name);
     if (subscribed.ended || !subscribed.client->subscribed || !is_in_force ||
-        subscribed.client->channel != channel) {
+        !IsFor(name, channel)) {
       continue;
     }
     subscribed.promised.emplace_back(number, step_);

@@ -1,6 +1,7 @@
 // World: what starts, ends, breaks and grows.
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "tests/unit/delivery/model_world.h"
@@ -18,11 +19,12 @@ edge::HubShard::Options World::HubOptions() const {
     hub.settings_of = [](std::string_view) { return edge::ChannelSettings{.ephemeral = true}; };
   }
   if (options_.slow) {
-    // One channel of each policy that leaves something out.
+    // Channels, and patterns, of each policy that leaves something out.
     hub.settings_of = [](std::string_view channel) {
       const auto policies = {edge::SlowPolicy::kConflate, edge::SlowPolicy::kDropOldest,
                              edge::SlowPolicy::kDropNewest};
-      return edge::ChannelSettings{.slow = policies.begin()[(channel.back() - '1') % 3]};
+      return edge::ChannelSettings{
+          .slow = policies.begin()[std::accumulate(channel.begin(), channel.end(), 0) % 3]};
     };
   }
   if (options_.tiny) {
@@ -40,7 +42,7 @@ void World::StartEdge(size_t place) {
   core.first_attach_id = 1 + 1'000'000 * edges_.size();
   core.move_stability = milliseconds(3'000);
   core.interest_linger = milliseconds(2'000);
-  if (options_.grow) core.slot_linger = milliseconds(6'000);
+  if (options_.grow || options_.fewer) core.slot_linger = milliseconds(6'000);
   edges_.push_back(
       std::make_unique<ModelEdge>(core, HubOptions(), 2 + random_() % 2, options_.seed + place));
   live_.resize(std::max(live_.size(), place + 1));

@@ -10,10 +10,16 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/channel/channel_hash.h"
+#include "common/channel/channel_pattern.h"
 #include "common/wire/event_wire.h"
 #include "services/ingest/history/log_record.h"
 
 namespace spillway::model {
+
+// Whether a subscription to `name`, which may be a pattern, is for the channel.
+inline bool IsFor(const std::string& name, const std::string& channel) {
+  return IsChannelPattern(name) ? ChannelPattern::Parse(name)->Matches(channel) : name == channel;
+}
 
 // A record as the model's Kafka holds it: events, each for one or more channels, of one key. No
 // channel gets two of one record.
@@ -26,11 +32,17 @@ struct ModelRecord {
   std::string idempotency_key;
   bool repeat = false;  // another one had its idempotency key shortly before
 
-  bool Feeds(const std::string& channel) const {
-    return !repeat && std::any_of(events.begin(), events.end(), [&](const auto& channels) {
-      return std::find(channels.begin(), channels.end(), channel) != channels.end();
-    });
+  // The channel that it is for in a subscription to `name`; empty: it is for none.
+  std::string ChannelFor(const std::string& name) const {
+    if (repeat) return {};
+    for (const auto& channels : events) {
+      for (const std::string& channel : channels) {
+        if (IsFor(name, channel)) return channel;
+      }
+    }
+    return {};
   }
+  bool Feeds(const std::string& name) const { return !ChannelFor(name).empty(); }
 };
 
 // Topics of the model: partitions with holes in their offsets.

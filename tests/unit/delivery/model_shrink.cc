@@ -25,7 +25,8 @@ constexpr Switch kSwitches[] = {
     {"forge", &WorldOptions::forge},         {"resumes", &WorldOptions::resumes},
     {"reset", &WorldOptions::reset},         {"limited", &WorldOptions::limited},
     {"fewer", &WorldOptions::fewer},         {"repeats", &WorldOptions::repeats},
-    {"ephemeral", &WorldOptions::ephemeral}, {"skips", &WorldOptions::skips},
+    {"ephemeral", &WorldOptions::ephemeral}, {"patterns", &WorldOptions::patterns},
+    {"skips", &WorldOptions::skips},
 };
 
 // A line without its numbers, and without saying whose it is.

@@ -86,14 +86,17 @@ void World::Accepted(uint64_t link, uint64_t attach_id, int generation) {
   ModelEdge::Generation& known = edge.generations[(*slot)->number];
   if (attach_id < known.attach_id) return;  // of before
   known.attach_id = attach_id;
-  const bool has_some = attach.from_case() == v1::Attach::kAfter && attach.after() >= 0;
+  const bool has_some = attach.from_case() == v1::Attach::kAfter &&
+                        (attach.after() >= 0 || attach.fingerprint() != 0);
   if (!has_some || known.number < 0) {
     known = {.number = generation, .attach_id = attach_id};
     return;
   }
+  // One that was accepted before may have crossed, and has been read from, if nothing was taken in.
+  const bool might = known.next == generation && known.may_cross;
   known.next = generation == known.number ? -1 : generation;
-  known.may_cross =
-      attach.fingerprint() == 0 || !IsProof(partition, generation, attach.fingerprint_at());
+  known.may_cross = might || attach.fingerprint() == 0 ||
+                    !IsProof(partition, generation, attach.fingerprint_at());
 }
 
 size_t World::resets() const {

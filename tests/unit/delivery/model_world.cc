@@ -9,6 +9,7 @@ using std::chrono::milliseconds;
 
 World::World(const WorldOptions& options)
     : options_(options), random_(options.seed), kafka_(options.partitions) {
+  if (options.patterns) channels_ = {"ca1", "ca2", "cb3"};
   for (size_t place = 0; place < options.edges; ++place) StartEdge(place);
   lives_.resize(options.ingests);
   ingests_.resize(options.ingests);

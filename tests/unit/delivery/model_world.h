@@ -44,6 +44,7 @@ struct WorldOptions {
   bool limited = false;    // snapshots reach back for a while only, and hold a few keys
   bool repeats = false;    // some records repeat others, as their idempotency keys say
   bool ephemeral = false;  // events come that never were in Kafka
+  bool patterns = false;   // half of the clients subscribe to patterns
   bool skips = false;      // edges that fall behind are not led up to the logs again
   size_t shards = 1;       // of each ingest
   size_t edges = 1;        // at a time
@@ -158,6 +159,8 @@ class World {
   void Succeed(ModelClient& client);
   void WriteToClients();
   edge::Frequency AnyFrequency();
+  // A channel, or a pattern, for a client to subscribe to.
+  std::string AnyName();
 
   // model_ephemeral.cc
   void PublishAny();

@@ -141,6 +141,37 @@ TEST_F(AdminQueriesTest, ChannelsOfSeveralWorkersAreOneList) {
   EXPECT_EQ(response.channels_size(), 2);
 }
 
+TEST_F(AdminQueriesTest, PatternsAreListedAndPagedLikeChannels) {
+  Client a = ConnectTo("a");
+  hub_.Subscribe(a.session.get(), "b:*", false, clock_.Now());
+  hub_.Subscribe(a.session.get(), "b:*:c", false, clock_.Now());
+  v1::ListChannelsRequest request;
+  request.set_page_size(2);
+  auto response = MergeChannels(request, {ChannelsOf(request, hub_)});
+  EXPECT_EQ(response.next_page_token(), "b:*");
+  request.set_page_token(response.next_page_token());
+  EXPECT_TRUE(CheckListChannels(request).ok());
+  response = MergeChannels(request, {ChannelsOf(request, hub_)});
+  ASSERT_EQ(response.channels_size(), 1);
+  EXPECT_EQ(response.channels(0).name(), "b:*:c");
+  v1::ListConnectionsRequest connections;
+  connections.set_channel("b:*");
+  EXPECT_TRUE(CheckListConnections(connections).ok());
+  EXPECT_EQ(ConnectionsOf(connections, registry_, hub_).connections.size(), 1u);
+  connections.set_channel("b:***");
+  EXPECT_FALSE(CheckListConnections(connections).ok());
+
+  v1::BroadcastRequest broadcast;
+  broadcast.set_type("note");
+  broadcast.set_payload("1");
+  broadcast.add_channels("b:1");
+  broadcast.add_channels("b:2");
+  const auto event = BroadcastEvent(broadcast, clock_.WallNow());
+  a.Take();
+  EXPECT_EQ(BroadcastTo(broadcast, **event, variants_, registry_, hub_), 1u);
+  EXPECT_NE(a.TakeOne().find(R"("channel":"b:1","pattern":"b:*")"), std::string::npos);
+}
+
 TEST_F(AdminQueriesTest, ABroadcastReachesEveryTargetOnce) {
   Client a = ConnectTo("a");
   Client none = ConnectTo("");

@@ -126,7 +126,7 @@ TEST(AdminRequestsTest, ListsAreChecked) {
   connections.set_page_token("7");
   EXPECT_EQ(What(CheckListConnections(connections)),
             "page_token is none of ours: give the next_page_token of the page before");
-  connections.set_channel("a*");
+  connections.set_channel("a***");
   EXPECT_NE(What(CheckListConnections(connections)).find("channel: "), std::string::npos);
 
   v1::ListChannelsRequest channels;

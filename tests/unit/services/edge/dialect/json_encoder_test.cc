@@ -314,5 +314,40 @@ TEST(JsonEncoder, ALargePayloadComesThroughWhole) {
   EXPECT_EQ(encoder.EncodeEvent(*MakeEvent({.payload = "1"}), 0)->payload(), "1");
 }
 
+// Which subscription a message is for, and which channel an event is of.
+TEST(JsonEncoderTest, EventsOfPatterns) {
+  wire::EventView view;
+  for (const char* channel : {"x", "price:BTC"}) view.channels.push_back(channel);
+  view.offset = 123;
+  view.type = "tick";
+  view.payload = "1";
+  view.encoding = 1;
+  const PatternMatch match{"price:*", 77, 1};
+  const Ref<EdgeEvent> event = EdgeEvent::Make(view, 3, kMaxVariants, {&match, 1});
+  ASSERT_EQ(event->channel_count(), 3u);
+  EXPECT_EQ(TextOf(MakeEncoder().EncodeEvent(*event, 2)),
+            R"({"type":"event","channel":"price:BTC","pattern":"price:*","event":"tick","slot":3,)"
+            R"("offset":123,"time":null,"data":1})");
+  EXPECT_EQ(TextOf(MakeEncoder().EncodeEvent(*event, 1)),
+            R"({"type":"event","channel":"price:BTC","event":"tick","slot":3,"offset":123,)"
+            R"("time":null,"data":1})");
+  const JsonEncoder own = MakeEncoder(
+      {{"event", R"({"c":{channel},"p":{pattern},"m":{matched}})"}, {"snapshot", "events"}});
+  EXPECT_EQ(TextOf(own.EncodeEvent(*event, 2)),
+            R"({"c":"price:BTC","p":"price:*","m":"price:BTC"})");
+  EXPECT_EQ(TextOf(own.EncodeEvent(*event, 0)), R"({"c":"x","p":null,"m":null})");
+  std::vector<Ref<Frame>> frames;
+  const std::vector<Ref<EdgeEvent>> events = {event};
+  MakeEncoder().EncodeSnapshot({.channel = "price:*", .events = &events}, &frames);
+  ASSERT_EQ(frames.size(), 1u);
+  EXPECT_EQ(TextOf(frames[0]),
+            R"({"type":"snapshot","channel":"price:*","events":[{"event":"tick",)"
+            R"("channel":"price:BTC","slot":3,"offset":123,"time":null,"data":1}],"last":false})");
+  frames.clear();
+  own.EncodeSnapshot({.channel = "price:*", .events = &events}, &frames);
+  ASSERT_EQ(frames.size(), 1u);
+  EXPECT_EQ(TextOf(frames[0]), R"({"c":"price:BTC","p":"price:*","m":"price:BTC"})");
+}
+
 }  // namespace
 }  // namespace spillway::edge

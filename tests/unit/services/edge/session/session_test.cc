@@ -241,11 +241,12 @@ TEST_F(SessionTest, EveryCommandError) {
   for (int i = 0; i < 100; ++i) many += ",\"a\"";
   EXPECT_EQ(answer(many + "]}"), "too_many_channels");
   EXPECT_EQ(answer(R"({"type":"subscribe","channels":["a..b"]})"), "bad_channel");
-  EXPECT_EQ(answer(R"({"type":"subscribe","channels":["price:*"]})"), "bad_channel");
+  EXPECT_EQ(answer(R"({"type":"subscribe","channels":["price:*"]})"), "pattern_not_allowed");
+  EXPECT_EQ(answer(R"({"type":"subscribe","channels":["price:***"]})"), "bad_channel");
   EXPECT_EQ(answer(R"({"type":"subscribe","channels":["user:u1"]})"), "not_allowed");
   EXPECT_EQ(answer(R"({"type":"unsubscribe","channels":["a"]})"), "not_subscribed");
   EXPECT_EQ(counters_.bad_messages.Value(), 9u);  // those of a client that is wrong in form
-  EXPECT_EQ(counters_.errors_sent.Value(), 11u);
+  EXPECT_EQ(counters_.errors_sent.Value(), 12u);
 
   client.Says(R"({"type":"subscribe","channels":["a","b"]})");
   EXPECT_THAT(client.Take(), SizeIs(2));

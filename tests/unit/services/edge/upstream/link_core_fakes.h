@@ -108,7 +108,7 @@ class FakeLinkSink final : public LinkCoreSink {
   void PostBatch(std::shared_ptr<const EdgeBatch> batch, LinkId, size_t) override {
     std::string text = "batch";
     for (const auto& event : batch->events) {
-      absl::StrAppend(&text, " ", event->slot(), ":", event->offset());
+      absl::StrAppend(&text, " ", event->slot(), ":", event->offset(), Patterns(*event));
     }
     for (const auto& progress : batch->progress) {
       absl::StrAppend(&text, " ", progress.slot, "<=", progress.upto);
@@ -125,7 +125,9 @@ class FakeLinkSink final : public LinkCoreSink {
     posted.push_back(absl::StrCat("gap ", slot, ":", from, "..", to, " ", reason));
   }
   void PostEphemeral(std::vector<Ref<EdgeEvent>> events, LinkId, size_t) override {
-    posted.push_back(absl::StrCat("ephemeral ", events.size()));
+    std::string text = absl::StrCat("ephemeral ", events.size());
+    for (const auto& event : events) text += Patterns(*event);
+    posted.push_back(std::move(text));
   }
   void PostEphemeralGap() override { ++ephemeral_gaps; }
   void PostInterest(size_t worker, std::vector<ChannelCoverage> covered) override {
@@ -139,7 +141,7 @@ class FakeLinkSink final : public LinkCoreSink {
                 std::shared_ptr<const EdgeReadResult> result) override {
     std::string text = absl::StrCat("read ", worker, " ", read_id, result->failed ? " failed" : "");
     for (const auto& event : result->events) {
-      absl::StrAppend(&text, " ", event->slot(), ":", event->offset());
+      absl::StrAppend(&text, " ", event->slot(), ":", event->offset(), Patterns(*event));
     }
     for (const auto& as_of : result->as_of) {
       absl::StrAppend(&text, " as of ", as_of.slot, ":", as_of.upto);
@@ -155,6 +157,15 @@ class FakeLinkSink final : public LinkCoreSink {
   void Report(std::string_view code, std::string) override { reports.emplace_back(code); }
 
  private:
+  // "[p.*=p.a]" for each pattern that it goes to, with the channel that it is for there.
+  static std::string Patterns(const EdgeEvent& event) {
+    std::string text;
+    for (size_t i = 0; i < event.channel_count(); ++i) {
+      if (!event.is_pattern(i)) continue;
+      text += "[" + std::string(event.channel(i)) + "=" + std::string(event.channel_in(i)) + "]";
+    }
+    return text;
+  }
   template <typename Offsets>
   static std::string Slots(const Offsets& offsets) {
     std::string text;

@@ -179,6 +179,57 @@ TEST_F(LinkReads, AReadOfASlotThatIsOverFailsAtOnce) {
   EXPECT_THAT(sink_.TakeReads(), IsEmpty());
 }
 
+// The ingest speaks of the topic before and of the one in its place by the same number.
+TEST_F(LinkReads, AnAnswerForASlotThatIsOverIsNotTakenForTheOneInItsPlace) {
+  OneAttached();
+  core_->Read(0, 7, "c", true, {{0, 9}}, now_);
+  sink_.TakePosted();
+  sink_.TakeReads();
+  Answer(1, {{10, 12}}, {11}, /*last=*/false);
+  Refused(1, 10, 1, "reset");
+  Attached(1, 10, 2, -1);
+  sink_.TakePosted();
+  Answer(1, {{10, 13}}, {12});
+  EXPECT_THAT(sink_.TakePosted(), IsEmpty());
+  Pass(milliseconds(100), {1});
+  EXPECT_THAT(sink_.TakePosted(), testing::Contains("read 0 7 failed as of 0:9"));
+}
+
+// Clients were told where they are by it: another topic must not go on from there.
+TEST_F(LinkReads, WhatWasReadBeforeAnythingWasTakenInIsShown) {
+  OneAttached();
+  Open(2, {0});
+  Refused(1, 10, 1, "reset");
+  const LinkId link = AttachedTo();
+  Attached(link, SlotOf(link, 0), 2, -1);
+  core_->Read(0, 7, "c", false, {{1, -1}}, now_);
+  core_->Read(0, 8, "d", false, {{1, -1}}, now_);
+  v1::ReadResponse response;
+  v1::SlotOffset* at = response.add_as_of();
+  at->set_slot(SlotOf(link, 0));
+  at->set_offset(37);
+  at->set_fingerprint(77);
+  at->set_fingerprint_back(2);
+  response.set_last(true);
+  core_->OnReadResponse(1, response, now_);
+  const LinkId other = link == 1 ? 2 : 1;
+  core_->OnLinkDown(link, now_);
+  EXPECT_THAT(sink_.Take(other), testing::Contains(testing::EndsWith("after -1 proof 77@35")));
+}
+
+TEST_F(LinkReads, AnAnswerOfAnAttachmentBeforeProvesNothingToTheNext) {
+  OneAttached();
+  core_->Read(0, 7, "c", false, {{0, 9}}, now_);
+  Refused(1, 10, 1, "lost_position");
+  Attached(1, 10, 2, 9);
+  sink_.TakePosted();
+  sink_.TakeReads();
+  Answer(1, {{10, 12}}, {11});
+  EXPECT_THAT(sink_.TakePosted(), IsEmpty());
+  Pass(milliseconds(100), {1});
+  EXPECT_THAT(sink_.TakeReads(), ElementsAre("1:snapshot 2 c 10:9"));
+}
+
 TEST_F(LinkReads, AReadSaysOnWhoseBehalfItIs) {
   OneAttached();
   core_->Read(0, 7, "c", true, {{0, 9}}, now_);

@@ -293,6 +293,10 @@ TEST_F(ShardProof, AnotherRecordInItsPlaceIsAReset) {
   EXPECT_THAT(Pump(), ElementsAre("refused 1#11 reset"));
   AttachBegin(1, 12);
   core_->OnResolved(1, 10, 100, now_);
+  Pump();
+  Scanned(50);
+  Pump();
+  core_->OnResolved(1, 10, 100, now_);
   EXPECT_THAT(Pump(), ElementsAre("attached 1#12 after 9 interest 1"));
 }
 
