@@ -46,7 +46,7 @@ RESTRICTED = [
      ["services/edge/net", "services/edge/ws", "common/http", "common/app"]),
     (r"(grpcpp|grpc)/|.*\.grpc\.pb\.h$", "gRPC",
      ["services/ingest/link", "services/ingest/control", "services/edge/upstream",
-      "services/edge/control", "common/rpc"]),
+      "services/edge/control", "common/rpc", "common/gateway"]),
     (r"spdlog/", "spdlog", ["common/log"]),
     (r"prometheus/", "prometheus-cpp", ["common/metrics"]),
     (r"yaml-cpp/", "yaml-cpp", ["common/config"]),

@@ -17,6 +17,18 @@ void Routes::AddPrefix(std::string prefix, Handler handler, std::vector<std::str
   routes_.push_back({std::move(prefix), true, std::move(handler), std::move(methods)});
 }
 
+void Routes::AddAsync(std::string path, AsyncHandler handler, std::vector<std::string> methods) {
+  routes_.push_back({std::move(path), false, nullptr, std::move(methods), std::move(handler)});
+}
+
+const AsyncHandler* Routes::FindAsync(const Request& request) const {
+  const Route* route = Find(request.path);
+  if (route == nullptr || route->async == nullptr) return nullptr;
+  const auto& methods = route->methods;
+  const bool taken = std::find(methods.begin(), methods.end(), request.method) != methods.end();
+  return taken ? &route->async : nullptr;
+}
+
 const Routes::Route* Routes::Find(std::string_view path) const {
   const Route* best = nullptr;
   for (const Route& route : routes_) {

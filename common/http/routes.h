@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/http/exchange.h"
 #include "common/http/http_types.h"
 
 namespace spillway::http {
@@ -17,6 +18,12 @@ class Routes {
   // all.
   void AddPrefix(std::string prefix, Handler handler, std::vector<std::string> methods = {"GET"});
 
+  // As a whole, answered later.
+  void AddAsync(std::string path, AsyncHandler handler, std::vector<std::string> methods);
+
+  // The handler that answers the request later; null if it is not such a one (or not by that
+  // method).
+  const AsyncHandler* FindAsync(const Request& request) const;
   // Calls the handler of the request, or answers 404 or 405. A handler that throws is answered as
   // 500.
   Response Dispatch(const Request& request) const;
@@ -27,6 +34,7 @@ class Routes {
     bool prefix;
     Handler handler;
     std::vector<std::string> methods;
+    AsyncHandler async = nullptr;  // in place of the handler
   };
 
   const Route* Find(std::string_view path) const;

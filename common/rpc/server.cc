@@ -77,6 +77,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
 
 Server::~Server() { Shutdown(std::chrono::milliseconds(0)); }
 
+std::shared_ptr<grpc::Channel> Server::InProcess() { return server_->InProcessChannel({}); }
+
 void Server::SetServing(bool serving) {
   server_->GetHealthCheckService()->SetServingStatus(serving);
 }

@@ -11,6 +11,7 @@
 #include "common/rpc/tls.h"
 
 namespace grpc {
+class Channel;
 class Server;
 class Service;
 }  // namespace grpc
@@ -40,6 +41,9 @@ class Server {
   Server& operator=(const Server&) = delete;
 
   int port() const { return port_; }  // 0 for unix sockets
+
+  // To this very server, without a port: its authoriser is not asked. Before Shutdown().
+  std::shared_ptr<grpc::Channel> InProcess();
 
   // What grpc.health.v1 answers for the server as a whole and each service. Serving from the start.
   void SetServing(bool serving);

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/http/routes.h"
+#include "common/rpc/authorizer.h"
+
+namespace grpc {
+class Channel;
+}
+
+namespace spillway::gateway {
+
+// gRPC services as HTTP/JSON, by their descriptors alone: POST /<service>/<Method> with the request
+// as JSON (https://protobuf.dev/programming-guides/json) answers with the response as JSON; of a
+// method that streams responses, one JSON document a line until the call ends or the client goes.
+// Methods that stream requests are not served. GET /openapi.json describes all of it (OpenAPI 3.0).
+//
+// Errors are {"error":{"code","message"}}, the code being gRPC's in lower case
+// ("invalid_argument"), with the HTTP status of google.rpc.Code. A request must say "content-type:
+// application/json", so that a page of another origin cannot make a browser send one (it would have
+// to ask first, and nothing here permits it).
+//
+// Calls go over an in-process channel to the very server that serves gRPC, which does not authorise
+// that channel: the gateway does, by the same authoriser and the request's Authorization header.
+class Gateway {
+ public:
+  struct Options {
+    std::string title;                          // of the OpenAPI document
+    std::string version;                        // of the program
+    std::vector<std::string> services;          // full names
+    rpc::Authorizer authorize;                  // every call may pass when empty
+    std::chrono::milliseconds timeout{30'000};  // of a call that does not stream
+    size_t max_streams = 16;                    // further ones are refused: resource_exhausted
+  };
+
+  explicit Gateway(Options options);
+  // Shutdown()
+  ~Gateway();
+  Gateway(const Gateway&) = delete;
+  Gateway& operator=(const Gateway&) = delete;
+
+  // Adds the paths. Before the HTTP server starts; the gateway must outlive it.
+  void AddTo(http::Routes* routes);
+  // From now on calls are made; before, they are answered "unavailable". Any thread.
+  void Open(std::shared_ptr<grpc::Channel> channel);
+  // Makes no more calls, cancels those that run, and returns when they have ended. Before the
+  // server that serves them shuts down. Not on gRPC's threads, nor on the HTTP server's.
+  // Idempotent.
+  void Shutdown();
+
+ private:
+  class Impl;
+  const std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace spillway::gateway

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace google::protobuf {
+class MethodDescriptor;
+}
+
+namespace spillway::gateway {
+
+// The OpenAPI 3.0 document (https://spec.openapis.org/oas/v3.0.3) of methods served as
+// POST /<service>/<Method>, and of all messages and enums that they speak of, as proto3's JSON
+// mapping has them: 64-bit integers are strings, bytes are base64, names are in lowerCamelCase.
+std::string OpenApi(const std::string& title, const std::string& version,
+                    const std::vector<const google::protobuf::MethodDescriptor*>& methods);
+
+}  // namespace spillway::gateway
