@@ -131,6 +131,7 @@ absl::StatusOr<EdgeOptions> MakeEdgeOptions(const v1::EdgeConfig& config) {
   }
   options.admin_listen = config.admin().listen();
   options.admin_token = config.admin().bearer_token();
+  options.admin_http = config.admin().http();
   if (config.admin().has_tls()) {
     auto files = app::TlsFilesOf("edge.admin.tls", config.admin().tls());
     if (!files.ok()) return files.status();

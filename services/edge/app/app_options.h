@@ -32,6 +32,7 @@ struct EdgeOptions {
   std::string advertised_address;  // of the admin server; empty: the host's
   std::string admin_listen;        // empty: no admin server
   std::string admin_token;         // empty: anyone may call
+  bool admin_http = false;         // on the operations port, too
   rpc::TlsFiles admin_tls;
   net::WorkerOptions worker;
   HubShard::Options hub;  // of every worker but for its index

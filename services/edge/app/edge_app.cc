@@ -129,6 +129,7 @@ absl::Status EdgeApp::StartOps() {
   options.port = options_.ops_listen.port;
   http::Routes routes;
   http::AddOpsRoutes(&routes, clock_, readiness_, registry_, Info());
+  cluster_->AddHttp(&routes);
   auto server = http::HttpServer::Start(options, std::move(routes));
   if (!server.ok()) return At("edge.ops_listen", server.status());
   ops_ = *std::move(server);

@@ -1,6 +1,7 @@
 #include "services/edge/app/edge_cluster.h"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -10,6 +11,17 @@
 #include "common/rpc/client.h"
 
 namespace spillway::edge {
+
+namespace {
+
+constexpr std::string_view kAdminService = "spillway.v1.AdminService";
+
+rpc::Authorizer AuthorizerOf(const EdgeOptions& options) {
+  if (options.admin_token.empty()) return nullptr;
+  return rpc::BearerAuthorizer(options.admin_token, {std::string(kAdminService)});
+}
+
+}  // namespace
 
 EdgeCluster::EdgeCluster(const EdgeOptions& options, const Clock& clock, EdgeWorkers& workers,
                          LinkRuntime& upstream, ConnectionLimits& limits, ConnectionGate& gate)
@@ -65,16 +77,25 @@ absl::Status EdgeCluster::StartAdmin(const VariantTable& variants) {
   options.address = options_.admin_listen;
   options.services = {admin_->service()};
   options.tls = options_.admin_tls;
-  if (!options_.admin_token.empty()) {
-    options.authorize = rpc::BearerAuthorizer(options_.admin_token, {"spillway.v1.AdminService"});
-  }
+  options.authorize = AuthorizerOf(options_);
   auto server = rpc::Server::Start(options);
   if (!server.ok()) {
     return absl::Status(server.status().code(),
                         absl::StrCat("edge.admin.listen: ", server.status().message()));
   }
   server_ = *std::move(server);
+  if (gateway_ != nullptr) gateway_->Open(server_->InProcess());
   return absl::OkStatus();
+}
+
+void EdgeCluster::AddHttp(http::Routes* routes) {
+  if (!options_.admin_http || options_.admin_listen.empty()) return;
+  gateway_ = std::make_unique<gateway::Gateway>(
+      gateway::Gateway::Options{.title = "Spillway edge",
+                                .version = app::kVersion,
+                                .services = {std::string(kAdminService)},
+                                .authorize = AuthorizerOf(options_)});
+  gateway_->AddTo(routes);
 }
 
 void EdgeCluster::SetAddresses(const v1::NodeAddresses& addresses) {
@@ -125,6 +146,7 @@ void EdgeCluster::Stop(std::chrono::milliseconds grace) {
   // Calls of ours that wait for others are answered once these have ended.
   peer_calls_.Stop();
   ingest_calls_.Stop();
+  if (gateway_ != nullptr) gateway_->Shutdown();
   if (server_ != nullptr) server_->Shutdown(grace);
 }
 

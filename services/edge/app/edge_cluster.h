@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "common/base/clock.h"
+#include "common/gateway/gateway.h"
 #include "common/metrics/metrics.h"
 #include "common/rpc/server.h"
 #include "services/edge/app/app_options.h"
@@ -31,6 +32,8 @@ class EdgeCluster final : public ClusterListener {
               LinkRuntime& upstream, ConnectionLimits& limits, ConnectionGate& gate);
   ~EdgeCluster() override;  // Stop(0)
 
+  // Adds the admin API as HTTP/JSON, if it is to be served so: it answers once StartAdmin has.
+  void AddHttp(http::Routes* routes);
   // Serves the admin API, if there is to be one. After the workers have begun.
   absl::Status StartAdmin(const VariantTable& variants);
   // Its port; 0: there is none.
@@ -68,6 +71,7 @@ class EdgeCluster final : public ClusterListener {
   ControlWriter writer_;
   std::unique_ptr<AdminService> admin_;
   std::unique_ptr<rpc::Server> server_;
+  std::unique_ptr<gateway::Gateway> gateway_;  // calls the server
 };
 
 }  // namespace spillway::edge

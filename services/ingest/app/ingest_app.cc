@@ -202,6 +202,14 @@ absl::Status IngestApp::StartServers(const v1::IngestConfig& config) {
   auto server = rpc::Server::Start(serving);
   if (!server.ok()) return At("ingest.listen", server.status());
   server_ = *std::move(server);
+  if (config.publish().enabled() && config.publish().http()) {
+    gateway_ = std::make_unique<gateway::Gateway>(
+        gateway::Gateway::Options{.title = "Spillway ingest",
+                                  .version = app::kVersion,
+                                  .services = {"spillway.v1.PublishService"},
+                                  .authorize = serving.authorize});
+    gateway_->Open(server_->InProcess());
+  }
 
   if (!config.ops_listen().empty()) {
     const auto listen = app::ListenAddressAt("ingest.ops_listen", config.ops_listen());
@@ -209,9 +217,13 @@ absl::Status IngestApp::StartServers(const v1::IngestConfig& config) {
     http::HttpServerOptions options;
     options.host = listen->ip;
     options.port = listen->port;
+    // A payload may be base64 in JSON, or escaped.
+    options.max_body_bytes = std::max(
+        options.max_body_bytes, static_cast<size_t>(config.publish().max_message_bytes()) * 2);
     http::Routes routes;
     http::AddOpsRoutes(&routes, clock_, *readiness_, registry_,
                        {{"version", app::kVersion}, {"node", node_id_}});
+    if (gateway_ != nullptr) gateway_->AddTo(&routes);
     auto ops = http::HttpServer::Start(options, std::move(routes));
     if (!ops.ok()) return At("ingest.ops_listen", ops.status());
     ops_ = *std::move(ops);
@@ -319,7 +331,8 @@ void IngestApp::Stop(milliseconds grace) {
   if (std::exchange(stopped_, true)) return;
   if (readiness_ != nullptr) readiness_->Drain();
   if (server_ != nullptr) server_->SetServing(false);
-  if (hub_ != nullptr) hub_->Stop();                     // links end: edges attach elsewhere
+  if (hub_ != nullptr) hub_->Stop();  // links end: edges attach elsewhere
+  if (gateway_ != nullptr) gateway_->Shutdown();
   if (server_ != nullptr) server_->Shutdown(grace / 2);  // publishes under way are answered
   // The prober's callbacks post to the shards, and the shards ask it until they end: its thread
   // first, itself after them.

@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "common/base/clock.h"
 #include "common/config/loader.h"
+#include "common/gateway/gateway.h"
 #include "common/http/http_server.h"
 #include "common/lifecycle/readiness.h"
 #include "common/metrics/metrics.h"
@@ -95,6 +96,7 @@ class IngestApp final : public ShardSet, public ShardServices {
   std::unique_ptr<PublishService> publish_;
   std::unique_ptr<LinkService> links_;
   std::unique_ptr<rpc::Server> server_;
+  std::unique_ptr<gateway::Gateway> gateway_;  // calls the server
   std::unique_ptr<http::HttpServer> ops_;
   std::vector<metrics::Handle> metrics_handles_;
   std::string last_problems_;  // the prober's thread

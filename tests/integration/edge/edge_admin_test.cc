@@ -59,6 +59,35 @@ TEST_F(EdgeAdminTest, AConnectionOverATrustedProxyIsShownWithItsClientsAddress) 
   EXPECT_EQ(listed.connections(0).ip(), "203.0.113.7");
 }
 
+TEST_F(EdgeAdminTest, IsThereAsHttpAndJsonToo) {
+  Start("  admin: {listen: '127.0.0.1:0', bearer_token: t0p, http: true}\n");
+  BeastClient client;
+  Connect(client);
+  const auto post = [this](const std::string& method, const std::string& body,
+                           const std::string& authorization) {
+    return RawExchange(
+        static_cast<uint16_t>(edge_->ops_port()),
+        absl::StrCat("POST /spillway.v1.AdminService/", method, " HTTP/1.1\r\nHost: edge\r\n",
+                     "Content-Type: application/json\r\nConnection: close\r\n", authorization,
+                     "Content-Length: ", body.size(), "\r\n\r\n", body));
+  };
+  EXPECT_THAT(post("ListConnections", "{}", ""), testing::HasSubstr("401 "));
+  const std::string token = "Authorization: Bearer t0p\r\n";
+  const std::string listed = post("ListConnections", "{}", token);
+  EXPECT_THAT(listed, testing::HasSubstr("200 OK"));
+  EXPECT_THAT(listed, testing::HasSubstr(R"("endpoint":"/ws")"));
+  EXPECT_THAT(post("Disconnect", R"({"all":true,"code":"x"})", token), testing::HasSubstr("400 "));
+  EXPECT_THAT(post("Disconnect", R"({"all":true})", token),
+              testing::HasSubstr(R"("disconnected":"1")"));
+  EXPECT_THAT(Get(edge_->ops_port(), "/openapi.json"), testing::HasSubstr("AdminService"));
+}
+
+// The operations port is often open to more than the admin API should be.
+TEST_F(EdgeAdminTest, IsNotThereAsHttpUnlessItIsToBe) {
+  Start();
+  EXPECT_THAT(Get(edge_->ops_port(), "/openapi.json"), testing::HasSubstr("404 "));
+}
+
 TEST_F(EdgeAdminTest, ListsAndShowsConnections) {
   Start();
   BeastClient clients[5];  // on both workers, in all likelihood

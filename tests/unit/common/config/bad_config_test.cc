@@ -69,7 +69,7 @@ const Case kCases[] = {
      "f.yaml:4: ingest.bogus_key_here: unknown key; expected one of node_id, listen, ops_listen, "
      "advertised_address, shards, kafka, embedded_broker, routes, history, limits, "
      "catalogue_refresh, beat_interval, link_interval, linger, publish, dead_letter_topic, "
-     "shutdown_grace, tls, log, metrics, environment, report_degraded\n"
+     "shutdown_grace, tls, log, metrics, environment, report_degraded, control\n"
      "f.yaml:2: ingest.shards: expected a whole number from 0 to 256, found \"x\"\n"
      "f.yaml:3: ingest.linger: expected a duration of at least 0, such as 30s or 250ms, found "
      "\"y\""},
