@@ -284,7 +284,7 @@ class World:
         urls = ",".join(f"ws://127.0.0.1:{edge.port}/ws?token={{token}}" for edge in self.edges)
         self.load = Load([
             options.build_dir / "tools" / "load" / "spillway-load", f"--url={urls}", f"--jwt_secret_env={SECRET}",
-            f"--clients={options.clients}", "--resume", "--reconnect=0.5", "--connect_rate=500", f"--churn={options.churn}",
+            f"--clients={options.clients}", f"--patterns={options.patterns}", "--resume", "--reconnect=0.5", "--connect_rate=500", f"--churn={options.churn}",
             f"--brokers={self.cluster.bootstrap}",
             # Only an idempotent producer keeps order and writes nothing twice when brokers end.
             "--kafka=enable.idempotence=true,linger.ms=5,message.timeout.ms=120000", "--warmup=0", f"--seconds={seconds:.0f}",

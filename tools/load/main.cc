@@ -61,6 +61,9 @@ ABSL_FLAG(double, reconnect, 0,
           "a lost connection is opened again within so many seconds; 0: never");
 ABSL_FLAG(bool, resume, false,
           "what is opened again shows its positions, to the next of --url in turn");
+ABSL_FLAG(uint32_t, patterns, 0,
+          "every so many'th client subscribes to patterns, each of which matches one of its "
+          "channels: a * in place of the name's first letter; 0: none does");
 ABSL_FLAG(
     std::string, journal, "",
     "with --resume: files FILE.0, ... get what every client was told; the manual has the form");
@@ -187,6 +190,7 @@ absl::Status ReadClients(ClientOptions* clients) {
   clients->churn = absl::GetFlag(FLAGS_churn);
   clients->reconnect = absl::GetFlag(FLAGS_reconnect);
   clients->resume = absl::GetFlag(FLAGS_resume);
+  clients->patterns = absl::GetFlag(FLAGS_patterns);
   clients->journal = absl::GetFlag(FLAGS_journal);
   if (!clients->journal.empty() && !clients->resume) return Bad("--journal needs --resume");
   clients->cut_at = absl::GetFlag(FLAGS_cut_at);

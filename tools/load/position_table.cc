@@ -74,7 +74,11 @@ PositionTable::Spoken PositionTable::WhatIsSpokenOf(std::string_view message) {
   simdjson::dom::element root;
   std::string_view text;
   if (Parser().parse(message.data(), message.size()).get(root) != simdjson::SUCCESS) return spoken;
-  if (root["channel"].get(text) == simdjson::SUCCESS) spoken.channel = std::string(text);
+  // An event of a pattern has both.
+  if (root["pattern"].get(text) == simdjson::SUCCESS ||
+      root["channel"].get(text) == simdjson::SUCCESS) {
+    spoken.channel = std::string(text);
+  }
   spoken.gap = root["type"].get(text) == simdjson::SUCCESS && text == "gap";
   return spoken;
 }

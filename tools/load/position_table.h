@@ -41,7 +41,7 @@ class PositionTable {
   // An event message, as far as it says where it stands; one that does not moves nothing.
   Place TakeEvent(size_t channel, std::string_view message);
   // What may speak of positions, in order: subscribed, snapshot, joined, checkpoint, gap. Says of
-  // which channel, by its name; empty if of none or if it is not understood.
+  // which channel, or pattern, by its name; empty if of none or if it is not understood.
   struct Spoken {
     std::string channel;
     bool gap = false;

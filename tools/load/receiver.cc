@@ -61,6 +61,7 @@ std::vector<std::string> Receiver::ChannelsOf(uint64_t number) const {
   for (const StreamOptions& stream : options_.streams) {
     for (uint32_t j = 0; j < stream.per_client; ++j) {
       channels.push_back(Replaced(stream.channel, "n", absl::StrCat(stream.ChannelOf(number, j))));
+      if (options_.has_patterns(number)) channels.back().replace(0, 1, "*");
     }
   }
   return channels;

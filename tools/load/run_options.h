@@ -105,10 +105,13 @@ struct ClientOptions {
   double churn = 0;       // connections a second that are closed and opened again
   double reconnect = 0;   // a lost connection is opened again within so many seconds; 0: never
   bool resume = false;    // what is opened again shows where it was, to the next target in turn
-  std::string journal;    // file name, but for the worker's number; empty: none is kept
-  double cut_at = 0;      // seconds of publishing after which all connections are closed, once
-  double cut_for = 0;     // seconds until they begin to come back; 0: no cut
+  // Every so many'th client asks for patterns, each of which matches one of its channels; 0: none.
+  uint32_t patterns = 0;
+  std::string journal;  // file name, but for the worker's number; empty: none is kept
+  double cut_at = 0;    // seconds of publishing after which all connections are closed, once
+  double cut_for = 0;   // seconds until they begin to come back; 0: no cut
 
+  bool has_patterns(uint64_t i) const { return patterns > 0 && i % patterns == 0; }
   bool is_slow(uint64_t i) const {
     // Spread evenly: those at which i * share passes a whole number.
     return static_cast<uint64_t>(static_cast<double>(i + 1) * slow_share) >

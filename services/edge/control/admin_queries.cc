@@ -191,6 +191,7 @@ v1::ListChannelsResponse MergeChannels(const v1::ListChannelsRequest& request,
     v1::Channel* channel = response.add_channels();
     channel->set_name(name);
     channel->set_subscribers(subscribers);
+    channel->set_pattern(IsChannelPattern(name));
   }
   return response;
 }

@@ -12,11 +12,11 @@ constexpr size_t kKeptBuffer = 1 << 20;  // a larger buffer is given back after 
 
 // The text of a message as a frame.
 template <typename Append>
-Ref<Frame> Render(const JsonTemplate& form, Append&& append) {
+Ref<Frame> Render(const JsonTemplate& form, Append&& append, JsonFields absent = {}) {
   if (form.empty()) return {};
   thread_local std::string buffer;
   buffer.clear();
-  form.Render(&buffer, append);
+  form.Render(&buffer, append, absent);
   Ref<Frame> frame = Frame::Make(Opcode::kText, buffer);
   if (buffer.capacity() > kKeptBuffer) std::string().swap(buffer);
   return frame;
@@ -113,10 +113,16 @@ bool AppendEventField(std::string* out, JsonField field, const EdgeEvent& event,
   }
 }
 
+// Most subscriptions are to channels.
+JsonFields AbsentIn(const EventName& name) {
+  return name.pattern.empty() ? JsonFields{JsonField::kPattern, JsonField::kMatched} : JsonFields{};
+}
+
 Ref<Frame> RenderEvent(const JsonTemplate& form, const EdgeEvent& event, const EventName& name) {
-  return Render(form, [&](JsonField field, std::string* out) {
-    return AppendEventField(out, field, event, name);
-  });
+  return Render(
+      form,
+      [&](JsonField field, std::string* out) { return AppendEventField(out, field, event, name); },
+      AbsentIn(name));
 }
 
 Ref<Frame> RenderPosition(const JsonTemplate& form, std::string_view channel,
@@ -270,9 +276,10 @@ void JsonEncoder::EncodeSnapshot(const SnapshotInfo& info, std::vector<Ref<Frame
           if (i > 0) text->push_back(',');
           const EdgeEvent& event = *(*info.events)[i];
           const EventName name = NameIn(event, info.channel);
-          item.Render(text, [&](JsonField part, std::string* to) {
+          const auto append = [&](JsonField part, std::string* to) {
             return AppendEventField(to, part, event, name);
-          });
+          };
+          item.Render(text, append, AbsentIn(name));
         }
         text->push_back(']');
         return true;

@@ -80,10 +80,11 @@ class JsonTemplate {
 
   bool empty() const { return pieces_.empty(); }
 
-  // Appends the text; `append(field, out)` appends a field's JSON value, or nothing and returns
+  // Appends the text; `absent`: fields that have no value, which are not asked for where they are
+  // optional. `append(field, out)` appends a field's JSON value, or nothing and returns
   // false when there is none, or when it is a flag that is not set.
   template <typename Append>
-  void Render(std::string* out, Append&& append) const {
+  void Render(std::string* out, Append&& append, JsonFields absent = {}) const {
     for (const Piece& piece : pieces_) {
       out->append(piece.text);
       if (piece.field == JsonField::kNone) continue;
@@ -91,6 +92,7 @@ class JsonTemplate {
         if (!append(piece.field, out)) out->append(IsFlag(piece.field) ? "false" : "null");
         continue;
       }
+      if (absent.Has(piece.field)) continue;
       const size_t mark = out->size();
       out->append(piece.member);
       if (!append(piece.field, out)) out->resize(mark);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "absl/container/inlined_vector.h"
 #include "common/wire/event_wire.h"
 
 namespace spillway::ingest {
@@ -43,11 +42,8 @@ Attachment* EdgeFeed::Find(SlotId slot) {
   return nullptr;
 }
 
-bool EdgeFeed::Wanted(const KeptRecord& record, const LogEvent& event) {
-  if (interest_.ContainsAny(event.channels)) return true;
-  return interest_.has_patterns() &&
-         wire::ParseBatchEventChannels(record.EventBytes(event), &names_) &&
-         interest_.MatchesAny(names_);
+bool EdgeFeed::WantedByPattern(std::string_view event) {
+  return wire::ParseBatchEventChannels(event, &names_) && interest_.MatchesAny(names_);
 }
 
 bool EdgeFeed::StopsAtHole(const PartitionLog& log, int64_t before, Attachment& attachment) {
@@ -59,22 +55,29 @@ bool EdgeFeed::StopsAtHole(const PartitionLog& log, int64_t before, Attachment& 
 
 bool EdgeFeed::AppendRecords(const PartitionLog& log, Attachment& attachment, std::string* batch) {
   const uint64_t end = log.end_sequence();
+  const bool patterns = interest_.has_patterns();
   for (; attachment.next_sequence < end; ++attachment.next_sequence) {
     const KeptRecord& record = log.At(attachment.next_sequence);
     if (record.offset <= attachment.cursor) continue;
     if (StopsAtHole(log, record.offset, attachment)) return true;
     size_t size = 0;
-    absl::InlinedVector<const LogEvent*, 4> wanted;
     for (const LogEvent& event : record.events) {
-      if (!Wanted(record, event)) continue;
+      if (!interest_.ContainsAny(event.channels) &&
+          !(patterns && WantedByPattern(record.EventBytes(event)))) {
+        continue;
+      }
       size += event.size;
-      wanted.push_back(&event);
+      wanted_.push_back(&event);
     }
     if (size > 0) {
-      if (!batch->empty() && batch->size() + size > max_batch_bytes_) return false;
+      const bool room = batch->empty() || batch->size() + size <= max_batch_bytes_;
       // As much as it will need: growing step by step would copy it several times.
       if (batch->empty()) batch->reserve(std::max(size, expected_bytes_));
-      for (const LogEvent* event : wanted) batch->append(record.EventBytes(*event));
+      for (const LogEvent* event : wanted_) {
+        if (room) batch->append(record.EventBytes(*event));
+      }
+      wanted_.clear();
+      if (!room) return false;
     }
     attachment.cursor = record.offset;
     attachment.mark = {record.offset, record.fingerprint};

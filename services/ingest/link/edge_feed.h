@@ -81,7 +81,7 @@ class EdgeFeed {
   bool AppendRecords(const PartitionLog& log, Attachment& attachment, std::string* batch);
   // Whether something is missing between the cursor and `before`; the cursor goes up to there.
   static bool StopsAtHole(const PartitionLog& log, int64_t before, Attachment& attachment);
-  bool Wanted(const KeptRecord& record, const LogEvent& event);
+  bool WantedByPattern(std::string_view event);
 
   const LinkId link_;
   const size_t max_batch_bytes_;
@@ -89,8 +89,9 @@ class EdgeFeed {
   uint64_t interest_sequence_ = 0;
   std::vector<Attachment> attachments_;
   size_t next_attachment_ = 0;
-  size_t expected_bytes_ = 0;  // of the next batch with events
-  wire::ChannelViews names_;   // scratch of Wanted
+  size_t expected_bytes_ = 0;            // of the next batch with events
+  wire::ChannelViews names_;             // scratch of WantedByPattern
+  std::vector<const LogEvent*> wanted_;  // of AppendRecords; empty between records
 };
 
 }  // namespace spillway::ingest

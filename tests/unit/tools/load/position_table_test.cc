@@ -63,6 +63,9 @@ TEST(PositionTableTest, AGapIsBehindTheClient) {
   EXPECT_EQ(spoken.channel, "a");
   EXPECT_TRUE(spoken.gap);
   EXPECT_FALSE(PositionTable::WhatIsSpokenOf(kSubscribed).gap);
+  EXPECT_EQ(
+      PositionTable::WhatIsSpokenOf(R"({"type":"event","channel":"a","pattern":"*"})").channel,
+      "*");
   table.TakePositions(0, gap);
   EXPECT_EQ(Shown(table).substr(0, 38), R"([{"source":"t/0@0","offset":30,"fp":7,)");
 }

@@ -125,6 +125,17 @@ TEST_F(ReceiverTest, TheChannelsOfAClientGoRound) {
   EXPECT_EQ(counters().sequence.in_order, 4u);
 }
 
+TEST_F(ReceiverTest, SomeClientsSubscribeToPatterns) {
+  options_.patterns = 3;
+  Start("channels=8,per_client=2", "json", 3);
+  Receive(kAccepted + Event(6, 1) + Event(7, 1));
+  EXPECT_EQ(Sent(), R"({"type":"subscribe","channels":["*oad:6","*oad:7"]}|)");
+  EXPECT_EQ(counters().strange.get(), 0u);
+  Start("channels=8,per_client=1", "json", 4);
+  Receive(kAccepted);
+  EXPECT_EQ(Sent(), R"({"type":"subscribe","channels":["load:4"]}|)");
+}
+
 TEST_F(ReceiverTest, LatencyIsThatOfTheWindow) {
   Start("channel=a");
   run_->count_from_ns().store(1000);

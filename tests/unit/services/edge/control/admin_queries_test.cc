@@ -149,6 +149,8 @@ TEST_F(AdminQueriesTest, PatternsAreListedAndPagedLikeChannels) {
   request.set_page_size(2);
   auto response = MergeChannels(request, {ChannelsOf(request, hub_)});
   EXPECT_EQ(response.next_page_token(), "b:*");
+  EXPECT_FALSE(response.channels(0).pattern());
+  EXPECT_TRUE(response.channels(1).pattern());
   request.set_page_token(response.next_page_token());
   EXPECT_TRUE(CheckListChannels(request).ok());
   response = MergeChannels(request, {ChannelsOf(request, hub_)});
