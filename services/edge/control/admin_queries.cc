@@ -227,11 +227,7 @@ uint64_t DisconnectOf(const v1::DisconnectRequest& request, SessionRegistry& ses
 uint64_t BroadcastTo(const v1::BroadcastRequest& request, const EdgeEvent& event,
                      const VariantTable& variants, SessionRegistry& sessions, HubShard& hub) {
   if (request.dry_run()) {
-    uint64_t targets = request.all() ? sessions.size() : 0;
-    for (const std::string& channel : request.channels()) {
-      targets += hub.SubscribersOf(channel).size();
-    }
-    return targets;
+    return request.all() ? sessions.size() : hub.BroadcastTargets(event);
   }
   if (!request.all()) return hub.Broadcast(event);
   uint64_t delivered = 0;

@@ -4,7 +4,6 @@
 #include <array>
 #include <utility>
 
-#include "absl/container/inlined_vector.h"
 #include "common/channel/channel_hash.h"
 #include "services/edge/hub/hub_shard.h"
 
@@ -127,7 +126,7 @@ uint64_t HubShard::DeliverEphemeral(const EdgeEvent& event) {
   return subscribers;
 }
 
-uint64_t HubShard::Broadcast(const EdgeEvent& event) {
+absl::InlinedVector<PatternMatch, 4> HubShard::MatchesOf(const EdgeEvent& event) {
   absl::InlinedVector<PatternMatch, 4> matches;
   for (uint32_t i = 0; i < event.channel_count(); ++i) {
     patterns_.ForEachMatch(event.channel(i), [&](const ChannelPattern& pattern, Nothing&) {
@@ -138,8 +137,23 @@ uint64_t HubShard::Broadcast(const EdgeEvent& event) {
       }
     });
   }
+  return matches;
+}
+
+uint64_t HubShard::Broadcast(const EdgeEvent& event) {
+  const auto matches = MatchesOf(event);
   if (matches.empty()) return DeliverEphemeral(event);
   return DeliverEphemeral(*EdgeEvent::Make(event.view(), event.slot(), variants_.size(), matches));
+}
+
+uint64_t HubShard::BroadcastTargets(const EdgeEvent& event) {
+  uint64_t targets = 0;
+  const auto add = [&](std::string_view name) {
+    if (const ChannelState* channel = Find(name); channel != nullptr) targets += channel->size();
+  };
+  for (size_t i = 0; i < event.channel_count(); ++i) add(event.channel(i));
+  for (const PatternMatch& match : MatchesOf(event)) add(match.pattern);
+  return targets;
 }
 
 void HubShard::OnEphemeralGap() {

@@ -12,6 +12,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "absl/container/inlined_vector.h"
 #include "common/base/clock.h"
 #include "common/channel/pattern_map.h"
 #include "services/edge/dialect/event_encoder.h"
@@ -142,6 +143,8 @@ class HubShard {
   uint64_t DeliverEphemeral(const EdgeEvent& event);
   // The same of an event that was made without asking which patterns match.
   uint64_t Broadcast(const EdgeEvent& event);
+  // To how many subscriptions that goes, of those that are live and those on their way.
+  uint64_t BroadcastTargets(const EdgeEvent& event);
   // Timers: call every 100 ms or so. Lanes are flushed nowhere else than here, at a bound, and
   // before what must not overtake what they hold.
   void Tick(MonoTime now);
@@ -203,6 +206,8 @@ class HubShard {
   static const Membership* FindMembership(const Subscriber* subscriber,
                                           const ChannelState& channel);
   static Membership* FindMembership(Subscriber* subscriber, const ChannelState& channel);
+
+  absl::InlinedVector<PatternMatch, 4> MatchesOf(const EdgeEvent& event);
 
   // hub_join.cc: takes joining subscriptions as far as they can go.
   void AdvanceAll(ChannelState& channel, MonoTime now);

@@ -170,6 +170,10 @@ TEST_F(AdminQueriesTest, PatternsAreListedAndPagedLikeChannels) {
   broadcast.add_channels("b:2");
   const auto event = BroadcastEvent(broadcast, clock_.WallNow());
   a.Take();
+  broadcast.set_dry_run(true);
+  EXPECT_EQ(BroadcastTo(broadcast, **event, variants_, registry_, hub_), 1u);
+  EXPECT_TRUE(a.Take().empty());
+  broadcast.set_dry_run(false);
   EXPECT_EQ(BroadcastTo(broadcast, **event, variants_, registry_, hub_), 1u);
   EXPECT_NE(a.TakeOne().find(R"("channel":"b:1","pattern":"b:*")"), std::string::npos);
 }
