@@ -42,8 +42,12 @@ EdgeCluster::EdgeCluster(const EdgeOptions& options, const Clock& clock, EdgeWor
       ingest_calls_(
           {.bearer_token = options.control_token},
           [&upstream](const std::string& address) { return upstream.NewChannel(address); }),
-      writer_({}, clock, ingest_calls_, [this] { return WriterAddresses(); }) {
-  for (SessionContext* context : workers.contexts()) context->blocks = &limits.blocks;
+      writer_({}, clock, ingest_calls_, [this] { return WriterAddresses(); }),
+      events_({.node_id = options.node_id}, clock) {
+  for (SessionContext* context : workers.contexts()) {
+    context->blocks = &limits.blocks;
+    context->events = &events_;
+  }
 }
 
 EdgeCluster::~EdgeCluster() { Stop(std::chrono::milliseconds(0)); }
@@ -72,7 +76,8 @@ absl::Status EdgeCluster::StartAdmin(const VariantTable& variants) {
                  .clock = clock_,
                  .blocks = blocks_,
                  .control = control_,
-                 .writer = writer_});
+                 .writer = writer_,
+                 .events = events_});
   rpc::ServerOptions options;
   options.address = options_.admin_listen;
   options.services = {admin_->service()};
@@ -158,6 +163,8 @@ void EdgeCluster::AddMetrics(metrics::Registry& registry, const EdgeFamilies& fa
     const ControlState::Phase phase = control_.status().phase;
     sink.Add(families.control_known, {}, phase == ControlState::Phase::kKnown ? 1 : 0);
     sink.Add(families.cluster_peers, {}, static_cast<double>(members_.Peers().size()));
+    sink.Add(families.event_watchers, {}, static_cast<double>(events_.watchers()));
+    sink.Add(families.events_dropped, {}, static_cast<double>(events_.dropped().Value()));
     sink.Add(families.cluster_left_out, {}, static_cast<double>(members_.left_out()));
   }));
 }

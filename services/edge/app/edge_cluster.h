@@ -41,6 +41,9 @@ class EdgeCluster final : public ClusterListener {
   // Under which addresses this node is told to others; before anyone can call.
   void SetAddresses(const v1::NodeAddresses& addresses);
 
+  // What happens on this node, for whoever wants to know.
+  EventBus& events() { return events_; }
+
   // Timers: a few times a second.
   void Update();
   ControlState::Status status() const { return control_.status(); }
@@ -69,6 +72,7 @@ class EdgeCluster final : public ClusterListener {
   NodeCalls peer_calls_;
   NodeCalls ingest_calls_;
   ControlWriter writer_;
+  EventBus events_;
   std::unique_ptr<AdminService> admin_;
   std::unique_ptr<rpc::Server> server_;
   std::unique_ptr<gateway::Gateway> gateway_;  // calls the server

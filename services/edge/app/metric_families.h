@@ -151,6 +151,10 @@ struct EdgeFamilies {
       "spillway_edge_control_known", "1 once an ingest has told all of the control topic.");
   const metrics::Family& cluster_peers =
       all.Gauge("spillway_edge_cluster_peers", "Other edges that calls for the cluster ask.");
+  const metrics::Family& event_watchers =
+      all.Gauge("spillway_edge_event_watchers", "Calls of WatchEvents.");
+  const metrics::Family& events_dropped = all.Counter("spillway_edge_watched_events_dropped_total",
+                                                      "Events that they were too slow for.");
   const metrics::Family& cluster_left_out =
       all.Gauge("spillway_edge_cluster_left_out", "Nodes that are not: there are too many.");
   const metrics::Family& token_expiries = all.Counter(

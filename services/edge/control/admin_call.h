@@ -28,6 +28,9 @@ struct AdminOp {
   std::function<void(const Request&, std::vector<Response>, Response*)> merge;
   // What NodeResult.count says; null: nothing.
   std::function<uint64_t(const Response&)> count = nullptr;
+  // Told of every call that was carried out or refused, and by whom; null: nobody is.
+  std::function<void(const Request&, const grpc::Status& outcome, const std::string& peer)> audit =
+      nullptr;
 };
 
 template <typename Response>
@@ -52,7 +55,9 @@ grpc::ServerUnaryReactor* RunAdminOp(const Cluster& cluster, const AdminOp<Reque
                                      Response* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   if (absl::Status status = op.check(*request); !status.ok()) {
-    reactor->Finish(rpc::ToGrpcStatus(status));
+    const grpc::Status refusal = rpc::ToGrpcStatus(status);
+    if (op.audit) op.audit(*request, refusal, context->peer());
+    reactor->Finish(refusal);
     return reactor;
   }
   struct State {
@@ -64,7 +69,7 @@ grpc::ServerUnaryReactor* RunAdminOp(const Cluster& cluster, const AdminOp<Reque
   state->answers.resize(1);
   state->answers[0].node_id = cluster.node_id;
   // Request and response live until Finish.
-  const auto one_done = [state, &cluster, &op, request, response, reactor] {
+  const auto one_done = [state, &cluster, &op, context, request, response, reactor] {
     if (state->left.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
     for (auto& other : state->others) state->answers.push_back(std::move(other));
     std::vector<Response> good;
@@ -76,6 +81,7 @@ grpc::ServerUnaryReactor* RunAdminOp(const Cluster& cluster, const AdminOp<Reque
       response->set_node_id(cluster.node_id);
       for (v1::NodeResult& node : nodes) *response->add_nodes() = std::move(node);
     }
+    if (op.audit) op.audit(*request, outcome, context->peer());
     reactor->Finish(outcome);
   };
   op.local(*request, [state, one_done, &cluster](grpc::Status status, Response own) {

@@ -14,8 +14,8 @@
 #include "common/control/control_entry.h"
 #include "common/log/log.h"
 #include "common/rpc/status.h"
-#include "services/edge/control/admin_merge.h"
 #include "services/edge/control/admin_requests.h"
+#include "services/edge/control/admin_workers_op.h"
 #include "services/edge/session/session.h"
 
 namespace spillway::edge {
@@ -23,10 +23,6 @@ namespace {
 
 constexpr char kApplyControl[] = "/spillway.v1.AdminService/ApplyControl";
 constexpr char kListBlocks[] = "/spillway.v1.AdminService/ListBlocks";
-
-grpc::Status Stopping() {
-  return {grpc::StatusCode::UNAVAILABLE, "this node is shutting down: ask another"};
-}
 
 v1::ListBlocksResponse BlocksOf(const Blocks& blocks, const v1::ListBlocksRequest& request) {
   v1::ListBlocksResponse response;

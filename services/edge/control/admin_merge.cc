@@ -122,4 +122,61 @@ void MergeNodes(const v1::ListBlocksRequest& request, std::vector<v1::ListBlocks
   if (more) response->set_next_page_token(last);
 }
 
+void MergeNodes(const v1::BroadcastBatchRequest& request,
+                std::vector<v1::BroadcastBatchResponse> answers,
+                v1::BroadcastBatchResponse* response) {
+  for (int i = 0; i < request.broadcasts_size(); ++i) {
+    uint64_t delivered = 0;
+    for (const v1::BroadcastBatchResponse& answer : answers) {
+      if (i < answer.delivered_size()) delivered += answer.delivered(i);
+    }
+    response->add_delivered(delivered);
+  }
+}
+
+void MergeNodes(const v1::SubscribeRequest&, std::vector<v1::SubscribeResponse> answers,
+                v1::SubscribeResponse* response) {
+  for (const v1::SubscribeResponse& answer : answers) {
+    response->set_changed(response->changed() + answer.changed());
+  }
+}
+
+void MergeNodes(const v1::GetChannelRequest& request, std::vector<v1::GetChannelResponse> answers,
+                v1::GetChannelResponse* response) {
+  v1::Channel* channel = response->mutable_channel();
+  channel->set_name(request.channel());
+  for (const v1::GetChannelResponse& answer : answers) {
+    channel->set_subscribers(channel->subscribers() + answer.channel().subscribers());
+  }
+}
+
+void MergeNodes(const v1::PresenceRequest& request, std::vector<v1::PresenceResponse> answers,
+                v1::PresenceResponse* response) {
+  std::map<std::string, uint64_t> users;
+  bool more = false;
+  for (const v1::PresenceResponse& answer : answers) {
+    more = more || !answer.next_page_token().empty();
+    response->set_anonymous(response->anonymous() + answer.anonymous());
+    for (const v1::PresentUser& user : answer.users()) users[user.user_id()] += user.connections();
+  }
+  const size_t size = PageSize(request.page_size());
+  more = more || users.size() > size;
+  for (const auto& [id, connections] : users) {
+    if (static_cast<size_t>(response->users_size()) == size) break;
+    v1::PresentUser* user = response->add_users();
+    user->set_user_id(id);
+    user->set_connections(connections);
+  }
+  if (more) response->set_next_page_token(response->users().rbegin()->user_id());
+}
+
+void MergeNodes(const v1::PresenceStatsRequest&, std::vector<v1::PresenceStatsResponse> answers,
+                v1::PresenceStatsResponse* response) {
+  for (const v1::PresenceStatsResponse& answer : answers) {
+    response->set_connections(response->connections() + answer.connections());
+    response->set_anonymous(response->anonymous() + answer.anonymous());
+    response->set_users(response->users() + answer.users());
+  }
+}
+
 }  // namespace spillway::edge

@@ -26,6 +26,18 @@ void MergeNodes(const v1::DisconnectRequest& request, std::vector<v1::Disconnect
                 v1::DisconnectResponse* response);
 void MergeNodes(const v1::BroadcastRequest& request, std::vector<v1::BroadcastResponse> answers,
                 v1::BroadcastResponse* response);
+void MergeNodes(const v1::BroadcastBatchRequest& request,
+                std::vector<v1::BroadcastBatchResponse> answers,
+                v1::BroadcastBatchResponse* response);
+void MergeNodes(const v1::SubscribeRequest& request, std::vector<v1::SubscribeResponse> answers,
+                v1::SubscribeResponse* response);
+void MergeNodes(const v1::GetChannelRequest& request, std::vector<v1::GetChannelResponse> answers,
+                v1::GetChannelResponse* response);
+void MergeNodes(const v1::PresenceRequest& request, std::vector<v1::PresenceResponse> answers,
+                v1::PresenceResponse* response);
+void MergeNodes(const v1::PresenceStatsRequest& request,
+                std::vector<v1::PresenceStatsResponse> answers,
+                v1::PresenceStatsResponse* response);
 void MergeNodes(const v1::ListBlocksRequest& request, std::vector<v1::ListBlocksResponse> answers,
                 v1::ListBlocksResponse* response);
 

@@ -2,26 +2,20 @@
 
 #include <chrono>
 #include <optional>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
-#include "common/log/log.h"
-#include "services/edge/control/admin_merge.h"
+#include "services/edge/control/admin_actions.h"
+#include "services/edge/control/admin_presence.h"
 #include "services/edge/control/admin_queries.h"
 #include "services/edge/control/admin_requests.h"
+#include "services/edge/control/admin_workers_op.h"
+#include "services/edge/control/event_stream.h"
 
 namespace spillway::edge {
 namespace {
-
-// The answer of a node that stopped its workers before they answered.
-grpc::Status Stopping() {
-  return {grpc::StatusCode::UNAVAILABLE, "this node is shutting down: ask another"};
-}
-
-grpc::Status NoConnection(const std::string& id) {
-  return {grpc::StatusCode::NOT_FOUND, "there is no connection " + id + ": it may be gone"};
-}
 
 struct WorkerStats {
   uint64_t connections = 0;
@@ -58,33 +52,19 @@ v1::GetStatsResponse StatsOf(const AdminParts& parts, const std::string& version
   return response;
 }
 
-// An operation that asks every worker for a Part and makes one answer of them.
-template <typename Part, typename Request, typename Response>
-AdminOp<Request, Response> WorkersOp(
-    const AdminParts& parts, const char* path, absl::Status (*check)(const Request&),
-    std::function<Part(const Request&, SessionRegistry&, HubShard&)> ask,
-    std::function<grpc::Status(const Request&, std::vector<Part>, Response*)> answer) {
-  AdminOp<Request, Response> op;
-  op.path = path;
-  op.check = check;
-  op.local = [&parts, ask = std::move(ask), answer = std::move(answer)](
-                 const Request& request, typename AdminOp<Request, Response>::Done done) {
-    // Request and operation live until the answer.
-    Gather<Part>::Run(
-        parts.workers,
-        [&request, &ask](SessionRegistry& sessions, HubShard& hub) {
-          return ask(request, sessions, hub);
-        },
-        [&request, &answer, done = std::move(done)](std::vector<Part> all, bool complete) {
-          Response response;
-          grpc::Status status = complete ? answer(request, std::move(all), &response) : Stopping();
-          done(std::move(status), std::move(response));
-        });
+// Tells those who watch of calls that change something. What is sent to clients is left out.
+template <typename Request, typename Response>
+void AuditCalls(EventBus& events, AdminOp<Request, Response>* op) {
+  op->audit = [&events, method = std::string(op->path)](
+                  const Request& request, const grpc::Status& outcome, const std::string& peer) {
+    if (!events.wanted(v1::EVENT_CATEGORY_ADMIN)) return;
+    Request shown = request;
+    if constexpr (std::is_same_v<Request, v1::BroadcastRequest>) shown.clear_payload();
+    if constexpr (std::is_same_v<Request, v1::BroadcastBatchRequest>) {
+      for (v1::BroadcastRequest& one : *shown.mutable_broadcasts()) one.clear_payload();
+    }
+    Audit(events, method.substr(method.rfind('/') + 1), shown.ShortDebugString(), outcome, peer);
   };
-  op.merge = [](const Request& request, std::vector<Response> answers, Response* response) {
-    MergeNodes(request, std::move(answers), response);
-  };
-  return op;
 }
 
 absl::Status CheckGetStats(const v1::GetStatsRequest&) { return absl::OkStatus(); }
@@ -92,44 +72,20 @@ absl::Status CheckGetStats(const v1::GetStatsRequest&) { return absl::OkStatus()
 }  // namespace
 
 AdminOps::AdminOps(const AdminParts& parts, const std::string& version) {
-  disconnect = WorkersOp<uint64_t, v1::DisconnectRequest, v1::DisconnectResponse>(
-      parts, "/spillway.v1.AdminService/Disconnect", CheckDisconnect,
-      [](const auto& request, SessionRegistry& sessions, HubShard&) {
-        return DisconnectOf(request, sessions);
-      },
-      [](const auto& request, const std::vector<uint64_t>& all, auto* response) {
-        uint64_t count = 0;
-        for (uint64_t part : all) count += part;
-        if (count == 0 && request.has_connection_id()) return NoConnection(request.connection_id());
-        log::Info("admin: connections told to end",
-                  {{"connections", count}, {"code", DisconnectCode(request)}});
-        response->set_disconnected(count);
-        return grpc::Status::OK;
-      });
-  disconnect.count = [](const auto& response) { return response.disconnected(); };
-
-  broadcast.path = "/spillway.v1.AdminService/Broadcast";
-  broadcast.check = [&parts](const v1::BroadcastRequest& request) {
-    return BroadcastEvent(request, parts.clock.WallNow()).status();
-  };
-  broadcast.local = [&parts](const v1::BroadcastRequest& request, auto done) {
-    const auto event = BroadcastEvent(request, parts.clock.WallNow());
-    Gather<uint64_t>::Run(
-        parts.workers,
-        // Keeps the event, and so its frames, to the end of each worker's turn.
-        [&parts, &request, event = *event](SessionRegistry& sessions, HubShard& hub) {
-          return BroadcastTo(request, *event, parts.variants, sessions, hub);
-        },
-        [done](const std::vector<uint64_t>& all, bool complete) {
-          v1::BroadcastResponse response;
-          for (uint64_t part : all) response.set_delivered(response.delivered() + part);
-          done(complete ? grpc::Status::OK : Stopping(), std::move(response));
-        });
-  };
-  broadcast.merge = [](const auto& request, auto answers, auto* response) {
-    MergeNodes(request, std::move(answers), response);
-  };
-  broadcast.count = [](const auto& response) { return response.delivered(); };
+  disconnect = MakeDisconnect(parts);
+  broadcast = MakeBroadcast(parts);
+  broadcast_batch = MakeBroadcastBatch(parts);
+  subscribe = MakeSubscribe(parts, /*subscribe=*/true);
+  unsubscribe = MakeSubscribe(parts, /*subscribe=*/false);
+  get_channel = MakeGetChannel(parts);
+  presence = MakePresence(parts);
+  presence_stats = MakePresenceStats(parts);
+  set_log_level = MakeSetLogLevel(parts);
+  for (auto* op : {&subscribe, &unsubscribe}) AuditCalls(parts.events, op);
+  AuditCalls(parts.events, &disconnect);
+  AuditCalls(parts.events, &broadcast);
+  AuditCalls(parts.events, &broadcast_batch);
+  AuditCalls(parts.events, &set_log_level);
 
   list_connections =
       WorkersOp<ConnectionPage, v1::ListConnectionsRequest, v1::ListConnectionsResponse>(

@@ -15,6 +15,13 @@ struct AdminOps {
 
   AdminOp<v1::DisconnectRequest, v1::DisconnectResponse> disconnect;
   AdminOp<v1::BroadcastRequest, v1::BroadcastResponse> broadcast;
+  AdminOp<v1::BroadcastBatchRequest, v1::BroadcastBatchResponse> broadcast_batch;
+  AdminOp<v1::SubscribeRequest, v1::SubscribeResponse> subscribe;
+  AdminOp<v1::SubscribeRequest, v1::SubscribeResponse> unsubscribe;
+  AdminOp<v1::GetChannelRequest, v1::GetChannelResponse> get_channel;
+  AdminOp<v1::PresenceRequest, v1::PresenceResponse> presence;
+  AdminOp<v1::PresenceStatsRequest, v1::PresenceStatsResponse> presence_stats;
+  AdminOp<v1::SetLogLevelRequest, v1::SetLogLevelResponse> set_log_level;
   AdminOp<v1::ListConnectionsRequest, v1::ListConnectionsResponse> list_connections;
   AdminOp<v1::GetConnectionRequest, v1::GetConnectionResponse> get_connection;
   AdminOp<v1::TopLaggardsRequest, v1::TopLaggardsResponse> top_laggards;

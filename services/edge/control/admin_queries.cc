@@ -63,6 +63,8 @@ ConnectionPage ConnectionsOf(const v1::ListConnectionsRequest& request,
   std::erase_if(found, [&](const Session* session) {
     return (!request.user_id().empty() && session->user_id() != request.user_id()) ||
            (!request.ip().empty() && session->ip() != request.ip()) ||
+           (!request.endpoint().empty() &&
+            session->endpoint().options().path != request.endpoint()) ||
            (!request.page_token().empty() && session->id() <= request.page_token());
   });
   KeepFirst(&found, PageSize(request.page_size()) + 1,
@@ -194,48 +196,6 @@ v1::ListChannelsResponse MergeChannels(const v1::ListChannelsRequest& request,
     channel->set_pattern(IsChannelPattern(name));
   }
   return response;
-}
-
-std::vector<Session*> TargetsOf(const v1::DisconnectRequest& request,
-                                const SessionRegistry& sessions) {
-  switch (request.target_case()) {
-    case v1::DisconnectRequest::kConnectionId: {
-      Session* session = sessions.Find(request.connection_id());
-      return session == nullptr ? std::vector<Session*>() : std::vector<Session*>{session};
-    }
-    case v1::DisconnectRequest::kUserId:
-      return sessions.OfUser(request.user_id());
-    case v1::DisconnectRequest::kIp:
-      return sessions.OfIp(request.ip());
-    case v1::DisconnectRequest::kAll:
-      return sessions.All();
-    case v1::DisconnectRequest::TARGET_NOT_SET:
-      break;
-  }
-  return {};
-}
-
-uint64_t DisconnectOf(const v1::DisconnectRequest& request, SessionRegistry& sessions) {
-  const std::vector<Session*> targets = TargetsOf(request, sessions);
-  if (request.dry_run()) return targets.size();
-  const uint16_t code = DisconnectCode(request);
-  uint64_t closed = 0;
-  for (Session* session : targets) closed += session->Close(code, request.reason()) ? 1 : 0;
-  return closed;
-}
-
-uint64_t BroadcastTo(const v1::BroadcastRequest& request, const EdgeEvent& event,
-                     const VariantTable& variants, SessionRegistry& sessions, HubShard& hub) {
-  if (request.dry_run()) {
-    return request.all() ? sessions.size() : hub.BroadcastTargets(event);
-  }
-  if (!request.all()) return hub.Broadcast(event);
-  uint64_t delivered = 0;
-  for (Session* session : sessions.All()) {
-    session->SendFrame(*variants.FrameOf(event, 0, session->variant()), nullptr);
-    ++delivered;
-  }
-  return delivered;
 }
 
 }  // namespace spillway::edge

@@ -42,9 +42,4 @@ ChannelPage ChannelsOf(const v1::ListChannelsRequest& request, const HubShard& h
 v1::ListChannelsResponse MergeChannels(const v1::ListChannelsRequest& request,
                                        const std::vector<ChannelPage>& parts);
 
-uint64_t DisconnectOf(const v1::DisconnectRequest& request, SessionRegistry& sessions);
-// Deliveries.
-uint64_t BroadcastTo(const v1::BroadcastRequest& request, const EdgeEvent& event,
-                     const VariantTable& variants, SessionRegistry& sessions, HubShard& hub);
-
 }  // namespace spillway::edge

@@ -9,6 +9,8 @@
 #include "common/base/strings.h"
 #include "common/channel/channel_name.h"
 #include "common/channel/channel_pattern.h"
+#include "common/log/log.h"
+#include "common/net/ip_address.h"
 #include "common/wire/event_wire.h"
 #include "services/edge/session/close_codes.h"
 #include "spillway/v1/event.pb.h"
@@ -20,6 +22,7 @@ constexpr size_t kMaxReasonBytes = 123;  // RFC 6455, section 5.5
 constexpr size_t kMaxTypeBytes = 255;
 constexpr size_t kMaxBroadcastChannels = 1'000;
 constexpr size_t kConnectionIdDigits = 32;
+constexpr int kMaxBatch = 100;
 
 absl::Status Invalid(std::string_view what) { return absl::InvalidArgumentError(Abs(what)); }
 
@@ -33,6 +36,13 @@ absl::Status CheckPageSize(uint32_t size) {
   if (size <= kMaxPageSize) return absl::OkStatus();
   return Invalid(absl::StrCat("page_size is ", size, ": ask for at most ", kMaxPageSize,
                               ", and go on with page_token"));
+}
+
+absl::Status CheckChannel(const char* field, const std::string& channel) {
+  if (absl::Status status = ValidateChannelName(channel); !status.ok()) {
+    return Invalid(absl::StrCat(field, ": '", channel, "': ", status.message()));
+  }
+  return absl::OkStatus();
 }
 
 bool IsJson(const std::string& text) {
@@ -56,12 +66,23 @@ absl::Status CheckDisconnect(const v1::DisconnectRequest& request) {
       break;
     case v1::DisconnectRequest::kIp:
       if (request.ip().empty()) return Invalid("ip is empty: give an address as clients have it");
+      if (const auto network = IpNetwork::Parse(request.ip()); !network.ok()) {
+        return Invalid(absl::StrCat("ip: ", network.status().message()));
+      }
+      break;
+    case v1::DisconnectRequest::kChannel:
+      if (absl::Status status = CheckChannel("channel", request.channel()); !status.ok()) {
+        return status;
+      }
+      break;
+    case v1::DisconnectRequest::kEndpoint:
+      if (request.endpoint().empty()) return Invalid("endpoint is empty: give its path");
       break;
     case v1::DisconnectRequest::kAll:
       if (!request.all()) return Invalid("all is false: set it to true, or name a target");
       break;
     case v1::DisconnectRequest::TARGET_NOT_SET:
-      return Invalid("no target: set one of connection_id, user_id, ip, all");
+      return Invalid("no target: set one of connection_id, user_id, ip, all, channel, endpoint");
   }
   const uint32_t code = request.code();
   if (code != 0 && code != kCloseNormal.code && (code < 3000 || code > 4999)) {
@@ -78,14 +99,24 @@ uint16_t DisconnectCode(const v1::DisconnectRequest& request) {
   return request.code() == 0 ? kCloseDisconnected.code : static_cast<uint16_t>(request.code());
 }
 
-absl::StatusOr<Ref<EdgeEvent>> BroadcastEvent(const v1::BroadcastRequest& request, WallTime now) {
-  if (request.all() == (request.channels_size() > 0)) {
-    return Invalid(request.all() ? "channels and all are both set: use one of them"
-                                 : "no target: give channels, or set all");
+absl::StatusOr<Broadcast> BroadcastOf(const v1::BroadcastRequest& request, WallTime now) {
+  const int targets = (request.all() ? 1 : 0) + (request.channels_size() > 0 ? 1 : 0) +
+                      (request.pattern().empty() ? 0 : 1) + (request.users_size() > 0 ? 1 : 0);
+  if (targets == 0) return Invalid("no target: give channels, pattern or users, or set all");
+  if (targets > 1) return Invalid("several targets: use one of channels, pattern, users, all");
+  for (const auto& [count, what] :
+       {std::pair(request.channels_size(), "channels"), std::pair(request.users_size(), "users")}) {
+    if (count <= static_cast<int>(kMaxBroadcastChannels)) continue;
+    return Invalid(
+        absl::StrCat(count, " ", what, ": at most ", kMaxBroadcastChannels, " in one call"));
   }
-  if (request.channels_size() > static_cast<int>(kMaxBroadcastChannels)) {
-    return Invalid(absl::StrCat(request.channels_size(), " channels: at most ",
-                                kMaxBroadcastChannels, " in one call"));
+  if (!request.pattern().empty()) {
+    if (auto pattern = ChannelPattern::Parse(request.pattern()); !pattern.ok()) {
+      return Invalid(absl::StrCat("pattern: ", pattern.status().message()));
+    }
+  }
+  for (const std::string& user : request.users()) {
+    if (user.empty()) return Invalid("users: one is empty");
   }
   wire::EventView view;
   for (const std::string& channel : request.channels()) {
@@ -97,7 +128,8 @@ absl::StatusOr<Ref<EdgeEvent>> BroadcastEvent(const v1::BroadcastRequest& reques
     }
     view.channels.push_back(channel);
   }
-  if (request.all()) view.channels.push_back(kEverybody);
+  if (request.all() || !request.pattern().empty()) view.channels.push_back(kEverybody);
+  if (request.users_size() > 0) view.channels.push_back(kUsers);
   if (request.type().empty()) return Invalid("type is empty: clients tell events apart by it");
   if (request.type().size() > kMaxTypeBytes) {
     return Invalid(absl::StrCat("type has more than ", kMaxTypeBytes, " bytes"));
@@ -114,7 +146,56 @@ absl::StatusOr<Ref<EdgeEvent>> BroadcastEvent(const v1::BroadcastRequest& reques
   }
   view.payload = request.payload();
   view.event_time_us = ToUnixMicros(now);
-  return EdgeEvent::Make(view, kNoSlot);
+  return Broadcast{&request, EdgeEvent::Make(view, kNoSlot)};
+}
+
+absl::Status CheckBroadcastBatch(const v1::BroadcastBatchRequest& request, WallTime now) {
+  if (request.broadcasts().empty() || request.broadcasts_size() > kMaxBatch) {
+    return Invalid(absl::StrCat(request.broadcasts_size(), " broadcasts: give 1 to ", kMaxBatch));
+  }
+  for (int i = 0; i < request.broadcasts_size(); ++i) {
+    const auto one = BroadcastOf(request.broadcasts(i), now);
+    if (!one.ok()) return Invalid(absl::StrCat("broadcasts[", i, "]: ", one.status().message()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckSubscribe(const v1::SubscribeRequest& request) {
+  if (request.target_case() == v1::SubscribeRequest::TARGET_NOT_SET) {
+    return Invalid("no target: set connection_id or user_id");
+  }
+  if (request.has_connection_id() && !IsConnectionId(request.connection_id())) {
+    return Invalid("connection_id must be 32 hexadecimal digits, as ListConnections shows it");
+  }
+  if (request.has_user_id() && request.user_id().empty()) {
+    return Invalid("user_id is empty: anonymous connections are named by id");
+  }
+  if (request.channels().empty() || request.channels_size() > kMaxBatch) {
+    return Invalid(absl::StrCat(request.channels_size(), " channels: give 1 to ", kMaxBatch));
+  }
+  for (const std::string& channel : request.channels()) {
+    if (absl::Status status = CheckChannel("channels", channel); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckGetChannel(const v1::GetChannelRequest& request) {
+  return CheckChannel("channel", request.channel());
+}
+
+absl::Status CheckPresence(const v1::PresenceRequest& request) {
+  if (absl::Status status = CheckChannel("channel", request.channel()); !status.ok()) return status;
+  return CheckPageSize(request.page_size());
+}
+
+absl::Status CheckPresenceStats(const v1::PresenceStatsRequest& request) {
+  return CheckChannel("channel", request.channel());
+}
+
+absl::Status CheckSetLogLevel(const v1::SetLogLevelRequest& request) {
+  const auto level = log::ParseLevel(request.level());
+  if (level.has_value() && *level != log::Level::kOff) return absl::OkStatus();
+  return Invalid("level must be debug, info, warn or error");
 }
 
 absl::Status CheckListConnections(const v1::ListConnectionsRequest& request) {

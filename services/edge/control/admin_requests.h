@@ -20,15 +20,27 @@ inline constexpr size_t kDefaultPageSize = 100;
 inline constexpr size_t kMaxPageSize = 1'000;
 // Of GetConnection's answer.
 inline constexpr size_t kMaxChannelsShown = 1'000;
-// Under which an event that goes to every connection reaches clients.
+// Under which an event that goes to every connection, to those of some users, reaches clients.
 inline constexpr char kEverybody[] = "$all";
+inline constexpr char kUsers[] = "$user";
 
 absl::Status CheckDisconnect(const v1::DisconnectRequest& request);
 // The close code to use.
 uint16_t DisconnectCode(const v1::DisconnectRequest& request);
 
-// The event to deliver.
-absl::StatusOr<Ref<EdgeEvent>> BroadcastEvent(const v1::BroadcastRequest& request, WallTime now);
+// What to deliver to whom. Of a pattern, the event names no channel that counts.
+struct Broadcast {
+  const v1::BroadcastRequest* request;  // outlives it
+  Ref<EdgeEvent> event;
+};
+absl::StatusOr<Broadcast> BroadcastOf(const v1::BroadcastRequest& request, WallTime now);
+absl::Status CheckBroadcastBatch(const v1::BroadcastBatchRequest& request, WallTime now);
+
+absl::Status CheckSubscribe(const v1::SubscribeRequest& request);
+absl::Status CheckGetChannel(const v1::GetChannelRequest& request);
+absl::Status CheckPresence(const v1::PresenceRequest& request);
+absl::Status CheckPresenceStats(const v1::PresenceStatsRequest& request);
+absl::Status CheckSetLogLevel(const v1::SetLogLevelRequest& request);
 
 absl::Status CheckListConnections(const v1::ListConnectionsRequest& request);
 absl::Status CheckGetConnection(const v1::GetConnectionRequest& request);

@@ -9,6 +9,7 @@
 #include "services/edge/control/admin_call.h"
 #include "services/edge/control/admin_control.h"
 #include "services/edge/control/admin_ops.h"
+#include "services/edge/control/event_stream.h"
 #include "spillway/v1/admin.grpc.pb.h"
 
 namespace spillway::edge {
@@ -61,6 +62,44 @@ class AdminService::Impl final : public v1::AdminService::CallbackService {
                                  const v1::ListBlocksRequest* request,
                                  v1::ListBlocksResponse* response) override {
     return Run(control_.list_blocks, context, request, response);
+  }
+
+  ServerUnaryReactor* BroadcastBatch(CallbackServerContext* context,
+                                     const v1::BroadcastBatchRequest* request,
+                                     v1::BroadcastBatchResponse* response) override {
+    return Run(ops_.broadcast_batch, context, request, response);
+  }
+  ServerUnaryReactor* Subscribe(CallbackServerContext* context, const v1::SubscribeRequest* request,
+                                v1::SubscribeResponse* response) override {
+    return Run(ops_.subscribe, context, request, response);
+  }
+  ServerUnaryReactor* Unsubscribe(CallbackServerContext* context,
+                                  const v1::SubscribeRequest* request,
+                                  v1::SubscribeResponse* response) override {
+    return Run(ops_.unsubscribe, context, request, response);
+  }
+  ServerUnaryReactor* GetChannel(CallbackServerContext* context,
+                                 const v1::GetChannelRequest* request,
+                                 v1::GetChannelResponse* response) override {
+    return Run(ops_.get_channel, context, request, response);
+  }
+  ServerUnaryReactor* Presence(CallbackServerContext* context, const v1::PresenceRequest* request,
+                               v1::PresenceResponse* response) override {
+    return Run(ops_.presence, context, request, response);
+  }
+  ServerUnaryReactor* PresenceStats(CallbackServerContext* context,
+                                    const v1::PresenceStatsRequest* request,
+                                    v1::PresenceStatsResponse* response) override {
+    return Run(ops_.presence_stats, context, request, response);
+  }
+  ServerUnaryReactor* SetLogLevel(CallbackServerContext* context,
+                                  const v1::SetLogLevelRequest* request,
+                                  v1::SetLogLevelResponse* response) override {
+    return Run(ops_.set_log_level, context, request, response);
+  }
+  grpc::ServerWriteReactor<v1::NodeEvent>* WatchEvents(
+      CallbackServerContext*, const v1::WatchEventsRequest* request) override {
+    return NewEventStream(parts_.events, *request);
   }
 
   ServerUnaryReactor* BlockIp(CallbackServerContext* context, const v1::BlockIpRequest* request,
@@ -127,7 +166,11 @@ class AdminService::Impl final : public v1::AdminService::CallbackService {
                              v1::ControlResponse* response) {
     ServerUnaryReactor* reactor = context->DefaultReactor();
     control_.Change(control_.entries().Of(*request), request->scope(), request->dry_run(), response,
-                    [reactor](const grpc::Status& status) { reactor->Finish(status); });
+                    [this, context, request, reactor](const grpc::Status& status) {
+                      Audit(parts_.events, request->GetDescriptor()->name(),
+                            request->ShortDebugString(), status, context->peer());
+                      reactor->Finish(status);
+                    });
     return reactor;
   }
 

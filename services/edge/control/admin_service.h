@@ -11,6 +11,7 @@
 #include "services/edge/control/cluster_call.h"
 #include "services/edge/control/control_state.h"
 #include "services/edge/control/control_writer.h"
+#include "services/edge/control/event_bus.h"
 #include "services/edge/dialect/event_encoder.h"
 #include "services/edge/upstream/link_core.h"
 
@@ -38,6 +39,7 @@ struct AdminParts {
   Blocks& blocks;
   ControlState& control;
   ControlWriter& writer;
+  EventBus& events;
 };
 
 // v1::AdminService. A call is fanned out to the workers and answered by the last of them, and, if

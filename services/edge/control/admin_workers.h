@@ -31,14 +31,24 @@ template <typename Part>
 class Gather {
  public:
   using Ask = std::function<Part(SessionRegistry& sessions, HubShard& hub)>;
+  using AskOn = std::function<Part(size_t worker, SessionRegistry& sessions, HubShard& hub)>;
   using Done = std::function<void(std::vector<Part> parts, bool complete)>;
 
   static void Run(AdminWorkers& workers, Ask ask, Done done) {
+    RunOn(
+        workers,
+        [ask = std::move(ask)](size_t, SessionRegistry& sessions, HubShard& hub) {
+          return ask(sessions, hub);
+        },
+        std::move(done));
+  }
+  // The same for who needs to know the worker.
+  static void RunOn(AdminWorkers& workers, AskOn ask, Done done) {
     const auto state = std::make_shared<Gather>(workers.count(), std::move(done));
-    const auto shared_ask = std::make_shared<const Ask>(std::move(ask));
+    const auto shared_ask = std::make_shared<const AskOn>(std::move(ask));
     for (size_t worker = 0; worker < workers.count(); ++worker) {
       workers.Post(worker, [state, shared_ask, worker](SessionRegistry& sessions, HubShard& hub) {
-        state->parts_[worker] = (*shared_ask)(sessions, hub);
+        state->parts_[worker] = (*shared_ask)(worker, sessions, hub);
         if (state->left_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
           std::exchange(state->done_, nullptr)(std::move(state->parts_), true);
         }

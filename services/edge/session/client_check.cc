@@ -63,6 +63,7 @@ std::optional<Refusal> CheckClient(const Endpoint& endpoint, std::string_view to
 void CountRefusal(const Refusal& refusal, const std::string& ip, SessionContext& context,
                   ConnectionLimits* limits) {
   CounterOf(context.counters, refusal).Add();
+  if (context.events != nullptr) context.events->OnRefused(refusal.code, ip);
   if (limits != nullptr && IsFailure(refusal)) limits->ips.CountFailure(ip);
 }
 

@@ -52,6 +52,7 @@ void Session::OnOpen(Transport* transport) {
   context_.counters.opened.Add();
   context_.counters.connections.Add(1);
   // It can be found from here on. Who was blocked since the upgrade was checked is found now.
+  if (context_.events != nullptr) context_.events->OnOpened(*this);
   if (context_.blocks != nullptr && CloseIfBlocked(*context_.blocks)) return;
 
   const HeartbeatOptions& heartbeat = endpoint_.options().heartbeat;
@@ -260,8 +261,7 @@ bool Session::Close(uint16_t code, std::string_view reason) {
 }
 
 void Session::OnClosed(uint16_t code, std::string_view reason) {
-  (void)code;
-  (void)reason;
+  if (open_ && context_.events != nullptr) context_.events->OnClosed(*this, code, reason);
   Leave();
 }
 

@@ -103,10 +103,18 @@ class Session final : public TransportHandler, public Subscriber {
   // Whether it is kept out, and not ending already.
   bool IsBlocked(const Blocks& blocks) const;
 
+  // What an operator has the client subscribe to, or no longer, whatever the rules say; it is told
+  // as if it had asked, without an id. False: it is already so, or ending, or has too many.
+  bool SubscribeByOperator(std::string_view channel);
+  bool UnsubscribeByOperator(std::string_view channel);
+
   // Hexadecimal; nobody can guess it.
   std::string_view id() const { return {id_.data(), id_.size()}; }
   const std::string& user_id() const { return user_id_; }
   const std::string& ip() const { return ip_; }
+  const Endpoint& endpoint() const { return endpoint_; }
+  // It was told to end.
+  bool ending() const { return closing_; }
   SessionInfo Info() const;
   SessionLag Lag() const;
   // By name.

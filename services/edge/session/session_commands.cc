@@ -219,6 +219,17 @@ bool Session::End(std::optional<int64_t> id, std::string_view channel) {
   return true;
 }
 
+bool Session::SubscribeByOperator(std::string_view channel) {
+  if (closing_ || !open_ || context_.hub.IsSubscribed(this, channel)) return false;
+  if (subscriptions_ >= context_.limits.max_subscriptions) return false;
+  return Join({}, channel, endpoint_.policy().SnapshotOf(channel),
+              endpoint_.policy().FrequencyOf(channel), context_.clock.Now());
+}
+
+bool Session::UnsubscribeByOperator(std::string_view channel) {
+  return !closing_ && open_ && End({}, channel);
+}
+
 void Session::Acknowledge(const Command& command) {
   if (acks_ == nullptr) acks_ = std::make_unique<AckTracker>();
   for (const std::string_view channel : command.channels) {

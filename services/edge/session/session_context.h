@@ -13,6 +13,7 @@
 #include "services/edge/session/blocks.h"
 #include "services/edge/session/rate.h"
 #include "services/edge/session/session_counters.h"
+#include "services/edge/session/session_events.h"
 #include "services/edge/session/session_registry.h"
 #include "services/edge/timer/timing_wheel.h"
 
@@ -52,7 +53,8 @@ struct SessionContext {
   ParseFailure failure = {};
   std::vector<Ref<Frame>> frames = {};
 
-  const Blocks* blocks = nullptr;  // null: nobody is kept out
+  const Blocks* blocks = nullptr;   // null: nobody is kept out
+  SessionEvents* events = nullptr;  // null: nobody watches
 };
 
 }  // namespace spillway::edge

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "services/edge/control/admin_actions.h"
 #include "services/edge/control/admin_requests.h"
 #include "services/edge/control/admin_workers.h"
 #include "tests/unit/services/edge/session/session_fixture.h"
@@ -168,53 +169,14 @@ TEST_F(AdminQueriesTest, PatternsAreListedAndPagedLikeChannels) {
   broadcast.set_payload("1");
   broadcast.add_channels("b:1");
   broadcast.add_channels("b:2");
-  const auto event = BroadcastEvent(broadcast, clock_.WallNow());
+  const auto made = BroadcastOf(broadcast, clock_.WallNow());
+  ASSERT_TRUE(made.ok()) << made.status();
+  std::vector<Ref<EdgeEvent>> kept;
   a.Take();
-  broadcast.set_dry_run(true);
-  EXPECT_EQ(BroadcastTo(broadcast, **event, variants_, registry_, hub_), 1u);
+  EXPECT_EQ(BroadcastTo(*made, true, variants_, registry_, hub_, &kept), 1u);
   EXPECT_TRUE(a.Take().empty());
-  broadcast.set_dry_run(false);
-  EXPECT_EQ(BroadcastTo(broadcast, **event, variants_, registry_, hub_), 1u);
+  EXPECT_EQ(BroadcastTo(*made, false, variants_, registry_, hub_, &kept), 1u);
   EXPECT_NE(a.TakeOne().find(R"("channel":"b:1","pattern":"b:*")"), std::string::npos);
-}
-
-TEST_F(AdminQueriesTest, ABroadcastReachesEveryTargetOnce) {
-  Client a = ConnectTo("a");
-  Client none = ConnectTo("");
-  v1::BroadcastRequest request;
-  request.set_type("note");
-  request.set_payload("1");
-  request.add_channels("a");
-  request.add_channels("unknown");
-  auto event = BroadcastEvent(request, clock_.WallNow());
-  ASSERT_TRUE(event.ok());
-  EXPECT_EQ(BroadcastTo(request, **event, variants_, registry_, hub_), 1u);
-  EXPECT_NE(a.TakeOne().find(R"("channel":"a")"), std::string::npos);
-  EXPECT_TRUE(none.Take().empty());
-
-  request.clear_channels();
-  request.set_all(true);
-  event = BroadcastEvent(request, clock_.WallNow());
-  EXPECT_EQ(BroadcastTo(request, **event, variants_, registry_, hub_), 2u);
-  EXPECT_NE(a.TakeOne().find(R"("channel":"$all")"), std::string::npos);
-  EXPECT_NE(none.TakeOne().find(R"("channel":"$all")"), std::string::npos);
-}
-
-TEST_F(AdminQueriesTest, DisconnectTellsHowMany) {
-  Client a = ConnectTo("a", "10.0.0.1");
-  Client b = ConnectTo("", "10.0.0.2");
-  Client c = ConnectTo("", "10.0.0.2");
-  v1::DisconnectRequest request;
-  request.set_ip("10.0.0.2");
-  request.set_code(4100);
-  request.set_reason("maintenance");
-  EXPECT_EQ(DisconnectOf(request, registry_), 2u);
-  EXPECT_FALSE(a.transport->closed);
-  EXPECT_EQ(b.transport->close_code, 4100);
-  EXPECT_EQ(c.transport->close_reason, "maintenance");
-  EXPECT_EQ(DisconnectOf(request, registry_), 0u);  // they are ending already
-  request.set_connection_id(std::string(a.session->id()));
-  EXPECT_EQ(DisconnectOf(request, registry_), 1u);
 }
 
 // Workers that answer when told.

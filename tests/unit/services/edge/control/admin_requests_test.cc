@@ -20,7 +20,7 @@ std::string What(const absl::Status& status) {
 TEST(AdminRequestsTest, DisconnectNeedsOneTarget) {
   v1::DisconnectRequest request;
   EXPECT_EQ(What(CheckDisconnect(request)),
-            "no target: set one of connection_id, user_id, ip, all");
+            "no target: set one of connection_id, user_id, ip, all, channel, endpoint");
   request.set_all(false);
   EXPECT_EQ(What(CheckDisconnect(request)), "all is false: set it to true, or name a target");
   request.set_all(true);
@@ -35,6 +35,12 @@ TEST(AdminRequestsTest, DisconnectNeedsOneTarget) {
             "user_id is empty: anonymous connections are ended by id, ip or all");
   request.set_ip("");
   EXPECT_EQ(What(CheckDisconnect(request)), "ip is empty: give an address as clients have it");
+  request.set_ip("10.0.0.1/8");
+  EXPECT_EQ(What(CheckDisconnect(request)).substr(0, 18), "ip: '10.0.0.1/8': ");
+  request.set_channel("a::b");
+  EXPECT_EQ(What(CheckDisconnect(request)).substr(0, 17), "channel: 'a::b': ");
+  request.set_endpoint("/ws");
+  EXPECT_EQ(What(CheckDisconnect(request)), "ok");
 }
 
 TEST(AdminRequestsTest, CloseCodesAreThoseOfApplications) {
@@ -64,18 +70,18 @@ TEST(AdminRequestsTest, ReasonsFitIntoACloseFrame) {
 }
 
 std::string BroadcastError(const v1::BroadcastRequest& request) {
-  return What(BroadcastEvent(request, kNow).status());
+  return What(BroadcastOf(request, kNow).status());
 }
 
 TEST(AdminRequestsTest, BroadcastIsChecked) {
   v1::BroadcastRequest request;
   request.set_type("note");
   request.set_payload("{}");
-  EXPECT_EQ(BroadcastError(request), "no target: give channels, or set all");
+  EXPECT_EQ(BroadcastError(request), "no target: give channels, pattern or users, or set all");
   request.add_channels("a:b");
   EXPECT_EQ(BroadcastError(request), "ok");
   request.set_all(true);
-  EXPECT_EQ(BroadcastError(request), "channels and all are both set: use one of them");
+  EXPECT_EQ(BroadcastError(request), "several targets: use one of channels, pattern, users, all");
   request.set_all(false);
   request.add_channels("a:b");
   EXPECT_EQ(BroadcastError(request), "channels: 'a:b' is given twice");
@@ -97,20 +103,60 @@ TEST(AdminRequestsTest, BroadcastIsChecked) {
   EXPECT_EQ(BroadcastError(request), "encoding is none that this node knows");
 }
 
+TEST(AdminRequestsTest, OtherTargetsOfABroadcastAreChecked) {
+  v1::BroadcastRequest request;
+  request.set_type("note");
+  request.set_payload("{}");
+  request.set_pattern("a.*.b");
+  EXPECT_EQ(BroadcastError(request), "ok");
+  request.set_pattern("a..b");
+  EXPECT_EQ(BroadcastError(request).substr(0, 9), "pattern: ");
+  request.clear_pattern();
+  request.add_users("");
+  EXPECT_EQ(BroadcastError(request), "users: one is empty");
+  v1::BroadcastBatchRequest batch;
+  EXPECT_EQ(What(CheckBroadcastBatch(batch, kNow)), "0 broadcasts: give 1 to 100");
+  *batch.add_broadcasts() = request;
+  EXPECT_EQ(What(CheckBroadcastBatch(batch, kNow)), "broadcasts[0]: users: one is empty");
+  batch.mutable_broadcasts(0)->set_users(0, "u1");
+  EXPECT_EQ(What(CheckBroadcastBatch(batch, kNow)), "ok");
+}
+
+TEST(AdminRequestsTest, SubscribeNamesATargetAndChannels) {
+  v1::SubscribeRequest request;
+  EXPECT_EQ(What(CheckSubscribe(request)), "no target: set connection_id or user_id");
+  request.set_user_id("u1");
+  EXPECT_EQ(What(CheckSubscribe(request)), "0 channels: give 1 to 100");
+  request.add_channels("a");
+  EXPECT_EQ(What(CheckSubscribe(request)), "ok");
+  request.add_channels("a::b");
+  EXPECT_EQ(What(CheckSubscribe(request)).substr(0, 18), "channels: 'a::b': ");
+}
+
+TEST(AdminRequestsTest, LogLevelsAreThoseOfTheConfiguration) {
+  v1::SetLogLevelRequest request;
+  EXPECT_EQ(What(CheckSetLogLevel(request)), "level must be debug, info, warn or error");
+  request.set_level("off");
+  EXPECT_NE(What(CheckSetLogLevel(request)), "ok");
+  request.set_level("debug");
+  EXPECT_EQ(What(CheckSetLogLevel(request)), "ok");
+}
+
 TEST(AdminRequestsTest, BroadcastMakesAnEphemeralEvent) {
   v1::BroadcastRequest request;
   request.set_all(true);
   request.set_type("note");
   request.set_payload("[1]");
-  const auto event = BroadcastEvent(request, kNow);
-  ASSERT_TRUE(event.ok());
-  EXPECT_TRUE((*event)->ephemeral());
-  ASSERT_EQ((*event)->channel_count(), 1u);
-  EXPECT_EQ((*event)->channel(0), "$all");
-  EXPECT_EQ((*event)->view().type, "note");
-  EXPECT_EQ((*event)->view().payload, "[1]");
-  EXPECT_EQ((*event)->view().encoding, v1::PAYLOAD_ENCODING_JSON);
-  EXPECT_EQ((*event)->view().event_time_us, 1'700'000'000'000'007);
+  const auto broadcast = BroadcastOf(request, kNow);
+  ASSERT_TRUE(broadcast.ok());
+  const Ref<EdgeEvent>& event = broadcast->event;
+  EXPECT_TRUE(event->ephemeral());
+  ASSERT_EQ(event->channel_count(), 1u);
+  EXPECT_EQ(event->channel(0), "$all");
+  EXPECT_EQ(event->view().type, "note");
+  EXPECT_EQ(event->view().payload, "[1]");
+  EXPECT_EQ(event->view().encoding, v1::PAYLOAD_ENCODING_JSON);
+  EXPECT_EQ(event->view().event_time_us, 1'700'000'000'000'007);
 }
 
 TEST(AdminRequestsTest, ListsAreChecked) {
