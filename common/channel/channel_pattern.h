@@ -47,6 +47,9 @@ class ChannelPattern {
   bool MatchesSlowly(std::string_view name) const;
   // What every name that matches begins with.
   std::string_view prefix() const;
+  bool ends_open() const;
+  // In its text, from there on.
+  bool HasSeparatorAfter(size_t begin) const;
 
   std::string text_;
   std::vector<Token> tokens_;  // never empty

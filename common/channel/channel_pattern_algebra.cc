@@ -4,12 +4,16 @@
 // names are at most 255 bytes of UTF-8 is not looked at: it can only take names away from both.
 
 #include <algorithm>
-#include <bitset>
+#include <array>
+#include <compare>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <set>
+#include <span>
 #include <string_view>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "common/channel/channel_name.h"
@@ -18,7 +22,7 @@
 namespace spillway {
 namespace {
 
-// Pairs of states that Contains looks at before it gives up: some milliseconds.
+// Pairs of states that Contains looks at before it gives up.
 constexpr size_t kMostPairs = 4096;
 
 // A pattern as an automaton: state n has consumed its first n atoms.
@@ -38,6 +42,13 @@ class Automaton {
   }
 
   size_t end() const { return atoms_.size(); }
+
+  // The only byte on which anything follows; none: there may be several.
+  std::optional<char> OnlyByte(size_t state) const {
+    if (state == end() || atoms_[state].kind != Kind::kByte) return std::nullopt;
+    if (state > 0 && atoms_[state - 1].kind != Kind::kByte) return std::nullopt;
+    return atoms_[state].byte;
+  }
 
   // Visits the states that follow on `c`.
   template <typename Visit>
@@ -102,13 +113,21 @@ bool BeginAlike(std::string_view a, std::string_view b) {
   return a.substr(0, common) == b.substr(0, common);
 }
 
-using States = std::bitset<kMaxChannelBytes + 1>;
+// A set of states of a pattern.
+class States {
+ public:
+  void Add(size_t state) { words_[state / 64] |= uint64_t{1} << (state % 64); }
+  bool Has(size_t state) const { return ((words_[state / 64] >> (state % 64)) & 1) != 0; }
+  auto operator<=>(const States&) const = default;
 
-bool Less(const States& a, const States& b) {
-  for (size_t i = 0; i < a.size(); ++i) {
-    if (a[i] != b[i]) return b[i];
-  }
-  return false;
+ private:
+  std::array<uint64_t, kMaxChannelBytes / 64 + 1> words_{};
+};
+
+// The bytes that may follow where only `byte` can; else all.
+std::span<const char> Following(const std::optional<char>& byte, const std::vector<char>& letters) {
+  if (!byte.has_value()) return letters;
+  return {std::lower_bound(letters.begin(), letters.end(), *byte), 1};
 }
 
 }  // namespace
@@ -124,11 +143,28 @@ size_t ChannelPattern::wildcards() const {
   }));
 }
 
+// One wildcard, at its end: what most rules are.
+bool ChannelPattern::ends_open() const {
+  return tokens_.size() <= 2 && tokens_.back().kind != Kind::kLiteral &&
+         (tokens_.size() == 1 || tokens_[0].kind == Kind::kLiteral);
+}
+
+bool ChannelPattern::HasSeparatorAfter(size_t begin) const {
+  return std::any_of(text_.begin() + static_cast<ptrdiff_t>(begin), text_.end(),
+                     IsChannelSeparator);
+}
+
 bool ChannelPattern::Intersects(const ChannelPattern& other) const {
   // Most that share nothing begin differently.
   if (!BeginAlike(prefix(), other.prefix())) return false;
   if (!has_wildcard()) return other.Matches(text_);
   if (!other.has_wildcard()) return Matches(other.text_);
+  for (const auto& [one, two] : {std::pair(this, &other), std::pair(&other, this)}) {
+    if (one->ends_open() && two->prefix().size() >= one->prefix().size()) {
+      return one->tokens_.back().kind == Kind::kAny ||
+             !two->HasSeparatorAfter(one->prefix().size());
+    }
+  }
 
   const Automaton a(text_);
   const Automaton b(other.text_);
@@ -142,7 +178,8 @@ bool ChannelPattern::Intersects(const ChannelPattern& other) const {
     const auto [i, j, in_segment] = open.back();
     open.pop_back();
     if (in_segment && i == a.end() && j == b.end()) return true;
-    for (const char c : letters) {
+    const std::optional<char> only = a.OnlyByte(i).has_value() ? a.OnlyByte(i) : b.OnlyByte(j);
+    for (const char c : Following(only, letters)) {
       bool then = false;
       if (!MayFollow(in_segment, c, &then)) continue;
       a.Step(i, c, [&, at = j](size_t next_i) {
@@ -162,6 +199,14 @@ bool ChannelPattern::Contains(const ChannelPattern& other) const {
   if (text_ == other.text_ || text_ == "**") return true;
   if (!other.has_wildcard()) return Matches(other.text_);
   if (!has_wildcard() || !BeginAlike(prefix(), other.prefix())) return false;
+  if (ends_open()) {
+    // What `other` leaves open before that is not all of this one.
+    if (other.prefix().size() < prefix().size()) return false;
+    if (tokens_.back().kind == Kind::kAny) return true;
+    return !other.HasSeparatorAfter(prefix().size()) &&
+           std::none_of(other.tokens_.begin(), other.tokens_.end(),
+                        [](const Token& token) { return token.kind == Kind::kAny; });
+  }
 
   // Every way through `other`, with all the states that this one may be in by then: a name that
   // ends the one and not the other is one that `other` has alone.
@@ -172,21 +217,17 @@ bool ChannelPattern::Contains(const ChannelPattern& other) const {
     size_t at;
     bool in_segment;
     States states;
-    bool operator<(const Pair& b) const {
-      if (at != b.at) return at < b.at;
-      if (in_segment != b.in_segment) return b.in_segment;
-      return Less(states, b.states);
-    }
+    auto operator<=>(const Pair&) const = default;
   };
   Pair first{.at = 0, .in_segment = false, .states = {}};
-  first.states.set(0);
+  first.states.Add(0);
   std::set<Pair> seen = {first};
   std::deque<Pair> open = {first};
   while (!open.empty()) {
     const Pair pair = open.front();
     open.pop_front();
-    if (pair.in_segment && pair.at == part.end() && !pair.states[all.end()]) return false;
-    for (const char c : letters) {
+    if (pair.in_segment && pair.at == part.end() && !pair.states.Has(all.end())) return false;
+    for (const char c : Following(part.OnlyByte(pair.at), letters)) {
       Pair next;
       if (!MayFollow(pair.in_segment, c, &next.in_segment)) continue;
       bool moved = false;
@@ -194,7 +235,7 @@ bool ChannelPattern::Contains(const ChannelPattern& other) const {
         if (!moved) {
           moved = true;
           for (size_t i = 0; i <= all.end(); ++i) {
-            if (pair.states[i]) all.Step(i, c, [&](size_t to) { next.states.set(to); });
+            if (pair.states.Has(i)) all.Step(i, c, [&](size_t to) { next.states.Add(to); });
           }
         }
         next.at = at;

@@ -86,6 +86,7 @@ void Session::Subscribe(const Command& command, MonoTime now) {
         SendError(command.id, "pattern_not_allowed",
                   "this client may not subscribe to the pattern: to channels, or to a narrower one",
                   channel);
+        misuse = true;  // to find out costs more than for a channel
       } else {
         SendError(command.id, "not_allowed", "this client may not subscribe to the channel",
                   channel);

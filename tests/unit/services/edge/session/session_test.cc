@@ -245,7 +245,7 @@ TEST_F(SessionTest, EveryCommandError) {
   EXPECT_EQ(answer(R"({"type":"subscribe","channels":["price:***"]})"), "bad_channel");
   EXPECT_EQ(answer(R"({"type":"subscribe","channels":["user:u1"]})"), "not_allowed");
   EXPECT_EQ(answer(R"({"type":"unsubscribe","channels":["a"]})"), "not_subscribed");
-  EXPECT_EQ(counters_.bad_messages.Value(), 9u);  // those of a client that is wrong in form
+  EXPECT_EQ(counters_.bad_messages.Value(), 10u);  // those of a client that is wrong in form
   EXPECT_EQ(counters_.errors_sent.Value(), 12u);
 
   client.Says(R"({"type":"subscribe","channels":["a","b"]})");
