@@ -129,6 +129,24 @@ TEST(LinkOutboxTest, BoundsTheAnswersThatAreNotTaken) {
   EXPECT_GT(id, 5u);
 }
 
+// All blocks and revocations come when a link begins: they are not what answers are bounded by.
+TEST(LinkOutboxTest, ControlEntriesHaveABoundOfTheirOwn) {
+  v1::LinkResponse control;
+  control.mutable_control()->add_entries()->set_subject(std::string(50, 'x'));
+  LinkOutbox outbox({.answer_bytes = 100, .control_bytes = 500});
+  EXPECT_TRUE(outbox.AddControl(control)) << "dropped: nothing leaves before the greeting";
+  outbox.Greet(Hello());
+  outbox.AddBatch(0, Batch(10));  // no credit
+  int count = 1;
+  while (outbox.AddControl(control)) ASSERT_LT(++count, 100);
+  EXPECT_GT(count, 5);
+  EXPECT_TRUE(outbox.AddAnswer(Attached(1)));
+  outbox.AddCredit(1);
+  Drain(outbox);
+  EXPECT_EQ(outbox.queued_bytes(), 0u);
+  EXPECT_TRUE(outbox.AddControl(control)) << "what was taken takes no more room";
+}
+
 TEST(LinkOutboxTest, ALargeBatchGoesInPartsWithinCredit) {
   LinkOutbox outbox({.message_bytes = 250, .part_bytes = 100});
   outbox.Greet(Hello());
