@@ -65,7 +65,7 @@ class Wanderer:
     def __init__(self, channel=CHANNEL):
         self.channel = channel
         self.position = None
-        self.events, self.gaps, self.snapshots = [], [], []
+        self.events, self.gaps, self.snapshots, self.moving = [], [], [], []
 
     def visit(self, edge, until, snapshot=False):
         """Connects and goes on, until the condition holds of this client; then drops the connection."""
@@ -92,7 +92,8 @@ class Wanderer:
     def _take(self, message):
         assert message["type"] != "error", message
         self.position.take(message)
-        for kind, kept in (("event", self.events), ("gap", self.gaps), ("snapshot", self.snapshots)):
+        for kind, kept in (("event", self.events), ("gap", self.gaps), ("snapshot", self.snapshots),
+                           ("moving", self.moving)):
             if message["type"] == kind:
                 kept.append(message)
 
@@ -139,8 +140,9 @@ def start(kafka, make_topic, binaries, tmp_path, request):
         stack.start_ingest = lambda: stack.ingest(port=port, config={"ingest": {
             "kafka": {"brokers": kafka.bootstrap}, "routes": [route], "history": history}})
         stack.nodes = [stack.start_ingest()]
-        stack.edges = [stack.edge(stack.nodes, name=f"edge{n}", config={"edge": {
-            "endpoints": [{"path": "/ws", "auth": {"secret": "${JWT_SECRET}"}}], "channels": [{"pattern": "**", "patterns": True}]}}) for n in range(edges)]
+        stack.edge_config = {"edge": {
+            "endpoints": [{"path": "/ws", "auth": {"secret": "${JWT_SECRET}"}}], "channels": [{"pattern": "**", "patterns": True}]}}
+        stack.edges = [stack.edge(stack.nodes, name=f"edge{n}", config=stack.edge_config) for n in range(edges)]
         for edge in stack.edges:
             edge.wait_ready()
         stack.topic, stack.producer = topic, stack_tool.Producer(kafka)

@@ -132,6 +132,8 @@ absl::StatusOr<EdgeOptions> MakeEdgeOptions(const v1::EdgeConfig& config) {
   options.admin_listen = config.admin().listen();
   options.admin_token = config.admin().bearer_token();
   options.admin_http = config.admin().http();
+  options.drain_lead = std::chrono::milliseconds(config.drain().lead());
+  options.drain_spread = std::chrono::milliseconds(config.drain().spread());
   if (config.admin().has_tls()) {
     auto files = app::TlsFilesOf("edge.admin.tls", config.admin().tls());
     if (!files.ok()) return files.status();

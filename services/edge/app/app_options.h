@@ -31,8 +31,10 @@ struct EdgeOptions {
   app::ListenAddress ops_listen;
   std::string advertised_address;  // of the admin server; empty: the host's
   std::string admin_listen;        // empty: no admin server
-  std::string admin_token;         // empty: anyone may call
-  bool admin_http = false;         // on the operations port, too
+  std::chrono::milliseconds drain_lead{0};
+  std::chrono::milliseconds drain_spread{0};
+  std::string admin_token;  // empty: anyone may call
+  bool admin_http = false;  // on the operations port, too
   rpc::TlsFiles admin_tls;
   net::WorkerOptions worker;
   HubShard::Options hub;  // of every worker but for its index

@@ -1,7 +1,9 @@
 #include "services/edge/app/edge_app.h"
 
+#include <algorithm>
 #include <map>
 #include <random>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -20,6 +22,7 @@ using std::chrono::milliseconds;
 // What parts of the shutdown may take of the whole.
 constexpr milliseconds kAdminGrace{1'000};
 constexpr milliseconds kOpsGrace{500};
+constexpr milliseconds kHandOverGrace{500};
 
 uint64_t Seed() {
   std::random_device device;
@@ -144,14 +147,30 @@ void EdgeApp::Update() {
   if (tls_ != nullptr) tls_->Update();
 }
 
+void EdgeApp::HandOver(milliseconds left) {
+  const milliseconds spread = std::min(options_.drain_spread, left / 2);
+  if (spread.count() <= 0 || cluster_ == nullptr || gate_.count() == 0) return;
+  workers_->BeginHandOver(spread, cluster_->PeersPublicAddresses());
+  // Steps of it come a little late under load; whoever is left is ended with the workers.
+  const MonoTime deadline = clock_.Now() + spread + kHandOverGrace;
+  while (!workers_->handed_over() && gate_.count() > 0 && clock_.Now() < deadline) {
+    std::this_thread::sleep_for(milliseconds(5));
+  }
+}
+
 bool EdgeApp::Stop(milliseconds grace) {
   if (std::exchange(stopped_, true)) return true;
   lifecycle::Shutdown shutdown(clock_);
-  shutdown.Add("accepting", [this](milliseconds) {
+  shutdown.Add("lead", [this](milliseconds left) {
     readiness_.Drain();
+    if (gate_.count() > 0) std::this_thread::sleep_for(std::min(options_.drain_lead, left));
+  });
+  shutdown.Add("accepting", [this](milliseconds) {
     gate_.Shut(true);
     if (pool_ != nullptr) pool_->StopAccepting();
   });
+  // With everything at work: events go on until a client's turn has come.
+  shutdown.Add("hand-over", [this](milliseconds left) { HandOver(left); });
   // While the workers run: they answer its calls.
   shutdown.Add(
       "admin",

@@ -64,6 +64,7 @@ class EdgeApp {
   absl::Status Build(const v1::EdgeConfig& config);
   std::map<std::string, std::string> Info() const;
   absl::Status StartOps();
+  void HandOver(std::chrono::milliseconds left);
 
   EdgeOptions options_;
   Clock& clock_;

@@ -135,6 +135,16 @@ void EdgeCluster::OnControl(std::string_view node_id, const v1::Control& control
   control_.OnControl(node_id, control);
 }
 
+std::vector<std::string> EdgeCluster::PeersPublicAddresses() {
+  std::vector<std::string> addresses;
+  for (const v1::Node& node : members_.Peers()) {
+    if (!node.addresses().public_address().empty()) {
+      addresses.push_back(node.addresses().public_address());
+    }
+  }
+  return addresses;
+}
+
 void EdgeCluster::Update() {
   control_.Update();
   std::vector<std::string> peers;

@@ -43,6 +43,8 @@ class EdgeCluster final : public ClusterListener {
 
   // What happens on this node, for whoever wants to know.
   EventBus& events() { return events_; }
+  // Where clients reach the other edges, as far as they are known.
+  std::vector<std::string> PeersPublicAddresses();
 
   // Timers: a few times a second.
   void Update();

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "services/edge/session/hand_over.h"
 #include "services/edge/timer/timing_wheel.h"
 
 namespace spillway::edge {
@@ -36,7 +37,8 @@ struct EdgeWorkers::Worker {
                 .node_id = options.node_id,
                 .limits = options.limits,
                 .random = FillRandom,
-                .keep = [&on](Ref<Frame> frame) { on.connections().Keep(std::move(frame)); }} {}
+                .keep = [&on](Ref<Frame> frame) { on.connections().Keep(std::move(frame)); }},
+        hand_over(registry, on.wheel(), clock_of) {}
 
   void Tick() {
     hub.Tick(clock.Now());
@@ -62,6 +64,10 @@ struct EdgeWorkers::Worker {
     gauges.lane_early_flushes.Set(static_cast<int64_t>(counted.lane_early_flushes));
     gauges.lane_events.Set(static_cast<int64_t>(hub.lane_events()));
     gauges.lane_bytes.Set(static_cast<int64_t>(hub.lane_bytes()));
+    if (handing_over != nullptr && hand_over.done()) {
+      handing_over->fetch_sub(1);
+      handing_over = nullptr;
+    }
     worker.wheel().Set(tick, kNextTick);
   }
 
@@ -72,6 +78,8 @@ struct EdgeWorkers::Worker {
   HubGauges gauges;
   HubShard hub;
   SessionContext context;
+  HandOver hand_over;
+  std::atomic<size_t>* handing_over = nullptr;  // to be told when it is done
   Timer tick = Timer::Of<&Worker::Tick>(this);
 };
 
@@ -91,6 +99,17 @@ void EdgeWorkers::Create(const EdgeOptions& options, VariantTable& variants, Ups
 void EdgeWorkers::StartTicks() {
   for (const auto& worker : workers_) {
     worker->worker.Post([&worker = *worker] { worker.Tick(); });
+  }
+}
+
+void EdgeWorkers::BeginHandOver(std::chrono::milliseconds spread,
+                                const std::vector<std::string>& addresses) {
+  handing_over_ = workers_.size();
+  for (const auto& worker : workers_) {
+    worker->worker.Post([this, &worker = *worker, spread, addresses] {
+      worker.handing_over = &handing_over_;
+      worker.hand_over.Begin(spread, addresses);
+    });
   }
 }
 

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "common/base/clock.h"
@@ -57,6 +59,11 @@ class EdgeWorkers final : public HubWorkers, public AdminWorkers {
   // Starts the ticks; after the pool was started.
   void StartTicks();
 
+  // Ends all sessions over a time (HandOver). The pool must not stop before handed_over(), or it
+  // ends the rest at once.
+  void BeginHandOver(std::chrono::milliseconds spread, const std::vector<std::string>& addresses);
+  bool handed_over() const { return handing_over_.load() == 0; }
+
   size_t count() const override { return workers_.size(); }
   void Post(size_t index, HubWorkers::Task task) override;
   void Post(size_t index, AdminWorkers::Task task) override;
@@ -71,6 +78,7 @@ class EdgeWorkers final : public HubWorkers, public AdminWorkers {
   net::IoPool& pool_;
   Clock& clock_;
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::atomic<size_t> handing_over_{0};  // workers that are not done
 };
 
 }  // namespace spillway::edge

@@ -124,6 +124,9 @@ class Dialect : public EventEncoder {
                                      std::optional<int64_t> expires_ms) const = 0;
   // The token expires soon.
   virtual Ref<Frame> EncodeExpiring(int64_t expires_ms) const = 0;
+  // The connection will be closed within that time: to go on at `address`, or anywhere if that is
+  // empty.
+  virtual Ref<Frame> EncodeMoving(int64_t within_ms, std::string_view address) const = 0;
   virtual Ref<Frame> EncodePing(int64_t now_ms) const = 0;
   virtual Ref<Frame> EncodePong(std::optional<int64_t> id, int64_t now_ms) const = 0;
 

@@ -328,6 +328,13 @@ Ref<Frame> JsonEncoder::EncodeExpiring(int64_t expires_ms) const {
                 [&](JsonField, std::string* out) { return AppendNumber(out, expires_ms); });
 }
 
+Ref<Frame> JsonEncoder::EncodeMoving(int64_t within_ms, std::string_view address) const {
+  return Render(envelope_[JsonMessage::kMoving], [&](JsonField field, std::string* out) {
+    return field == JsonField::kWithinMs ? AppendNumber(out, within_ms)
+                                         : AppendNonEmpty(out, address);
+  });
+}
+
 Ref<Frame> JsonEncoder::EncodePing(int64_t now_ms) const {
   return Render(envelope_[JsonMessage::kPing],
                 [&](JsonField field, std::string* out) { return AppendNow(out, field, now_ms); });

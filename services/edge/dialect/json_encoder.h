@@ -40,6 +40,7 @@ class JsonEncoder final : public Dialect {
   Ref<Frame> EncodeRefreshed(std::optional<int64_t> id,
                              std::optional<int64_t> expires_ms) const override;
   Ref<Frame> EncodeExpiring(int64_t expires_ms) const override;
+  Ref<Frame> EncodeMoving(int64_t within_ms, std::string_view address) const override;
   Ref<Frame> EncodePing(int64_t now_ms) const override;
   Ref<Frame> EncodePong(std::optional<int64_t> id, int64_t now_ms) const override;
   bool Parse(std::string_view message, bool text, Command* command,

@@ -82,6 +82,10 @@ constexpr MessageForm kForms[kJsonMessages] = {
     {"ping", true, {kNowMs, kNowIso}, R"({"type":"ping","time":{now_ms}})"},
     {"pong", true, {kClientId, kNowMs, kNowIso}, R"({"type":"pong","id":{id?},"time":{now_ms}})"},
     {"ephemeral_gap", false, {kChannel}, R"({"type":"ephemeral_gap","channel":{channel}})"},
+    {"moving",
+     true,
+     {kWithinMs, kAddress},
+     R"({"type":"moving","within_ms":{within_ms},"address":{address?}})"},
 };
 
 absl::Status Wrong(std::string_view name, std::string_view what) {

@@ -28,8 +28,9 @@ enum class JsonMessage : uint8_t {
   kPing,
   kPong,
   kEphemeralGap,
+  kMoving,
 };
-constexpr size_t kJsonMessages = 16;
+constexpr size_t kJsonMessages = 17;
 
 // The form of all server messages of a variant of the JSON dialect: a template for each, json.v1's
 // own where the configuration has none (docs/protocol-json.md). Immutable.

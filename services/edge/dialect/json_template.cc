@@ -18,6 +18,8 @@ constexpr std::pair<JsonField, std::string_view> kNames[] = {
     {JsonField::kEphemeral, "ephemeral"},
     {JsonField::kEvents, "events"},
     {JsonField::kExpiresMs, "expires_ms"},
+    {JsonField::kWithinMs, "within_ms"},
+    {JsonField::kAddress, "address"},
     {JsonField::kFrequency, "frequency"},
     {JsonField::kFrom, "from"},
     {JsonField::kHeartbeatMs, "heartbeat_ms"},

@@ -25,6 +25,8 @@ enum class JsonField : uint8_t {
   kEphemeral,
   kEvents,
   kExpiresMs,
+  kWithinMs,
+  kAddress,
   kFrequency,
   kFrom,
   kHeartbeatMs,

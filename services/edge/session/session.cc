@@ -250,6 +250,10 @@ void Session::SetHeartbeat(MonoTime now) {
                                      std::max(next - now, MonoTime::duration::zero())));
 }
 
+void Session::TellMoving(std::chrono::milliseconds within, std::string_view address) {
+  if (open_ && !closing_) Send(endpoint_.dialect().EncodeMoving(within.count(), address));
+}
+
 bool Session::Close(uint16_t code, std::string_view reason) {
   if (closing_ || !open_) return false;
   closing_ = true;

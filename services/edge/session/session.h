@@ -97,6 +97,8 @@ class Session final : public TransportHandler, public Subscriber {
   // Ends the subscriptions and then the connection. False if it is already ending. Not from within
   // a call of the hub.
   bool Close(uint16_t code, std::string_view reason);
+  // Tells the client that it will be closed within that time, and where to go on (empty: anywhere).
+  void TellMoving(std::chrono::milliseconds within, std::string_view address);
 
   // Ends the connection if it is kept out by an operator, and then says so.
   bool CloseIfBlocked(const Blocks& blocks);

@@ -190,7 +190,10 @@ TEST_F(EdgeLinkTest, StoppingClosesClientsWith1001) {
   ASSERT_TRUE(WaitForReady("\"status\":\"ready\""));
   BeastClient client;
   Connect(client);
-  auto received = std::async(std::launch::async, [&] { return client.Receive(); });
+  auto received = std::async(std::launch::async, [&] {
+    EXPECT_NE(client.Receive().payload.find(R"("type":"moving")"), std::string::npos);
+    return client.Receive();
+  });
   EXPECT_TRUE(edge_->Stop(std::chrono::seconds(5)));
   EXPECT_EQ(received.get().close_code, 1001);
   BeastClient late;
