@@ -3,6 +3,7 @@
 #include <set>
 #include <string>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/strings.h"
@@ -20,6 +21,9 @@ class Validator {
     CheckAddress("ingest.ops_listen", config.ops_listen());
     CheckAddress("ingest.advertised_address", config.advertised_address());
     if (config.has_tls()) CheckServerTls("ingest.tls", config.tls());
+    if (config.publish().http() && config.publish().bearer_token().empty()) {
+      CheckOpenHttp("ingest.publish.http", config.ops_listen(), config.tls());
+    }
     std::set<std::string> names;
     for (int i = 0; i < config.routes_size(); ++i) {
       const v1::RouteConfig& route = config.routes(i);
@@ -38,6 +42,22 @@ class Validator {
     }
   }
 
+  // The operations port has no TLS, and asks for no certificate: without a token nothing would keep
+  // anyone out.
+  void CheckOpenHttp(const std::string& key, const std::string& ops_listen,
+                     const v1::TlsConfig& tls) {
+    const bool local = absl::StartsWith(ops_listen, "127.") ||
+                       absl::StartsWith(ops_listen, "[::1]") ||
+                       absl::StartsWith(ops_listen, "localhost:");
+    if (!tls.ca_file().empty()) {
+      Add(key,
+          "needs bearer_token: ops_listen does not ask for the certificates that ca_file is for");
+    } else if (!local) {
+      Add(key, absl::StrCat("needs bearer_token: ops_listen (", ops_listen,
+                            ") is open to others than this machine"));
+    }
+  }
+
   void CheckEdge(const v1::EdgeConfig& config) {
     CheckAddress("edge.listen", config.listen());
     CheckAddress("edge.ops_listen", config.ops_listen());
@@ -45,6 +65,9 @@ class Validator {
     CheckAddress("edge.admin.listen", config.admin().listen());
     if (config.has_tls()) CheckServerTls("edge.tls", config.tls());
     if (config.admin().has_tls()) CheckServerTls("edge.admin.tls", config.admin().tls());
+    if (config.admin().http() && config.admin().bearer_token().empty()) {
+      CheckOpenHttp("edge.admin.http", config.ops_listen(), config.admin().tls());
+    }
     CheckIngests(config.ingests());
     std::set<std::string> paths;
     for (int i = 0; i < config.endpoints_size(); ++i) {

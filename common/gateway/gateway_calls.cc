@@ -91,6 +91,9 @@ class UnaryCall final : public Call, public std::enable_shared_from_this<UnaryCa
       exchange_->Respond(ErrorResponse({grpc::StatusCode::UNAVAILABLE, "the node is stopping"}));
       return;
     }
+    exchange_->OnGone([weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->context_.TryCancel();
+    });
     context_.set_deadline(std::chrono::system_clock::now() + setup_.timeout);
     request_ = BufferOf(setup_.request);
     Handoff();

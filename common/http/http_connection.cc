@@ -4,12 +4,14 @@
 
 #include <boost/asio/post.hpp>
 #include <cerrno>
+#include <exception>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/http/json_error.h"
 #include "common/http/target.h"
+#include "common/log/log.h"
 
 namespace spillway::http {
 namespace {
@@ -151,7 +153,12 @@ void HttpConnection::Watch() {
         char one = 0;
         const ssize_t got =
             ::recv(self->stream_.socket().native_handle(), &one, 1, MSG_PEEK | MSG_DONTWAIT);
-        if (got == 0 || (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK)) self->Close();
+        // Nothing may follow a request that is answered in pieces: it would hide that the peer
+        // goes.
+        const bool surplus = got > 0 && self->streaming_;
+        if (got == 0 || surplus || (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK)) {
+          self->Close();
+        }
       });
 }
 
@@ -243,7 +250,13 @@ void HttpConnection::Later(const AsyncHandler& handler, const Request& request, 
   head_ = head;
   stream_.expires_never();
   Watch();
-  handler(request, std::make_shared<HttpAnswer>(server_->context, weak_from_this(), turn_));
+  const uint64_t turn = turn_;
+  try {
+    handler(request, std::make_shared<HttpAnswer>(server_->context, weak_from_this(), turn));
+  } catch (const std::exception& error) {
+    log::Error("http handler failed", {{"path", request.path}, {"error", error.what()}});
+    Respond(turn, JsonError(500, "internal", "The request failed; the server's log says why."));
+  }
 }
 
 }  // namespace spillway::http

@@ -1,5 +1,7 @@
 #include "common/http/http_server.h"
 
+#include <netinet/tcp.h>
+
 #include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -101,8 +103,14 @@ void HttpServer::Impl::OnAccepted(HttpSocket socket) {
   }
   error_code ignored;
   socket.set_option(tcp::no_delay(true), ignored);
-  auto connection = std::make_shared<HttpConnection>(static_cast<HttpConnectionHost*>(this),
-                                                       std::move(socket));
+  // A stream may have nothing to send for long: that its peer has vanished shows by this alone.
+  socket.set_option(asio::socket_base::keep_alive(true), ignored);
+  for (const auto& [name, value] :
+       {std::pair(TCP_KEEPIDLE, 30), {TCP_KEEPINTVL, 10}, {TCP_KEEPCNT, 3}}) {
+    ::setsockopt(socket.native_handle(), IPPROTO_TCP, name, &value, sizeof(value));
+  }
+  auto connection =
+      std::make_shared<HttpConnection>(static_cast<HttpConnectionHost*>(this), std::move(socket));
   connections_.insert(connection);
   connection->Read();
 }

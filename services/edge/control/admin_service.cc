@@ -129,7 +129,11 @@ class AdminService::Impl final : public v1::AdminService::CallbackService {
                                    v1::ControlResponse* response) override {
     ServerUnaryReactor* reactor = context->DefaultReactor();
     control_.ApplyHere(request->entry(), request->dry_run(), response,
-                       [reactor](const grpc::Status& status) { reactor->Finish(status); });
+                       [this, context, request, reactor](const grpc::Status& status) {
+                         Audit(parts_.events, "ApplyControl", request->ShortDebugString(), status,
+                               context->peer());
+                         reactor->Finish(status);
+                       });
     return reactor;
   }
 

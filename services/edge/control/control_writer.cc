@@ -61,8 +61,15 @@ void ControlWriter::Try(const std::shared_ptr<Attempt>& attempt) {
   attempt->left.pop_back();
   calls_.Call(address, kWrite, attempt->request, &attempt->response,
               std::min(left, options_.try_timeout), [this, attempt](const grpc::Status& status) {
-                if (status.ok())
+                if (status.ok() && attempt->response.superseded()) {
+                  return attempt->done({.durable = false,
+                                        .error_code = "control_superseded",
+                                        .message = "a later entry of this subject is in force: see "
+                                                   "ListBlocks, then ask again"});
+                }
+                if (status.ok()) {
                   return attempt->done({.durable = true, .error_code = {}, .message = {}});
+                }
                 attempt->last = ResultOf(status);
                 if (IsFinal(status.error_code())) return attempt->done(std::move(attempt->last));
                 Try(attempt);

@@ -50,19 +50,15 @@ class EventStream final : public grpc::ServerWriteReactor<v1::NodeEvent> {
 
   // One write is under way at a time.
   void WriteNext() {
-    {
-      MutexLock lock(mutex_);
-      if (writing_ || ended_ || watcher_ == nullptr || !watcher_->Next(&event_)) return;
-      writing_ = true;
-    }
+    // With the lock: once it has ended, no write may begin. gRPC does not call back from here.
+    MutexLock lock(mutex_);
+    if (writing_ || ended_ || watcher_ == nullptr || !watcher_->Next(&event_)) return;
+    writing_ = true;
     StartWrite(&event_);
   }
   void End(const grpc::Status& status) {
-    {
-      MutexLock lock(mutex_);
-      if (std::exchange(ended_, true)) return;
-    }
-    Finish(status);
+    MutexLock lock(mutex_);
+    if (!std::exchange(ended_, true)) Finish(status);
   }
 
   Mutex mutex_;

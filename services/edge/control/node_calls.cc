@@ -95,10 +95,10 @@ void NodeCalls::Finish(Running* call, const grpc::Status& status) {
     outcome = {grpc::StatusCode::INTERNAL, "the answer cannot be parsed: another version?"};
   }
   call->done(outcome);
+  MutexLock lock(mutex_);  // Stop() looks at what is in running_
+  running_.erase(call);
   // The channel does not end here: channels_ holds it, too, as long as something is running.
   delete call;
-  MutexLock lock(mutex_);
-  running_.erase(call);
   if (running_.empty()) idle_.NotifyAll();
 }
 

@@ -74,7 +74,10 @@ std::vector<std::unique_ptr<Resume>> ResumesOf(const Command& command) {
 
 void Session::Subscribe(const Command& command, MonoTime now) {
   bool misuse = false;
-  size_t patterns = 0;
+  // With those that the command asks for.
+  size_t patterns = std::any_of(command.channels.begin(), command.channels.end(), IsChannelPattern)
+                        ? context_.hub.PatternCount(this)
+                        : 0;
   std::vector<std::unique_ptr<Resume>> resumes = ResumesOf(command);
   for (size_t i = 0; i < command.channels.size(); ++i) {
     const std::string_view channel = command.channels[i];
@@ -119,10 +122,7 @@ bool Session::IsName(std::optional<int64_t> id, std::string_view channel, size_t
     return false;
   }
   // Before the rules: to hold many against them costs more than to ask.
-  if (!is_pattern ||
-      ++*patterns + context_.hub.PatternCount(this) <= context_.limits.max_patterns) {
-    return true;
-  }
+  if (!is_pattern || ++*patterns <= context_.limits.max_patterns) return true;
   context_.counters.patterns_refused.Add();
   SendError(id, "too_many_patterns",
             absl::StrCat("a connection may have ", context_.limits.max_patterns,

@@ -15,20 +15,16 @@ void LinkCore::FindPatterns(const wire::EventView& view, SlotNumber slot) {
   // What a record yields for one subscription is one event.
   const bool in_kafka = slot != kNoSlot;
   if (!in_kafka || slot != record_slot_ || view.offset != record_offset_) {
-    record_patterns_.clear();
+    ++record_;
     record_slot_ = slot;
     record_offset_ = view.offset;
   }
   for (uint32_t i = 0; i < view.channels.size(); ++i) {
-    patterns_.ForEachMatch(
-        view.channels[i], [&](const ChannelPattern& pattern, ChannelInterest* interest) {
-          if (std::find(record_patterns_.begin(), record_patterns_.end(), interest) !=
-              record_patterns_.end()) {
-            return;
-          }
-          record_patterns_.push_back(interest);
-          matches_.push_back({pattern.text(), interest->hash, i});
-        });
+    patterns_.ForEachMatch(view.channels[i],
+                           [&](const ChannelPattern& pattern, ChannelInterest* interest) {
+                             if (std::exchange(interest->record, record_) == record_) return;
+                             matches_.push_back({pattern.text(), interest->hash, i});
+                           });
   }
 }
 

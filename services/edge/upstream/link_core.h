@@ -243,11 +243,11 @@ class LinkCore {
   size_t expected_links_ = 0;
   Interests interests_;
   ChannelInterest::Unused unused_;  // of them, those that no worker wants, the oldest first
-  ChannelInterest::Unused unused_patterns_;        // likewise
-  PatternMap<ChannelInterest*> patterns_;          // of interests_
-  std::vector<PatternMatch> matches_;              // scratch of Take
-  std::vector<ChannelInterest*> record_patterns_;  // that an event of this record went to already:
-  SlotNumber record_slot_ = kNoSlot;               // kNoSlot: none of this batch has any
+  ChannelInterest::Unused unused_patterns_;  // likewise
+  PatternMap<ChannelInterest*> patterns_;    // of interests_
+  std::vector<PatternMatch> matches_;        // scratch of Take
+  uint64_t record_ = 0;                      // that events are of: a pattern gets one of each
+  SlotNumber record_slot_ = kNoSlot;         // kNoSlot: none of this batch
   int64_t record_offset_ = -1;
   std::vector<ChannelInterest*> fresh_;  // and those that no ingest was told of
   MonoTime tell_not_before_;

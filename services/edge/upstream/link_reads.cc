@@ -180,7 +180,11 @@ void LinkCore::BeginCall(LinkState& link, PendingRead read) {
   auto& call = calls_[number];
   call = std::make_unique<PendingCall>();
   call->link = link.id;
-  for (const auto& [slot, offset] : read.from) call->attach_ids.push_back(slots_[slot]->attach_id);
+  for (const auto& [slot, offset] : read.from) {
+    // Where a record is known every attachment from now on has to prove it.
+    const bool shown = slots_[slot]->fingerprint_at >= 0;
+    call->attach_ids.push_back(shown ? PendingCall::kAnyAttachment : slots_[slot]->attach_id);
+  }
   call->read = std::move(read);
   if (call->read.claims.empty()) CallsLike(link, call->read)[call->read.channel] = number;
   if (call->read.history) {
@@ -195,10 +199,10 @@ void LinkCore::BeginCall(LinkState& link, PendingRead read) {
 }
 
 bool LinkCore::StillOf(const PendingCall& call, SlotNumber number) const {
-  const SlotState& slot = *slots_[number];
-  if (slot.fingerprint_at >= 0) return true;  // every attachment since had to prove it
   for (size_t i = 0; i < call.read.from.size(); ++i) {
-    if (call.read.from[i].first == number) return call.attach_ids[i] == slot.attach_id;
+    if (call.read.from[i].first != number) continue;
+    const uint64_t asked = call.attach_ids[i];
+    return asked == PendingCall::kAnyAttachment || asked == slots_[number]->attach_id;
   }
   return false;
 }

@@ -94,6 +94,7 @@ struct ChannelInterest {
   };
   using Unused = std::list<ChannelInterest*>;
 
+  uint64_t record = 0;  // a pattern's: the last that it was given an event of (LinkCore::record_)
   std::string name;
   std::unique_ptr<const ChannelPattern> pattern;  // `name`, if it is one
   uint64_t hash = 0;                              // then: ChannelHash(name)
@@ -135,7 +136,9 @@ struct PendingRead {
 struct PendingCall {
   LinkId link = 0;
   PendingRead read;
-  std::vector<uint64_t> attach_ids;  // of the slots of read.from, as it was asked
+  static constexpr uint64_t kAnyAttachment = 0;  // no attach id
+  // Of the slots of read.from: the attachments whose answer it has to be.
+  std::vector<uint64_t> attach_ids;
   std::vector<PendingRead>
       sharing;  // of the same channel and slots: given the answer if it is new enough
   EdgeReadResult result;

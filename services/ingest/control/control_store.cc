@@ -142,7 +142,10 @@ void ControlStore::OnTurn() {
         ++ended;
         continue;
       }
-      clear.push_back(std::move(ended->second.entry));
+      // Another one of its kind and subject may have come since, and not have been read back yet.
+      const v1::ControlEntry& entry = ended->second.entry;
+      const v1::ControlEntry* known = table_.Find(entry.kind(), entry.subject());
+      if (known == nullptr || !control::Later(*known, entry)) clear.push_back(entry);
       ended = ended_.erase(ended);
     }
   }
@@ -197,6 +200,7 @@ void ControlStore::Write(const v1::ControlEntry& entry, Written written) {
                        " blocks and revocations are in force, and no more may be "
                        "(ingest.control.max_entries): lift some")));
     }
+    ended_.erase(control::KeyOf(entry));  // what it replaces needs no clearing any more
   }
   // Shared: whether Kafka's client accepts it is known only after the callback was given away.
   const auto shared = std::make_shared<Written>(std::move(written));

@@ -192,6 +192,7 @@ std::optional<v1::Verdict> ShardCore::JudgeLog(Slot& slot, PendingClaim& own, Mo
     if (!slot.retry_resolve) Resolve(slot);
     return std::nullopt;
   }
+  if (own.claim.offset() < slot.begin) own.claim.set_fingerprint(0);  // retention took it meanwhile
   if (own.claim.fingerprint() == 0) {
     const RecordMark first = slot.log->MarkFrom(slot.begin);
     if (first.fingerprint == 0) return v1::VERDICT_UNPROVEN;  // it has nothing of any topic

@@ -169,7 +169,8 @@ void ShardCore::StandAfter(EdgeFeed& feed, Attachment& attachment, const Partiti
 }
 
 bool ShardCore::TooFarBehind(const Slot& slot, int64_t after) {
-  return slot.log->floor() - after > slot.bounds.catch_up_records;
+  // What Kafka no longer has is not read, either.
+  return slot.log->floor() - std::max(after, slot.begin - 1) > slot.bounds.catch_up_records;
 }
 
 void ShardCore::SkipToLog(const Slot& slot, EdgeFeed& feed, Attachment& attachment, int64_t after) {

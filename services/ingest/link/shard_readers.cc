@@ -119,8 +119,9 @@ void ShardCore::TakeUp(Slot& slot, int64_t end, MonoTime now) {
       return;
     }
     // Who is too far back is not waited for: it will go on at the end.
-    const bool skips = end - 1 - wanted > slot.bounds.catch_up_records;
-    after = std::min(after, skips ? end - 1 : std::max(wanted, slot.begin - 1));
+    const int64_t place = std::max(wanted, slot.begin - 1);
+    const bool skips = end - 1 - place > slot.bounds.catch_up_records;
+    after = std::min(after, skips ? end - 1 : place);
   };
   ForEachAttachment(slot.info.id, [&](EdgeFeed&, Attachment& attachment) {
     switch (attachment.request.from_case()) {

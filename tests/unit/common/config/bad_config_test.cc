@@ -121,6 +121,12 @@ const Case kCases[] = {
      "f.yaml:3: ingest.routes[0]: a route needs topics or topics_regex\n"
      "f.yaml:4: ingest.routes[1].name: there are two routes named a\n"
      "f.yaml:4: ingest.routes[1].decode: protobuf needs descriptor_set and message"},
+    {"OpenHttp",
+     "edge:\n  ingests: {addresses: 'b:1'}\n  endpoints: [{path: /ws, auth: {secret: "
+     "0123456789abcdef0123456789abcdef}}]\n"
+     "  admin: {http: true}\n",
+     "f.yaml:4: edge.admin.http: needs bearer_token: ops_listen (0.0.0.0:8081) is open to others "
+     "than this machine"},
     {"EndlessAlias", "ingest: &a\n  kafka: *a\n",
      "f.yaml:1: nested too deeply or too large\n"
      "f.yaml:2: ingest.kafka.kafka: unknown key; expected one of brokers, client_id, group_id, "

@@ -201,6 +201,10 @@ TEST_F(PatternSessionTest, AConnectionHasAFew) {
   EXPECT_EQ(client.session->Info().subscriptions, 2u);
   EXPECT_EQ(Ask(client, "\"p.c*\""), "too_many_patterns");
   EXPECT_EQ(counters_.patterns_refused.Value(), 1u);
+  client.Says(R"({"type":"unsubscribe","channels":["p.a*","p.b*"]})");
+  client.Says(R"({"type":"subscribe","channels":["p.a*","p.b*"]})");
+  client.Take();
+  EXPECT_EQ(client.session->Info().subscriptions, 2u) << "as many in one command as there may be";
   client.Says(R"({"type":"unsubscribe","channels":["p.a*"]})");
   client.Says(R"({"type":"subscribe","channels":["p.c*","c"]})");
   client.Take();

@@ -222,6 +222,17 @@ TEST_F(LinkReads, AnAnswerOfAnAttachmentBeforeProvesNothingToTheNext) {
   core_->Read(0, 7, "c", false, {{0, 9}}, now_);
   Refused(1, 10, 1, "lost_position");
   Attached(1, 10, 2, 9);
+  // A record that it has come to know since changes nothing: the first had none to prove.
+  std::string bytes = Batch(10, 2, {}, 20);
+  wire::AppendBatchProgress({.slot = 10,
+                             .attach_id = 2,
+                             .upto = 22,
+                             .fingerprint = 77,
+                             .interest_sequence = 0,
+                             .interest_after = 0,
+                             .fingerprint_back = 0},
+                            &bytes);
+  SendBatch(1, bytes);
   sink_.TakePosted();
   sink_.TakeReads();
   Answer(1, {{10, 12}}, {11});

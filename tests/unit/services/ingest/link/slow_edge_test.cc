@@ -225,6 +225,20 @@ TEST_F(EdgeTooFarBehind, GoesOnAtTheEndWhereNobodyReads) {
   EXPECT_THAT(source_.Take(), ElementsAre("resolve 1", "live 1 from 200"));
 }
 
+// The gap of what is gone says so, and what is left is not far.
+TEST_F(EdgeTooFarBehind, IsNotWhereKafkaHasLittleMore) {
+  core_->CloseLink(kSlow, now_);
+  core_->CloseLink(kFast, now_);
+  Pass(ShardCore::Options().linger + std::chrono::seconds(1));
+  source_.Take();
+  Open(kBack);
+  AttachAfter(kBack, 33, 100);
+  core_->OnResolved(1, 197, 200, now_);
+  EXPECT_THAT(sink_.Take(kBack),
+              ElementsAre("attached 1#33 after 196 interest 1 gap 101..196 retention"));
+  EXPECT_THAT(source_.Take(), ElementsAre("resolve 1", "live 1 from 197"));
+}
+
 // What a batch took out of the logs has been sent, whatever another partition of the edge needs.
 class SlowEdgeOfSeveralPartitions : public ShardTest {
  protected:
