@@ -4,8 +4,10 @@ Each scenario is a function of a Context and yields (case, figures, report) for 
 run, with processes of its own.
 """
 
+import concurrent.futures
 import resource
 import subprocess
+import time
 
 import figures as fig
 from nodes import BenchError, Stack
@@ -272,6 +274,32 @@ def recovery(context):
                                     rate=rate, burst=missed // 5 // rate, burst_at=1, burst_for=5))
             yield case, {**_recovered(stack, report, clients), **fig.window(report),
                          "reread_ratio": stack.ingest.metric("spillway_ingest_reread_records_total") / missed}, report
+
+
+@scenario("what others notice of that: 200 clients stay, with 10,000 deliveries/s, while 15,000 are cut off and come back within 5 s")
+def recovery_beside(context):
+    clients = most_connections(15_000)
+    rate, missed, cut_at, cut_for = 200, 500 * 100, 20, 5
+    with Stack(context, {"load": {"partitions": 4, "channel": "load:{/c}"}}, edges=2) as stack:
+        with concurrent.futures.ThreadPoolExecutor(1) as others:
+            back = others.submit(
+                stack.load, clients=clients, connect_rate=4000, warmup=1, seconds=cut_at + 25, silence=5, resume="true",
+                cut_at=cut_at, cut_for=cut_for, reconnect=5, kafka="linger.ms=5", stream=stream(
+                    channel="load:{n}", channels=100, via="kafka", topic=stack.topic("load"), partitions=4, rate=rate,
+                    burst=missed // 5 // rate, burst_at=cut_at, burst_for=5))
+            deadline = time.monotonic() + 60
+            while sum(edge.metric("spillway_edge_connections") for edge in stack.edges) < clients:
+                if back.done() or time.monotonic() > deadline:
+                    raise BenchError("the clients that are to come back are not connected")
+                time.sleep(0.05)
+            began = time.monotonic()
+            for case, at in (("before", 4), ("while they come back", cut_at + cut_for - 2)):
+                time.sleep(max(0.0, began + at - time.monotonic()))
+                report = stack.load(clients=200, connect_rate=4000, warmup=2, seconds=8, silence=1, stream=stream(
+                    channel="live", via="ephemeral", rate=50))
+                fig.connected(report)
+                yield case, {**fig.latency(report), **fig.checks(report)}, report
+            _recovered(stack, back.result(), clients)
 
 
 @scenario("resumes: 10,000 clients with a channel each come back at once, each a few events behind")
