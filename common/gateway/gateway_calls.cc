@@ -96,15 +96,16 @@ class UnaryCall final : public Call, public std::enable_shared_from_this<UnaryCa
     });
     context_.set_deadline(std::chrono::system_clock::now() + setup_.timeout);
     request_ = BufferOf(setup_.request);
+    self_ = shared_from_this();
     Handoff();
-    setup_.stub->UnaryCall(
-        &context_, setup_.path, {}, &request_, &response_,
-        [self = shared_from_this()](const grpc::Status& status) { self->Done(status); });
+    setup_.stub->UnaryCall(&context_, setup_.path, {}, &request_, &response_,
+                           [this](const grpc::Status& status) { Done(status); });
   }
 
  private:
   void Done(const grpc::Status& status) {
     Handoff();
+    const std::shared_ptr<UnaryCall> self = std::move(self_);
     if (!status.ok()) {
       exchange_->Respond(ErrorResponse(status));
     } else if (auto json = ToJson(output(), BytesOf(response_)); json.ok()) {
@@ -118,6 +119,7 @@ class UnaryCall final : public Call, public std::enable_shared_from_this<UnaryCa
 
   grpc::ByteBuffer request_;
   grpc::ByteBuffer response_;
+  std::shared_ptr<UnaryCall> self_;  // until it is done
 };
 
 // Reads one response at a time: the next one is asked for when the client has taken the last.

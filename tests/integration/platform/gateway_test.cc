@@ -56,24 +56,35 @@ class PiecesRead final : public v1::ReadService::CallbackService {
                                                        const v1::SnapshotRequest*) override {
     class Reactor final : public grpc::ServerWriteReactor<v1::ReadResponse> {
      public:
-      Reactor(PiecesRead* service, int left) : service_(service), left_(left) { Next(); }
+      Reactor(PiecesRead* service, int left) : service_(service), left_(left) {
+        Handoff();
+        Next();
+      }
       void OnWriteDone(bool ok) override {
+        Handoff();
         if (ok) return Next();
         Finish(grpc::Status::CANCELLED);
       }
-      void OnCancel() override { ++service_->cancelled; }
+      void OnCancel() override {
+        Handoff();
+        ++service_->cancelled;
+      }
       void OnDone() override {
+        Handoff();
         ++service_->done;
         delete this;
       }
 
      private:
+      // Between gRPC's threads, as the code that ships does it.
+      void Handoff() { MutexLock lock(handoff_); }
       void Next() {
         if (left_ == 0) return Finish({grpc::StatusCode::OUT_OF_RANGE, "that was all"});
         --left_;
         response_.set_since_us(7);
         StartWrite(&response_);
       }
+      Mutex handoff_;
       PiecesRead* const service_;
       int left_;
       v1::ReadResponse response_;
