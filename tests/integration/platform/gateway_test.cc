@@ -128,6 +128,12 @@ class GatewayTest : public testing::Test {
     return client.ReadAll();
   }
 
+  // Of the one stream, as its service sees it.
+  void AwaitEnd() {
+    for (int n = 0; n < 10'000 && read_.done == 0; ++n) usleep(1'000);
+    EXPECT_EQ(read_.done, 1);
+  }
+
   EchoAdmin admin_;
   PiecesRead read_;
   std::unique_ptr<rpc::Server> rpc_;
@@ -224,8 +230,7 @@ TEST_F(GatewayTest, AClientThatGoesEndsItsStream) {
     client.ReadUntil("sinceUs");
     EXPECT_THAT(Post(kSnapshot, "{}"), StartsWith("HTTP/1.1 429 ")) << "one at a time";
   }
-  for (int n = 0; n < 10'000 && read_.done == 0; ++n) usleep(1'000);
-  EXPECT_EQ(read_.done, 1);
+  AwaitEnd();
   EXPECT_EQ(read_.cancelled, 1);
 }
 
@@ -237,6 +242,7 @@ TEST_F(GatewayTest, ShutdownEndsAStreamThatNobodyTakes) {
   client.Send(Request(kSnapshot, "{}"));
   client.ReadUntil("sinceUs");
   gateway_->Shutdown();
+  AwaitEnd();  // the service hears of it a little later
   EXPECT_EQ(read_.cancelled, 1);
   EXPECT_THAT(Post(kDisconnect, "{}"), StartsWith("HTTP/1.1 503 "));
 }
