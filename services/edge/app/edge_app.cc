@@ -163,7 +163,7 @@ bool EdgeApp::Stop(milliseconds grace) {
   lifecycle::Shutdown shutdown(clock_);
   shutdown.Add("lead", [this](milliseconds left) {
     readiness_.Drain();
-    if (gate_.count() > 0) std::this_thread::sleep_for(std::min(options_.drain_lead, left));
+    std::this_thread::sleep_for(std::min(options_.drain_lead, left));
   });
   shutdown.Add("accepting", [this](milliseconds) {
     gate_.Shut(true);
