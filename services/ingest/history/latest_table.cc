@@ -11,8 +11,6 @@ namespace {
 // What an entry costs beside its strings: itself, map slot, shared_ptr control block.
 constexpr size_t kEntryOverhead = 192;
 
-size_t CostOf(std::string_view key, size_t bytes) { return kEntryOverhead + key.size() + bytes; }
-
 // Nearly all records yield one event.
 std::unique_ptr<const std::vector<std::string>> ChannelsBefore(const LogRecord& record,
                                                                size_t event) {
@@ -27,6 +25,14 @@ std::unique_ptr<const std::vector<std::string>> ChannelsBefore(const LogRecord& 
 }
 
 }  // namespace
+
+size_t LatestTable::CostOf(const Entry& entry) {
+  size_t bytes = kEntryOverhead + entry.key.size();
+  if (entry.bytes != nullptr) bytes += entry.bytes->size();
+  if (entry.before == nullptr) return bytes;
+  for (const std::string& channel : *entry.before) bytes += sizeof(channel) + channel.size();
+  return bytes;
+}
 
 void LatestTable::Ages::Append(Entry* entry) {
   entry->older = newest;
@@ -64,14 +70,14 @@ LatestTable::Entry* LatestTable::Add(const LatestUpdate& update) {
   made->channel = channel->second.get();
   Entry* const entry = made.get();
   channel->second->keys.emplace(std::string_view(entry->key), std::move(made));
-  bytes_ += CostOf(entry->key, 0);
+  bytes_ += CostOf(*entry);
   ++size_;
   return entry;
 }
 
 void LatestTable::Remove(Entry* entry) {
   AgesOf(*entry).Remove(entry);
-  bytes_ -= CostOf(entry->key, entry->bytes == nullptr ? 0 : entry->bytes->size());
+  bytes_ -= CostOf(*entry);
   --size_;
   Channel* const channel = entry->channel;
   // Taken out by the place, not by the key: the key is the entry's.
@@ -103,14 +109,14 @@ void LatestTable::Set(const LatestUpdate& update, const LogRecord& record) {
     entry = Add(update);
   } else {
     AgesOf(*entry).Remove(entry);
-    if (entry->bytes != nullptr) bytes_ -= entry->bytes->size();
   }
+  bytes_ -= CostOf(*entry);
   entry->offset = record.offset;
   entry->time_us = record.time_us;
   entry->bytes =
       event == nullptr ? nullptr : std::make_shared<const std::string>(record.EventBytes(*event));
   entry->before = event == nullptr ? nullptr : ChannelsBefore(record, update.event);
-  bytes_ += event == nullptr ? 0 : event->size;
+  bytes_ += CostOf(*entry);
   entry->backfilled = record.offset < newest_offset_;
   newest_offset_ = std::max(newest_offset_, record.offset);
   AgesOf(*entry).Append(entry);

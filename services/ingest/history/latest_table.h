@@ -112,6 +112,7 @@ class LatestTable {
   };
 
   void Set(const LatestUpdate& update, const LogRecord& record);
+  static size_t CostOf(const Entry& entry);
   // Whether the entry's channel is the first of its record's that matches.
   static bool IsFirst(const Entry& entry, const ChannelPattern& pattern);
   Entry* Find(const LatestUpdate& update);

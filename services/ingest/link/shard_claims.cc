@@ -87,7 +87,10 @@ std::optional<v1::Verdict> ShardCore::JudgeClaim(Slot& slot, PendingClaim& pendi
       if (read_since) return v1::VERDICT_FOREIGN;
       break;
     case PartitionLog::Compared::kAbsent:
-      if (read_since || pending.of_edge || !kafka_up_) return v1::VERDICT_UNPROVEN;
+      if (read_since) return slot.verdict_of_none();
+      if (slot.info.compaction != Compaction::kNo && (pending.of_edge || !kafka_up_)) {
+        return v1::VERDICT_UNPROVEN;
+      }
       break;
     case PartitionLog::Compared::kAhead:
       return std::nullopt;  // it is in Kafka: the reader will come there
@@ -140,7 +143,7 @@ std::optional<v1::Verdict> ShardCore::JudgeByReread(Slot& slot, const PendingCla
         if (read_since) return v1::VERDICT_FOREIGN;
         break;
       case PartitionLog::Compared::kAbsent:
-        if (read_since) return v1::VERDICT_UNPROVEN;
+        if (read_since) return slot.verdict_of_none();
         break;
       case PartitionLog::Compared::kAhead:
         // What is far ahead of those who read has a turn of its own.

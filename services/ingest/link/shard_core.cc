@@ -57,11 +57,11 @@ void ShardCore::RemoveSlot(SlotId id, std::string_view reason) {
   slots_.erase(id);
 }
 
-void ShardCore::SetCompacted(SlotId id, bool compacted) {
+void ShardCore::SetCompaction(SlotId id, Compaction compaction) {
   Slot* slot = FindSlot(id);
   if (slot == nullptr) return;
-  slot->info.compacted = compacted;
-  if (compacted && slot->log != nullptr) slot->log->NoteHolesBefore(slot->end);
+  slot->info.compaction = compaction;
+  if (slot->compacted() && slot->log != nullptr) slot->log->NoteHolesBefore(slot->end);
 }
 
 void ShardCore::OpenLink(LinkId link) {

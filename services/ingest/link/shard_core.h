@@ -19,6 +19,9 @@
 
 namespace spillway::ingest {
 
+// Whether Kafka removes records of a topic that others of their key replace.
+enum class Compaction { kUnknown, kNo, kYes };
+
 // A partition as a shard needs to know it.
 struct SlotInfo {
   SlotId id = 0;
@@ -26,9 +29,10 @@ struct SlotInfo {
   int32_t partition = 0;
   bool keeps_latest = false;  // a snapshot route feeds from it
   int64_t horizon_ms = 0;     // how far snapshots reach back; 0: the whole topic (compacted)
-  // Kafka removes records of it that others of their key replace: what is missing when it is read
-  // from Kafka may have been one, and is told.
-  bool compacted = false;
+  // kYes: what is missing when it is read from Kafka may have been a record, and is told. kNo:
+  // where there is none there never was one, so a position that shows one there is of another
+  // topic.
+  Compaction compaction = Compaction::kUnknown;
   std::optional<HistoryBounds> history = std::nullopt;  // else the shard's
 };
 
@@ -69,6 +73,9 @@ class ShardCore final : private EdgeFeed::Logs {
     // comes at least one record further.
     size_t history_bytes = 512 << 10;
     size_t history_records = 64 << 10;
+    // A scan for history begins earlier than was asked, by a sixteenth of the way up to the log,
+    // and at most so many records.
+    int64_t most_reread_lead = 1'000;
     size_t rereads = 8;                            // partitions of the shard read again at a time
     std::chrono::milliseconds reread_idle{2'000};  // it stops when nobody asked for so long
     std::chrono::milliseconds reread_linger{30'000};  // and what was read goes
@@ -96,7 +103,7 @@ class ShardCore final : private EdgeFeed::Logs {
   void AddSlot(const SlotInfo& info);
   void RemoveSlot(SlotId id, std::string_view reason);
   // Its topic's policy was learnt, or has changed. What was read before is as it is.
-  void SetCompacted(SlotId id, bool compacted);
+  void SetCompaction(SlotId id, Compaction compaction);
   void SetKafkaUp(bool up, MonoTime now);
 
   // From the link.

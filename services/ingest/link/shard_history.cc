@@ -128,7 +128,10 @@ ShardCore::HistoryPlace ShardCore::PlaceHistory(Slot& slot, const PendingRead& r
   rereads_.insert(slot.info.id);
   reread.used = now;
   if (reread.window == nullptr || !read.IsCovered(*reread.window, after)) {
-    reread.wanted = std::min(reread.wanted, after);
+    // Those who were cut off together show places not far from each other, in any order: whoever
+    // comes next would have all of it read anew, for a few records before it.
+    const int64_t lead = std::min((log.floor() - after) / 16, options_.most_reread_lead);
+    reread.wanted = std::min(reread.wanted, std::max(after - lead, slot.begin - 1));
     return {nullptr, after};
   }
   if (reread.window->head() > after) return {reread.window.get(), after};
@@ -161,7 +164,7 @@ bool ShardCore::DriveReread(Slot& slot, size_t* running, MonoTime now) {
         PartitionLog::Bounds{.max_bytes = slot.bounds.reread_window_bytes,
                              .max_age_us = std::numeric_limits<int64_t>::max() / 2},
         reread.wanted);
-    if (slot.info.compacted) reread.window->NoteHolesBefore(Reread::kNone);
+    if (slot.compacted()) reread.window->NoteHolesBefore(Reread::kNone);
     reread.number = ++slot.windows;
     reread.demand = reread.wanted;
     reread.waiting = true;

@@ -155,7 +155,7 @@ void ShardCore::TakeUp(Slot& slot, int64_t end, MonoTime now) {
     return;
   }
   StartReader(slot, after, now);
-  if (slot.info.compacted) slot.log->NoteHolesBefore(end);  // later ones are read in time
+  if (slot.compacted()) slot.log->NoteHolesBefore(end);  // later ones are read in time
   JudgeAttachments(slot, now);
   ForEachAttachment(slot.info.id, [&](EdgeFeed& feed, Attachment& attachment) {
     if (attachment.request.from_case() == v1::Attach::kEnd) {
@@ -240,7 +240,7 @@ void ShardCore::StartCatchUp(Slot& slot) {
                            .max_age_us = kNone / 2,
                            .evicted_channels = 0},
       lowest);
-  if (slot.info.compacted) slot.window->NoteHolesBefore(kNone);
+  if (slot.compacted()) slot.window->NoteHolesBefore(kNone);
   ForEachAttachment(slot.info.id, [&](EdgeFeed&, Attachment& attachment) {
     if (attachment.state == Attachment::State::kScan) attachment.next_sequence = 0;
   });

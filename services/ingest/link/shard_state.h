@@ -155,6 +155,11 @@ struct ShardCore::Slot {
     pending.answered = resolves + (resolve_under_way ? 1 : 0);
     return pending;
   }
+  bool compacted() const { return info.compaction == Compaction::kYes; }
+  // What Kafka, read since a position was shown, says of it where no record stands.
+  v1::Verdict verdict_of_none() const {
+    return info.compaction == Compaction::kNo ? v1::VERDICT_FOREIGN : v1::VERDICT_UNPROVEN;
+  }
   bool stalled() const { return failed.on || leader_away.on || kafka_away.on; }
   int64_t head() const { return log == nullptr ? -1 : log->head(); }
   // Records between the reader and the last end that Kafka told; -1 if it told none.

@@ -55,7 +55,7 @@ void ShardCore::OnEndSeen(SlotId id, int64_t end, MonoTime now) {
   Slot* slot = FindSlot(id);
   if (slot == nullptr || slot->phase != Slot::Phase::kReading) return;
   slot->end = end;
-  if (slot->info.compacted && now - slot->old_end_at >= options_.late) {
+  if (slot->compacted() && now - slot->old_end_at >= options_.late) {
     slot->log->NoteHolesBefore(std::exchange(slot->old_end, end));
     slot->old_end_at = now;
   }
@@ -123,7 +123,7 @@ void ShardCore::CheckReader(Slot& slot, bool busy, MonoTime now, size_t* restart
   ++*restarts;
   slot.restart_at = now + options_.restart;
   source_.StopLive(slot.info.id);
-  if (slot.info.compacted) slot.log->NoteHolesBefore(slot.end);
+  if (slot.compacted()) slot.log->NoteHolesBefore(slot.end);
   source_.StartLive(slot.info.id, slot.head() + 1, slot.begin);
 }
 

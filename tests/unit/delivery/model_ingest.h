@@ -92,12 +92,13 @@ class ModelIngest final : public ingest::RecordSource, public ingest::LinkSink {
       --most;
       if (partition.topic == "u" && !setup_.topic_u) continue;
       if (young && !dropped_.contains(p)) young_.insert(p);
-      CoreOf(SlotOf(p)).AddSlot({.id = SlotOf(p),
-                                 .topic = partition.topic,
-                                 .partition = partition.number,
-                                 .keeps_latest = partition.keeps_latest(),
-                                 .horizon_ms = setup_.horizon_ms,
-                                 .compacted = setup_.compacted});
+      CoreOf(SlotOf(p)).AddSlot(
+          {.id = SlotOf(p),
+           .topic = partition.topic,
+           .partition = partition.number,
+           .keeps_latest = partition.keeps_latest(),
+           .horizon_ms = setup_.horizon_ms,
+           .compaction = setup_.compacted ? ingest::Compaction::kYes : ingest::Compaction::kNo});
     }
     return found;
   }

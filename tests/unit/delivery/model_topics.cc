@@ -93,7 +93,8 @@ void World::Accepted(uint64_t link, uint64_t attach_id, int generation) {
     return;
   }
   // One that was accepted before may have crossed, and has been read from, if nothing was taken in.
-  const bool might = known.next == generation && known.may_cross;
+  const bool might = known.next >= 0 && known.may_cross;
+  known.crossed = known.crossed || (might && known.next != generation);
   known.next = generation == known.number ? -1 : generation;
   known.may_cross = might || attach.fingerprint() == 0 ||
                     !IsProof(partition, generation, attach.fingerprint_at());

@@ -230,6 +230,15 @@ TEST(LatestTable, ARecordWithSeveralEvents) {
   table.Apply(record);
   EXPECT_EQ(Offsets(table, "c"), (Expected{1}));
   EXPECT_EQ(Offsets(table, "d"), (Expected{1}));
+  const size_t bytes = table.bytes();
+  LatestTable apart(1 << 20);
+  apart.Apply(KeyedRecord(1, "c", "a"));
+  apart.Apply(KeyedRecord(2, "d", ""));
+  EXPECT_GT(bytes, apart.bytes()) << "what came before the second is kept with it, and counted";
+  table.BackfillJoined(true, 0);
+  table.Apply(Tombstone(2, "c", "a"));
+  table.Apply(Tombstone(3, "d", ""));
+  EXPECT_EQ(table.bytes(), 0u);
 }
 
 }  // namespace

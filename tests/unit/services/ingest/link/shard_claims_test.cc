@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include "tests/unit/services/ingest/link/link_fakes.h"
+#include "tests/unit/services/ingest/link/claims_fixture.h"
 
 namespace spillway::ingest {
 namespace {
@@ -10,45 +10,6 @@ namespace {
 using std::chrono::milliseconds;
 using testing::ElementsAre;
 using testing::IsEmpty;
-
-// Records have their offset + 1 for a fingerprint. The log holds 102 and 103.
-class ShardClaims : public ShardTest {
- protected:
-  void SetUp() override {
-    Build(SmallLog(2));
-    TakeUpAtEnd(10, 100);
-    for (int64_t offset : {100, 101, 102, 103}) {
-      Live(offset);
-      Pump();
-    }
-    core_->OnLiveEnd(1, 106, now_);
-    Pump();
-    source_.Take();
-  }
-  void Judge(uint64_t id, int64_t offset, uint32_t fingerprint = 0, int64_t at = -1) {
-    v1::Claim claim;
-    claim.set_slot(1);
-    claim.set_offset(offset);
-    claim.set_fingerprint(fingerprint);
-    claim.set_fingerprint_at(at);
-    core_->Judge(id, {claim}, now_);
-  }
-  std::string Verdict(uint64_t id) {
-    if (!sink_.reads.contains(id)) return "none yet";
-    const ReadResult& result = sink_.reads[id];
-    if (!result.error.empty()) return "error " + result.error;
-    EXPECT_EQ(result.as_of.size(), 1u);
-    EXPECT_TRUE(result.events.empty());
-    switch (result.verdicts.at(0)) {
-      case v1::VERDICT_PROVEN:
-        return "proven";
-      case v1::VERDICT_FOREIGN:
-        return "foreign";
-      default:
-        return "unproven";
-    }
-  }
-};
 
 TEST_F(ShardClaims, TheLogKnows) {
   Judge(1, 103, 104, 103);
@@ -74,6 +35,18 @@ TEST_F(ShardClaims, WhatTheLogDeniesIsAskedOfKafka) {
   core_->OnScanEnd(1, 106, now_);
   Pump();
   EXPECT_EQ(Verdict(2), "unproven") << "nothing stands there, perhaps no more";
+}
+
+// A transaction's marker, say, where the topic of before had a record.
+TEST_F(ShardClaims, WhereRecordsStayNoneInItsPlaceSpeaksAgainstIt) {
+  core_->SetCompaction(1, Compaction::kNo);
+  Judge(1, 105, 104, 104);
+  Pump();
+  EXPECT_EQ(Verdict(1), "none yet") << "only Kafka knows, read since";
+  EXPECT_THAT(source_.Take(), ElementsAre("scan 1 from 104"));
+  core_->OnScanEnd(1, 106, now_);
+  Pump();
+  EXPECT_EQ(Verdict(1), "foreign");
 }
 
 TEST_F(ShardClaims, ALogThatKafkaDoesNotBearOutIsGivenUp) {
@@ -249,147 +222,6 @@ TEST_F(ShardClaims, ASlotThatIsNotReadIsJudgedByNobody) {
   core_->RemoveSlot(1, "gone");
   Judge(1, 103, 104, 103);
   EXPECT_EQ(Verdict(1), "error not_served");
-}
-
-// Attachments that show where their edge was. What Kafka holds has its offset + 1 for a
-// fingerprint.
-class ShardProof : public ShardClaims {
- protected:
-  void Attach(LinkId link, uint64_t attach_id, int64_t after, uint32_t fingerprint, int64_t at) {
-    v1::Attach attach = Request(attach_id);
-    attach.set_after(after);
-    attach.set_fingerprint(fingerprint);
-    attach.set_fingerprint_at(at);
-    core_->OnAttach(link, attach, now_);
-  }
-};
-
-TEST_F(ShardProof, WhatTheLogProvesFlowsAtOnce) {
-  Open(2);
-  Attach(2, 22, 102, 103, 102);
-  EXPECT_THAT(Pump(2), ElementsAre("attached 1#22 after 102 interest 1", "1:103 1#22<=105"));
-}
-
-TEST_F(ShardProof, ATakeUpReadsTheRecordThatProvesIt) {
-  Build({});
-  Open(1);
-  Attach(1, 11, 52, 51, 50);
-  core_->OnResolved(1, 10, 100, now_);
-  EXPECT_THAT(source_.Take(), ElementsAre("resolve 1", "live 1 from 50"));
-  EXPECT_THAT(Pump(), ElementsAre("attached 1#11 after 52 interest 1"));
-  Live(50);
-  Live(53);
-  EXPECT_THAT(Pump(), ElementsAre("1:53 1#11<=53"));
-}
-
-TEST_F(ShardProof, AnotherRecordInItsPlaceIsAReset) {
-  Build({});
-  Open(1);
-  Attach(1, 11, 52, 99, 50);
-  core_->OnResolved(1, 10, 100, now_);
-  Pump();
-  Live(50);
-  Live(53);
-  EXPECT_THAT(Pump(), ElementsAre("refused 1#11 reset"));
-  AttachBegin(1, 12);
-  core_->OnResolved(1, 10, 100, now_);
-  Pump();
-  Scanned(50);
-  Pump();
-  core_->OnResolved(1, 10, 100, now_);
-  EXPECT_THAT(Pump(), ElementsAre("attached 1#12 after 9 interest 1"));
-}
-
-// What is read for an edge is of the topic that its attachment is of.
-TEST_F(ShardProof, NothingIsReadForAnAttachmentBeforeItIsProven) {
-  Build({});
-  Open(1);
-  Attach(1, 11, 52, 51, 50);
-  core_->OnResolved(1, 10, 53, now_);
-  Pump();
-  v1::SlotOffset place = At(1, 40);
-  place.set_attach_id(11);
-  core_->ReadSnapshot(1, "c", {place}, now_);
-  v1::Claim claim;
-  claim.set_slot(1);
-  claim.set_offset(40);
-  claim.set_attach_id(11);
-  core_->Judge(2, {claim}, now_);
-  Pump();
-  EXPECT_FALSE(sink_.reads.contains(1));
-  EXPECT_FALSE(sink_.reads.contains(2));
-  Live(50);
-  Pump();
-  EXPECT_EQ(sink_.reads[1].error, "");
-  EXPECT_EQ(sink_.reads[2].error, "");
-}
-
-TEST_F(ShardProof, NothingIsReadForAnAttachmentThatHasEnded) {
-  Build({});
-  Open(1);
-  Attach(1, 11, 52, 99, 50);
-  core_->OnResolved(1, 10, 53, now_);
-  Pump();
-  v1::SlotOffset place = At(1, 40);
-  place.set_attach_id(11);
-  core_->ReadSnapshot(1, "c", {place}, now_);
-  Live(50);
-  EXPECT_THAT(Pump(), ElementsAre("refused 1#11 reset"));
-  EXPECT_EQ(sink_.reads[1].error, "not_served");
-}
-
-TEST_F(ShardProof, NothingInItsPlaceProvesNothing) {
-  Build({});
-  Open(1);
-  Attach(1, 11, 52, 51, 50);
-  core_->OnResolved(1, 10, 100, now_);
-  Pump();
-  Live(53);
-  EXPECT_THAT(Pump(), ElementsAre("1:53 1#11<=53"));
-}
-
-TEST_F(ShardProof, BeyondTheEndItIsAResetOnceKafkaHasSaidSoTwice) {
-  Build({});
-  Open(1);
-  Attach(1, 11, 500, 7, 499);
-  core_->OnResolved(1, 0, 20, now_);
-  EXPECT_THAT(Pump(), IsEmpty());
-  Pass(milliseconds(500));
-  core_->OnResolved(1, 0, 20, now_);
-  EXPECT_THAT(Pump(), IsEmpty()) << "asked too soon";
-  Pass(milliseconds(500));
-  core_->OnResolved(1, 0, 20, now_);
-  Pump();
-  Pass(milliseconds(500));
-  core_->OnResolved(1, 0, 20, now_);
-  core_->Pump(now_);
-  EXPECT_THAT(sink_.Take(1), ElementsAre("refused 1#11 reset"));
-}
-
-// Which of the two is of another topic, the log or the edge's position, Kafka says.
-TEST_F(ShardProof, ALogThatKafkaDoesNotBearOutIsGivenUp) {
-  Open(2);
-  now_ += milliseconds(1);
-  Attach(2, 22, 103, 9, 103);
-  EXPECT_THAT(Pump(2), ElementsAre("attached 1#22 after 103 interest 1"));
-  EXPECT_THAT(source_.Take(), ElementsAre("scan 1 from 103"));
-  NormalisedRecord other = KeyedRecord(103, "c", "k", "{}", 1);
-  other.record.fingerprint = 9;
-  core_->OnScanRecord(1, other, now_);
-  core_->Pump(now_);
-  EXPECT_THAT(sink_.Take(2), ElementsAre("refused 1#22 lost_position"));
-  EXPECT_THAT(sink_.Take(1), ElementsAre("refused 1#11 lost_position"));
-}
-
-TEST_F(ShardProof, APositionThatKafkaDoesNotBearOutIsAReset) {
-  Open(2);
-  now_ += milliseconds(1);
-  Attach(2, 22, 103, 9, 103);
-  Pump(2);
-  Scanned(103);
-  EXPECT_THAT(Pump(2), ElementsAre("refused 1#22 reset"));
-  Live(106);
-  EXPECT_THAT(Pump(1), ElementsAre("1:106 1#11<=106")) << "nobody else notices";
 }
 
 }  // namespace

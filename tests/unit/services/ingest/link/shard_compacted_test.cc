@@ -15,7 +15,7 @@ class CompactedAttach : public ShardTest {
  protected:
   void SetUp() override {
     ShardTest::SetUp();
-    core_->SetCompacted(1, true);
+    core_->SetCompaction(1, Compaction::kYes);
   }
 };
 
@@ -67,7 +67,7 @@ class CompactedSnapshot : public ReadTest {
  protected:
   void SetUp() override {
     ReadTest::SetUp();
-    core_->SetCompacted(1, true);
+    core_->SetCompaction(1, Compaction::kYes);
     Open(1);
     AttachAfter(1, 11, 89);
     core_->OnResolved(1, 0, 100, now_);
