@@ -193,6 +193,8 @@ struct ChannelState {
   uint64_t ring_first = 0;  // the number of the entry at the ring's front
   MonoTime last_checkpoint;
   bool keyless_told = false;
+  // Of a slot's coverage it is not known where it begins: what comes of it waits in the ring.
+  bool awaits_coverage = false;
 
   const std::string& name() const { return traits->name; }
   // Of live subscriptions; a lane's only if it is open.

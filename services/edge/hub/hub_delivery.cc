@@ -34,7 +34,9 @@ void HubShard::OnBatch(const EdgeBatch& batch, MonoTime now) {
       const auto found = channels_.find(event->channel(i), event->channel_hash(i));
       if (found == channels_.end()) continue;
       ChannelState& channel = **found;
-      Deliver(channel, *event, i);
+      if (!channel.awaits_coverage || IsCovered(channel, event->slot())) [[likely]] {
+        Deliver(channel, *event, i);
+      }
       Remember(channel, event, i);
       touched_.push_back(&channel);
     }
@@ -205,11 +207,34 @@ void HubShard::OnInterest(std::string_view name, SlotNumber number, int64_t afte
   if (slot == nullptr || slot->known) return;
   slot->known = true;
   slot->base = after;
+  SeeCoverage(*channel);
   // Whoever is live already subscribed before the partition could be served.
-  const PositionEntry entry = EntryOf(number, false, slot->held_after());
+  const int64_t held_after = slot->held_after();
+  const PositionEntry entry = EntryOf(number, false, held_after);
   Tell(*channel,
        [&](const EventEncoder& encoder) { return encoder.EncodeJoined(channel->name(), entry); });
+  DeliverHeld(*channel, number, held_after);
   AdvanceAll(*channel, now);
+}
+
+bool HubShard::IsCovered(ChannelState& channel, SlotNumber number) {
+  const ChannelSlot* const slot = channel.FindSlot(number);
+  return slot == nullptr || slot->known;
+}
+
+void HubShard::SeeCoverage(ChannelState& channel) {
+  channel.awaits_coverage = std::any_of(channel.slots.begin(), channel.slots.end(),
+                                        [](const ChannelSlot& slot) { return !slot.known; });
+}
+
+void HubShard::DeliverHeld(ChannelState& channel, SlotNumber slot, int64_t after) {
+  if (channel.size() == channel.joining.size()) return;
+  for (size_t i = 0; i < channel.ring.size(); ++i) {
+    const RingEntry& entry = channel.ring[i];
+    if (entry.event && entry.slot() == slot && entry.event->offset() > after) {
+      Deliver(channel, *entry.event, entry.channel_index);
+    }
+  }
 }
 
 void HubShard::SendGap(const Subscription& subscription, const ChannelTraits& traits,
@@ -246,6 +271,7 @@ void HubShard::OnGap(SlotNumber number, int64_t from, int64_t to, std::string_vi
       EndSlot(*channel, gap);
       // Until the table without it comes, nobody begins at the end of it.
       channel->FindSlot(number)->known = false;
+      SeeCoverage(*channel);
     }
     channel->ring.push_back({{}, 0, note});
     ring_bytes_ += channel->ring.back().cost();

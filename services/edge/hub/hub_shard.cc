@@ -88,6 +88,7 @@ void HubShard::FindFeeds(ChannelState& channel) {
     slot.floor = worker_at(entry->number);
     slot.told = slot.floor;
   }
+  SeeCoverage(channel);
 }
 
 const Membership* HubShard::FindMembership(const Subscriber* subscriber,

@@ -272,6 +272,12 @@ class HubShard {
   template <typename Encode>
   size_t Tell(ChannelState& channel, Encode encode);
   void Deliver(ChannelState& channel, const EdgeEvent& event, size_t channel_index);
+  // False: what comes of the slot is not for those who are live, before they are told where their
+  // coverage of it begins. Another subscription's interest may bring it before that is known.
+  static bool IsCovered(ChannelState& channel, SlotNumber slot);
+  static void SeeCoverage(ChannelState& channel);
+  // What waited in the ring for the slot's coverage, to all who are live.
+  void DeliverHeld(ChannelState& channel, SlotNumber slot, int64_t after);
   void TellKeyless(ChannelState& channel);
   void DeliverTo(const Subscription& subscription, const ChannelTraits& traits,
                  const EdgeEvent& event, size_t channel_index);

@@ -114,6 +114,32 @@ TEST_F(HubJoin, APartitionThatAppearsIsToldToLiveSubscribers) {
   EXPECT_THAT(keeper_.Take(), ElementsAre("1:0"));
 }
 
+// A pattern of somebody else may bring them before the answer to this channel's own interest.
+TEST_F(HubJoin, EventsOfAPartitionThatAppearsComeAfterItsPlace) {
+  Slots(1);
+  KeepOpen(9);
+  Progress(0, 9);
+  Slots(2);
+  Events({3, 5, 6}, 1);
+  Events({10}, 0);
+  EXPECT_THAT(keeper_.Take(), ElementsAre("0:10"));
+  Interest(3, 1);
+  EXPECT_THAT(keeper_.Take(), ElementsAre("joined 1:3", "1:5", "1:6"));
+  Events({7}, 1);
+  EXPECT_THAT(keeper_.Take(), ElementsAre("1:7"));
+}
+
+TEST_F(HubJoin, OneThatNothingFedIsToldThePlaceOfWhatAppearsFirst) {
+  Slots(0);
+  Subscribe(client_);
+  EXPECT_THAT(client_.Take(), ElementsAre("subscribed c"));
+  Slots(1);
+  Events({4}, 0);
+  EXPECT_THAT(client_.Take(), IsEmpty());
+  Interest(-1, 0);
+  EXPECT_THAT(client_.Take(), ElementsAre("joined 0:-1", "0:4"));
+}
+
 // Events of a slot may pass before this worker was told from where on it has all of them: then the
 // joiner gets them from the ring.
 TEST_F(HubJoin, EventsBeforeTheCoverageIsKnownAreNotLost) {

@@ -98,6 +98,16 @@ TEST_F(HubLanes, APartitionThatJoinsIsToldAfterWhatIsHeld) {
   EXPECT_THAT(client_.Take(), ElementsAre("0:1", "joined 1:6"));
 }
 
+TEST_F(HubLanes, WhatCameBeforeAPartitionsPlaceIsHeldAfterIt) {
+  Join(client_, Frequency::kLow);
+  Slots(2);
+  Events({6, 7}, 1);
+  Interest(6, 1);
+  EXPECT_THAT(client_.Take(), ElementsAre("joined 1:6"));
+  Pass(milliseconds(5'000));
+  EXPECT_THAT(client_.Take(), ElementsAre("1:7"));
+}
+
 TEST_F(HubLanes, ACheckpointComesAfterWhatIsHeld) {
   HubShard::Options options;
   options.checkpoint_interval = milliseconds(1'000);
