@@ -1,5 +1,7 @@
 #include "services/ingest/link/link_hub.h"
 
+#include <map>
+#include <string_view>
 #include <utility>
 
 #include "common/channel/channel_hash.h"
@@ -163,6 +165,9 @@ void LinkHub::OnRequest(LinkSession& session, const v1::LinkRequest& request) {
                       core.OnPrepare(id, prepare, now);
                     });
       break;
+    case v1::LinkRequest::kState:
+      if (session.SetDraining(request.state().draining())) TellMembership();
+      break;
     case v1::LinkRequest::kHello:
       session.Close({grpc::StatusCode::FAILED_PRECONDITION, "Hello comes once"});
       break;
@@ -244,12 +249,19 @@ void LinkHub::TellMembership() {
     all = AllLocked();
     version = ++membership_version_;
   }
+  // An edge that has come back may have a link of before, which has yet to end: the newest counts.
+  std::map<std::string_view, const LinkSession*> newest;
   for (const Session& session : all) {
+    const LinkSession*& known = newest[session->hello().node_id()];
+    if (known == nullptr || known->id() < session->id()) known = session.get();
+  }
+  for (const auto& [node_id, session] : newest) {
     v1::Node* node = response.mutable_membership()->add_nodes();
     node->set_node_id(session->hello().node_id());
     node->set_kind(v1::NODE_KIND_EDGE);
     *node->mutable_addresses() = session->hello().addresses();
     node->set_version(session->hello().version());
+    node->set_draining(session->draining());
   }
   for (const Session& session : all) {
     session->SendWhole(LinkOutbox::Whole::kMembership, version, response);

@@ -46,6 +46,7 @@ void LinkSession::OnReadDone(bool ok) {
     }
     greeted_ = true;
     hello_ = request.hello();
+    SetDraining(hello_.state().draining());
     {
       MutexLock lock(mutex_);
       outbox_.AddCredit(std::max<int64_t>(0, hello_.credit_bytes()));
@@ -156,7 +157,7 @@ void LinkSession::WriteNext() {
   std::optional<MonoTime> held_until;
   {
     MutexLock lock(mutex_);
-    if (writing_ || finished_) return;
+    if (writing_ || cancelling_ || finished_) return;
     if (closing_) {
       finished_ = finish = true;
       status = status_;
@@ -216,10 +217,15 @@ void LinkSession::Close(grpc::Status status) {
     closing_ = true;
     status_ = std::move(status);
     outbox_.Clear();
-    stuck = writing_;
+    stuck = cancelling_ = writing_;
   }
-  // A write that the edge does not take would hold up the end for ever.
-  if (stuck) context_->TryCancel();
+  if (stuck) {
+    // A write that the edge does not take would hold up the end for ever. It may be done by now:
+    // the call is not finished meanwhile, since its context ends with it.
+    context_->TryCancel();
+    MutexLock lock(mutex_);
+    cancelling_ = false;
+  }
   WriteNext();
 }
 

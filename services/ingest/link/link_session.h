@@ -3,6 +3,7 @@
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/support/server_callback.h>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -61,6 +62,10 @@ class LinkSession final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   LinkId id() const { return id_; }
   // Set once, by OnHello.
   const v1::EdgeHello& hello() const { return hello_; }
+  // As the edge told last.
+  bool draining() const { return draining_.load(std::memory_order_acquire); }
+  // Whether that is news.
+  bool SetDraining(bool draining) { return draining_.exchange(draining) != draining; }
 
   // The first message; whatever is sent earlier is dropped.
   void Greet(const v1::LinkResponse& hello);
@@ -116,6 +121,7 @@ class LinkSession final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   grpc::CallbackServerContext* const context_;
   std::shared_ptr<LinkSession> self_;
   v1::EdgeHello hello_;
+  std::atomic<bool> draining_{false};
   bool greeted_ = false;  // read reactions only
   grpc::ByteBuffer incoming_;
   LinkOutbox::Out writing_now_;  // by whoever set writing_
@@ -128,6 +134,7 @@ class LinkSession final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   bool writing_ SPILLWAY_GUARDED_BY(mutex_) = false;
   bool asked_ SPILLWAY_GUARDED_BY(mutex_) = false;  // the pacer will call
   bool closing_ SPILLWAY_GUARDED_BY(mutex_) = false;
+  bool cancelling_ SPILLWAY_GUARDED_BY(mutex_) = false;  // by Close, which finishes the call then
   bool overflowed_ SPILLWAY_GUARDED_BY(mutex_) = false;  // answers passed their bound
   bool finished_ SPILLWAY_GUARDED_BY(mutex_) = false;
   grpc::Status status_ SPILLWAY_GUARDED_BY(mutex_);

@@ -73,6 +73,27 @@ TEST_F(LinkHubTest, ACatalogueThatChangesDuringTheGreetingIsTold) {
   EXPECT_EQ(peer.catalogue.topics(0).topic(), "new");
 }
 
+// The link of before of an edge that has come back may have yet to end, and says of it what was.
+TEST_F(LinkHubTest, ANodeIsOnceInTheMembershipAsItsNewestLinkSays) {
+  Start({});
+  const auto has_membership = [](const v1::LinkResponse& r) { return r.has_membership(); };
+  LinkPeer before(address_);
+  ASSERT_TRUE(before.ReadUntil(has_membership));
+  v1::LinkRequest drains;
+  drains.mutable_state()->set_draining(true);
+  before.Send(drains);
+  ASSERT_TRUE(before.ReadUntil([](const v1::LinkResponse& r) {
+    return r.has_membership() && r.membership().nodes(1).draining();
+  }));
+  LinkPeer after(address_);
+  ASSERT_TRUE(after.ReadUntil([&](const v1::LinkResponse& response) {
+    if (!response.has_membership()) return false;
+    EXPECT_EQ(response.membership().nodes_size(), 2) << "the ingest and the edge";
+    EXPECT_FALSE(response.membership().nodes(1).draining());
+    return true;
+  }));
+}
+
 TEST_F(LinkHubTest, EndsACallThatNeverSaysHello) {
   LinkHub::Options options;
   options.hello_timeout = std::chrono::seconds(3);  // which the second has, too
@@ -143,6 +164,46 @@ TEST_F(LinkHubTest, SendsWhatTheIntervalHeldBack) {
     return next == kEvents;
   }));
   EXPECT_LT(messages, kEvents / 2);
+}
+
+// Other edges send it no clients then.
+TEST_F(LinkHubTest, TellsAllWhichEdgeLetsItsClientsGo) {
+  Start({});
+  const auto draining = [](const v1::LinkResponse& response) {
+    for (const v1::Node& node : response.membership().nodes()) {
+      if (node.kind() == v1::NODE_KIND_EDGE && node.draining()) return true;
+    }
+    return false;
+  };
+  LinkPeer watching(address_);
+  LinkPeer peer(address_);
+  v1::LinkRequest request;
+  request.mutable_state()->set_draining(true);
+  peer.Send(request);
+  EXPECT_TRUE(watching.ReadUntil(draining));
+  request.mutable_state()->set_draining(false);
+  peer.Send(request);
+  EXPECT_TRUE(watching.ReadUntil([&](const v1::LinkResponse& response) {
+    return response.has_membership() && !draining(response);
+  }));
+
+  // One that links anew, to an ingest that was started again, has said so from the beginning.
+  LinkPeer late(address_, LinkPeer::Silent());
+  request.Clear();
+  request.mutable_hello()->set_node_id("late");
+  request.mutable_hello()->set_protocol(1);
+  request.mutable_hello()->mutable_state()->set_draining(true);
+  late.Send(request);
+  int told = 0;
+  EXPECT_TRUE(watching.ReadUntil([&](const v1::LinkResponse& response) {
+    for (const v1::Node& node : response.membership().nodes()) {
+      if (node.node_id() != "late") continue;
+      ++told;
+      return node.draining();
+    }
+    return false;
+  }));
+  EXPECT_EQ(told, 1) << "never as one that takes clients";
 }
 
 }  // namespace
