@@ -4,14 +4,16 @@
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
+#include <grpcpp/support/server_interceptor.h>
 
 #include <mutex>
-#include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "common/rpc/correlation.h"
 #include "common/rpc/port_credentials.h"
+#include "common/rpc/reloaded_tls.h"
 #include "grpc/health/v1/health.pb.h"
 
 namespace spillway::rpc {
@@ -49,22 +51,26 @@ void Configure(const ServerOptions& options, grpc::ServerBuilder* builder) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options) {
-  std::optional<TlsMaterial> tls;
+  std::shared_ptr<ReloadedTls> tls;
   if (options.tls.enabled()) {
     if (options.tls.cert.empty()) {
       return absl::InvalidArgumentError("a TLS server needs a certificate and a key file");
     }
-    auto material = LoadTls(options.tls);
-    if (!material.ok()) return material.status();
-    tls = *std::move(material);
+    auto loaded = ReloadedTls::Load(options.tls, *options.clock);
+    if (!loaded.ok()) return loaded.status();
+    tls = *std::move(loaded);
   }
   EnablePlugins();
   grpc::ServerBuilder builder;
   Configure(options, &builder);
   for (grpc::Service* service : options.services) builder.RegisterService(service);
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+  interceptors.push_back(NewCorrelationInterceptors());
+  builder.experimental().SetInterceptorCreators(std::move(interceptors));
   auto server = std::unique_ptr<Server>(new Server);
-  builder.AddListeningPort(options.address, PortCredentials(std::move(tls), options.authorize),
+  builder.AddListeningPort(options.address, PortCredentials(tls.get(), options.access),
                            &server->port_);
+  server->tls_ = std::move(tls);
   server->server_ = builder.BuildAndStart();
   if (server->server_ == nullptr) {
     return absl::UnavailableError(absl::StrCat("cannot serve gRPC on '", options.address,
@@ -76,6 +82,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
 }
 
 Server::~Server() { Shutdown(std::chrono::milliseconds(0)); }
+
+uint64_t Server::tls_reload_failures() const {
+  return tls_ == nullptr ? 0 : tls_->failures().Value();
+}
 
 std::shared_ptr<grpc::Channel> Server::InProcess() { return server_->InProcessChannel({}); }
 

@@ -1,12 +1,13 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "common/rpc/authorizer.h"
+#include "common/rpc/access.h"
 #include "common/rpc/limits.h"
 #include "common/rpc/tls.h"
 
@@ -18,16 +19,20 @@ class Service;
 
 namespace spillway::rpc {
 
+class ReloadedTls;
+
 struct ServerOptions {
   std::string address =
       "127.0.0.1:0";  // host:port, [v6]:port or unix:path; port 0 picks a free one
   std::vector<grpc::Service*> services;  // not owned; must outlive the server
-  Authorizer authorize;                  // every call may pass when empty
-  TlsFiles tls;
+  std::shared_ptr<const Access> access;  // null: every call may pass
+  TlsFiles tls;  // may be replaced while it runs: looked at every kTlsLookInterval
+  const Clock* clock = &Clock::Real();  // outlives the server
   int max_message_bytes = kMaxMessageBytes;
 };
 
-// A running gRPC server with reflection and grpc.health.v1, so that grpcurl works bare.
+// A running gRPC server with reflection and grpc.health.v1, so that grpcurl works bare. Its calls
+// have correlation ids (common/rpc/correlation.h).
 // Start, SetServing, Shutdown and the destructor are for one thread, the owner's (the composition
 // root); services' methods run on gRPC's own threads.
 class Server {
@@ -41,8 +46,10 @@ class Server {
   Server& operator=(const Server&) = delete;
 
   int port() const { return port_; }  // 0 for unix sockets
+  // Times that changed TLS files could not be used: what was there before stays. Any thread.
+  uint64_t tls_reload_failures() const;
 
-  // To this very server, without a port: its authoriser is not asked. Before Shutdown().
+  // To this very server, without a port: who may call is not asked. Before Shutdown().
   std::shared_ptr<grpc::Channel> InProcess();
 
   // What grpc.health.v1 answers for the server as a whole and each service. Serving from the start.
@@ -55,6 +62,7 @@ class Server {
  private:
   Server() = default;
 
+  std::shared_ptr<ReloadedTls> tls_;  // asked by the server to its end; null: plain text
   std::unique_ptr<grpc::Server> server_;
   int port_ = 0;
   bool stopped_ = false;

@@ -4,12 +4,14 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <fstream>
 #include <memory>
 #include <sstream>
 #include <system_error>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -97,6 +99,31 @@ absl::StatusOr<TlsMaterial> LoadTls(const TlsFiles& files) {
   ERR_clear_error();  // what is left there would be read as another's error on this thread
   if (!status.ok()) return status;
   return material;
+}
+
+TlsFilesWatch::TlsFilesWatch(TlsFiles files, const Clock& clock)
+    : files_(std::move(files)), clock_(clock), looked_(clock.Now()), seen_(Look()), taken_(seen_) {}
+
+TlsFilesWatch::Stamps TlsFilesWatch::Look() const {
+  Stamps stamps;
+  const std::array<const std::string*, 3> paths = {&files_.cert, &files_.key, &files_.ca};
+  for (size_t i = 0; i < paths.size(); ++i) {
+    struct stat found {};
+    if (paths[i]->empty() || ::stat(paths[i]->c_str(), &found) != 0) continue;
+    stamps[i] = {.device = found.st_dev,
+                 .inode = found.st_ino,
+                 .size = found.st_size,
+                 .changed_ns = found.st_ctim.tv_sec * 1'000'000'000 + found.st_ctim.tv_nsec};
+  }
+  return stamps;
+}
+
+bool TlsFilesWatch::Changed() {
+  const MonoTime now = clock_.Now();
+  if (now - looked_ < kTlsLookInterval) return false;
+  looked_ = now;
+  seen_ = Look();
+  return seen_ != taken_;
 }
 
 }  // namespace spillway::rpc

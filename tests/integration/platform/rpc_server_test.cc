@@ -8,7 +8,9 @@
 #include <memory>
 #include <string>
 
+#include "common/base/mutex.h"
 #include "common/rpc/client.h"
+#include "common/rpc/correlation.h"
 #include "common/rpc/server.h"
 #include "common/rpc/status.h"
 #include "spillway/v1/admin.grpc.pb.h"
@@ -29,11 +31,17 @@ class CountingAdmin final : public v1::AdminService::CallbackService {
   grpc::ServerUnaryReactor* GetStats(grpc::CallbackServerContext* context,
                                      const v1::GetStatsRequest*, v1::GetStatsResponse*) override {
     ++calls;
+    {
+      MutexLock lock(mutex);
+      correlation_id = CorrelationIdOf(*context);
+    }
     auto* reactor = context->DefaultReactor();
     reactor->Finish(grpc::Status::OK);
     return reactor;
   }
   std::atomic<int> calls{0};
+  Mutex mutex;
+  std::string correlation_id SPILLWAY_GUARDED_BY(mutex);  // of the last call
 };
 
 // Answers a stream's requests with nothing until it is cancelled.
@@ -50,6 +58,15 @@ class SilentPublish final : public v1::PublishService::CallbackService {
     return new Silent;
   }
 };
+
+// "secret" opens the admin API.
+std::shared_ptr<Access> OneCaller() {
+  return *Access::Create(
+      {{.key = "edge.admin",
+        .services = {"spillway.v1.AdminService"},
+        .callers = {{.name = "ada", .role = v1::ROLE_ADMIN, .token = "secret"}}}},
+      Clock::Real());
+}
 
 class RpcServerTest : public testing::Test {
  protected:
@@ -123,6 +140,38 @@ TEST_F(RpcServerTest, ServesWithHealth) {
   EXPECT_EQ(Health(channel), "\x08\x02");
 }
 
+TEST_F(RpcServerTest, EveryCallHasACorrelationIdAndGivesItBack) {
+  StartServer();
+  const auto channel = Connect();
+  const auto call = [&](const std::string& name, const std::string& value) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + seconds(10));
+    if (!name.empty()) context.AddMetadata(name, value);
+    v1::GetStatsResponse response;
+    EXPECT_TRUE(v1::AdminService::NewStub(channel)->GetStats(&context, {}, &response).ok());
+    std::string seen;
+    {
+      MutexLock lock(admin_.mutex);
+      seen = admin_.correlation_id;
+    }
+    for (const auto* metadata :
+         {&context.GetServerInitialMetadata(), &context.GetServerTrailingMetadata()}) {
+      EXPECT_EQ(metadata->count("x-correlation-id"), 1u);
+      const auto found = metadata->find("x-correlation-id");
+      if (found == metadata->end()) continue;
+      EXPECT_EQ(std::string(found->second.data(), found->second.size()), seen);
+    }
+    return seen;
+  };
+  EXPECT_EQ(call("x-correlation-id", "trace-1"), "trace-1");
+  EXPECT_EQ(call("x-request-id", "r-1"), "r-1");
+  EXPECT_EQ(call("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+            "4bf92f3577b34da6a3ce929d0e0e4736");
+  const std::string made = call("", "");
+  EXPECT_EQ(made.size(), 32u);
+  EXPECT_NE(call("x-correlation-id", "not one, \"really\""), made);
+}
+
 TEST_F(RpcServerTest, ReflectionKnowsTheHealthService) {
   StartServer();
   // ServerReflectionRequest (grpc/reflection/v1alpha): field 4 is a symbol to find the file of.
@@ -137,7 +186,7 @@ TEST_F(RpcServerTest, ReflectionKnowsTheHealthService) {
 }
 
 TEST_F(RpcServerTest, TheBearerTokenGuardsTheHandler) {
-  options_.authorize = BearerAuthorizer("secret", {"spillway.v1.AdminService"});
+  options_.access = OneCaller();
   StartServer();
   const auto channel = Connect();
   const grpc::Status missing = GetStats(channel);
@@ -145,7 +194,7 @@ TEST_F(RpcServerTest, TheBearerTokenGuardsTheHandler) {
   EXPECT_THAT(missing.error_message(), HasSubstr("needs the metadata 'authorization: Bearer"));
   const grpc::Status wrong = GetStats(channel, "Bearer other");
   EXPECT_EQ(wrong.error_code(), grpc::StatusCode::UNAUTHENTICATED);
-  EXPECT_THAT(wrong.error_message(), HasSubstr("is not the one"));
+  EXPECT_THAT(wrong.error_message(), HasSubstr("bad_credentials: edge.admin: the bearer token"));
   EXPECT_EQ(admin_.calls, 0);
 
   EXPECT_TRUE(GetStats(channel, "Bearer secret").ok());
@@ -153,11 +202,13 @@ TEST_F(RpcServerTest, TheBearerTokenGuardsTheHandler) {
   EXPECT_EQ(Health(channel), "\x08\x01");  // open
   std::string ignored;
   const grpc::Status other = Raw(channel, "/spillway.v1.PublishService/Publish", "", &ignored);
-  EXPECT_EQ(other.error_code(), grpc::StatusCode::UNIMPLEMENTED);  // reached its service
+  // A service of which nobody has said who may call it is served to nobody.
+  EXPECT_EQ(other.error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  EXPECT_EQ(other.error_message(), "this port has no such method");
 }
 
 TEST_F(RpcServerTest, TwoTokensAreNoToken) {
-  options_.authorize = BearerAuthorizer("secret", {"spillway.v1.AdminService"});
+  options_.access = OneCaller();
   StartServer();
   grpc::ClientContext context;
   AddBearer("other", &context);
@@ -232,7 +283,7 @@ class RpcTlsTest : public RpcServerTest {
 
 TEST_F(RpcTlsTest, ServesOverTls) {
   options_.tls = {certs_.server_cert(), certs_.server_key(), ""};
-  options_.authorize = BearerAuthorizer("secret", {"spillway.v1.AdminService"});
+  options_.access = OneCaller();
   StartServer();
   ChannelOptions client;
   client.tls.ca = certs_.ca();

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "common/rpc/authorizer.h"
+#include "common/rpc/credentials.h"
 #include "common/rpc/status.h"
 #include "common/rpc/tls.h"
 #include "tests/support/certificates.h"
@@ -25,32 +25,13 @@ TEST(StatusTest, EveryCodeThereAndBack) {
   EXPECT_EQ(ToGrpcStatus(absl::NotFoundError("x")).error_code(), grpc::StatusCode::NOT_FOUND);
 }
 
-TEST(AuthorizerTest, ReadsBearerTokens) {
+TEST(CredentialsTest, ReadsBearerTokens) {
   EXPECT_EQ(BearerToken("Bearer abc"), "abc");
   EXPECT_EQ(BearerToken("bearer  abc "), "abc");
   EXPECT_EQ(BearerToken("Basic abc"), "");
   EXPECT_EQ(BearerToken("Bearer"), "");
   EXPECT_EQ(BearerToken("Bearer   "), "");
   EXPECT_EQ(BearerToken("Bearerabc"), "");
-  EXPECT_EQ(ServiceOfMethod("/a.b.C/D"), "a.b.C");
-  EXPECT_EQ(ServiceOfMethod("a.b.C/D"), "");
-  EXPECT_EQ(ServiceOfMethod("/a"), "");
-}
-
-TEST(AuthorizerTest, ProtectsTheNamedServicesOnly) {
-  const Authorizer authorize = BearerAuthorizer("secret", {"spillway.v1.AdminService"});
-  const char* admin = "/spillway.v1.AdminService/GetStats";
-  EXPECT_TRUE(authorize(admin, "Bearer secret").ok());
-  EXPECT_TRUE(authorize("/grpc.health.v1.Health/Check", "").ok());
-  EXPECT_TRUE(authorize("/spillway.v1.AdminServiceX/GetStats", "").ok());
-  for (const char* bad : {"", "secret", "Basic secret", "Bearer ", "Bearer secre", "Bearer secret1",
-                          "Bearer SECRET"}) {
-    const absl::Status status = authorize(admin, bad);
-    EXPECT_TRUE(absl::IsUnauthenticated(status)) << bad;
-    EXPECT_THAT(std::string(status.message()), testing::Not(HasSubstr("secre")));
-  }
-  EXPECT_THAT(std::string(authorize(admin, "").message()),
-              HasSubstr("needs the metadata 'authorization: Bearer <token>'"));
 }
 
 class TlsTest : public testing::Test {
