@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/correlation_id.h"
 #include "common/http/json_error.h"
+#include "common/rpc/correlation.h"
 
 namespace spillway::gateway {
 namespace {
@@ -61,13 +63,41 @@ grpc::ByteBuffer BufferOf(const std::string& bytes) {
   return grpc::ByteBuffer(&slice, 1);
 }
 
+class CorrelatedExchange final : public http::Exchange {
+ public:
+  CorrelatedExchange(std::shared_ptr<http::Exchange> exchange, std::string id)
+      : exchange_(std::move(exchange)), id_(std::move(id)) {}
+
+  void Respond(http::Response response) override {
+    exchange_->Respond(WithId(std::move(response)));
+  }
+  void Begin(http::Response head) override { exchange_->Begin(WithId(std::move(head))); }
+  void Write(std::string piece, std::function<void()> written) override {
+    exchange_->Write(std::move(piece), std::move(written));
+  }
+  void End() override { exchange_->End(); }
+  void OnGone(std::function<void()> gone) override { exchange_->OnGone(std::move(gone)); }
+
+ private:
+  http::Response WithId(http::Response response) const {
+    response.headers.emplace_back(kCorrelationHeader, id_);
+    return response;
+  }
+
+  const std::shared_ptr<http::Exchange> exchange_;
+  const std::string id_;
+};
+
 // What a call needs while it runs; gRPC's threads and the HTTP server's take turns with it. gRPC
 // orders their turns, which a race detector cannot see in a library that it did not build: so they
 // hand over by a lock of ours.
 class Call {
  public:
   Call(CallSetup setup, std::shared_ptr<http::Exchange> exchange, RunningCalls& calls)
-      : setup_(std::move(setup)), exchange_(std::move(exchange)), calls_(calls) {}
+      : setup_(std::move(setup)), exchange_(std::move(exchange)), calls_(calls) {
+    rpc::AddCorrelationId(setup_.correlation_id, &context_);
+    for (const auto& [name, value] : setup_.metadata) context_.AddMetadata(name, value);
+  }
 
  protected:
   void Handoff() { MutexLock lock(handoff_); }
@@ -216,6 +246,11 @@ class StreamingCall final : public Call,
 };
 
 }  // namespace
+
+std::shared_ptr<http::Exchange> Correlated(std::shared_ptr<http::Exchange> exchange,
+                                           std::string correlation_id) {
+  return std::make_shared<CorrelatedExchange>(std::move(exchange), std::move(correlation_id));
+}
 
 absl::StatusOr<std::string> FromJson(const google::protobuf::Descriptor& type,
                                      const std::string& json) {

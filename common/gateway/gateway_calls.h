@@ -10,6 +10,8 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "common/base/mutex.h"
@@ -53,8 +55,14 @@ struct CallSetup {
   const google::protobuf::MethodDescriptor* method = nullptr;
   std::string path;  // "/spillway.v1.AdminService/GetStats"
   std::string request;
+  std::string correlation_id;
+  std::vector<std::pair<std::string, std::string>> metadata = {};  // of the call
   std::chrono::milliseconds timeout;
 };
+
+// The exchange, whose answers have the id in a header.
+std::shared_ptr<http::Exchange> Correlated(std::shared_ptr<http::Exchange> exchange,
+                                           std::string correlation_id);
 
 // Makes the call and answers the exchange; on the HTTP server's thread. It ends by itself, on one
 // of gRPC's, where `ended` is called.

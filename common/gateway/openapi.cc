@@ -2,11 +2,16 @@
 
 #include <google/protobuf/descriptor.h>
 
+#include <algorithm>
+#include <map>
 #include <set>
 #include <string_view>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/json_text.h"
+#include "common/gateway/alias.h"
+#include "common/rpc/roles.h"
 
 namespace spillway::gateway {
 namespace {
@@ -101,13 +106,50 @@ class Schemas {
   std::vector<std::string> schemas_;
 };
 
-std::string Operation(const MethodDescriptor& method, Schemas& schemas) {
+std::string OperationId(const MethodDescriptor& method, const AliasedMethod* alias) {
+  const std::string id = absl::StrCat(method.service()->name(), ".", method.name());
+  return alias == nullptr ? id : absl::StrCat(id, " ", alias->verb, " ", alias->path);
+}
+
+// Of an alias: what stands in its path, and, where it has no body, the query.
+std::string Parameters(const MethodDescriptor& method, const AliasedMethod* alias) {
+  if (alias == nullptr) return "";
+  const auto path = ParseAliasPath(alias->path);
+  std::string parameters;
+  const auto add = [&](std::string_view name, bool in_path) {
+    absl::StrAppend(&parameters, parameters.empty() ? "" : ",", R"({"name":)", Quoted(name),
+                    R"(,"in":")", in_path ? "path" : "query", R"(","required":)",
+                    in_path ? "true" : "false", R"(,"schema":{"type":"string"}})");
+  };
+  const std::vector<std::string>& names = path->names();
+  for (const std::string& name : names) add(name, true);
+  for (int i = 0; alias->verb == "GET" && i < method.input_type()->field_count(); ++i) {
+    const FieldDescriptor& field = *method.input_type()->field(i);
+    if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) continue;
+    if (std::find(names.begin(), names.end(), field.name()) == names.end()) {
+      add(field.name(), false);
+    }
+  }
+  return absl::StrCat(R"(,"parameters":[)", parameters, "]");
+}
+
+std::string BodyOf(const MethodDescriptor& method, const AliasedMethod* alias, Schemas& schemas) {
+  const std::string type = schemas.MessageRef(*method.input_type());
+  if (alias != nullptr && alias->verb == "GET") return "";
+  return absl::StrCat(R"("requestBody":{"required":)", alias == nullptr ? "true" : "false",
+                      R"(,"content":{"application/json":{"schema":)", type, "}}},");
+}
+
+// `alias`: null for the method's own path.
+std::string Operation(const MethodDescriptor& method, const AliasedMethod* alias,
+                      Schemas& schemas) {
+  const std::string role(rpc::RoleName(rpc::RequiredRole(method)));
   const char* type = method.server_streaming() ? "application/x-ndjson" : "application/json";
   return absl::StrCat(
-      R"({"operationId":)", Quoted(absl::StrCat(method.service()->name(), ".", method.name())),
-      R"(,"tags":[)", Quoted(method.service()->full_name()),
-      R"(],"requestBody":{"required":true,"content":{"application/json":{"schema":)",
-      schemas.MessageRef(*method.input_type()), R"(}}},"responses":{"200":{"description":)",
+      R"({"operationId":)", Quoted(OperationId(method, alias)), Parameters(method, alias),
+      R"(,"tags":[)", Quoted(method.service()->full_name()), R"(],"x-required-role":)",
+      Quoted(role), R"(,"description":)", Quoted(absl::StrCat("Needs the role ", role, ".")), ",",
+      BodyOf(method, alias, schemas), R"("responses":{"200":{"description":)",
       Quoted(method.server_streaming() ? "One JSON document a line." : "The answer."),
       R"(,"content":{")", type, R"(":{"schema":)", schemas.MessageRef(*method.output_type()),
       R"(}}},"default":{"description":"An error, by gRPC's code.","content":{"application/json":)",
@@ -121,13 +163,24 @@ constexpr std::string_view kError =
 }  // namespace
 
 std::string OpenApi(const std::string& title, const std::string& version,
-                    const std::vector<const MethodDescriptor*>& methods) {
+                    const std::vector<const MethodDescriptor*>& methods,
+                    const std::vector<AliasedMethod>& aliases) {
   Schemas schemas;
   std::string paths;
   for (const MethodDescriptor* method : methods) {
     absl::StrAppend(&paths, paths.empty() ? "" : ",",
                     Quoted(absl::StrCat("/", method->service()->full_name(), "/", method->name())),
-                    R"(:{"post":)", Operation(*method, schemas), "}");
+                    R"(:{"post":)", Operation(*method, nullptr, schemas), "}");
+  }
+  std::map<std::string, std::string> by_path;
+  for (const AliasedMethod& alias : aliases) {
+    std::string& operations = by_path[alias.path];
+    absl::StrAppend(&operations, operations.empty() ? "" : ",",
+                    Quoted(absl::AsciiStrToLower(alias.verb)), ":",
+                    Operation(*alias.method, &alias, schemas));
+  }
+  for (const auto& [path, operations] : by_path) {
+    absl::StrAppend(&paths, paths.empty() ? "" : ",", Quoted(path), ":{", operations, "}");
   }
   const std::string types = schemas.Text();
   return absl::StrCat(R"({"openapi":"3.0.3","info":{"title":)", Quoted(title), R"(,"version":)",

@@ -184,7 +184,9 @@ void HttpConnection::OnRead(error_code error) {
     if (!request.has_value()) {
       return Write(JsonError(400, "bad_request", "The request's path is not valid."), false, false);
     }
+    // Handled as a GET, and answered without its body.
     const bool head = request->method == "HEAD";
+    if (head) request->method = "GET";
     if (const AsyncHandler* later = server_->routes.FindAsync(*request); later != nullptr) {
       return Later(*later, *request, keep, head);
     }

@@ -21,6 +21,12 @@ void Routes::AddAsync(std::string path, AsyncHandler handler, std::vector<std::s
   routes_.push_back({std::move(path), false, nullptr, std::move(methods), std::move(handler)});
 }
 
+void Routes::AddMatching(std::function<bool(std::string_view)> matches, AsyncHandler handler,
+                         std::vector<std::string> methods) {
+  routes_.push_back(
+      {"", false, nullptr, std::move(methods), std::move(handler), std::move(matches)});
+}
+
 const AsyncHandler* Routes::FindAsync(const Request& request) const {
   const Route* route = Find(request.path);
   if (route == nullptr || route->async == nullptr) return nullptr;
@@ -31,13 +37,19 @@ const AsyncHandler* Routes::FindAsync(const Request& request) const {
 
 const Routes::Route* Routes::Find(std::string_view path) const {
   const Route* best = nullptr;
+  const Route* matching = nullptr;
   for (const Route& route : routes_) {
+    if (route.matches != nullptr) {
+      if (matching == nullptr && route.matches(path)) matching = &route;
+      continue;
+    }
     if (!route.prefix && path == route.path) return &route;
     if (route.prefix && path.starts_with(route.path) &&
         (best == nullptr || route.path.size() > best->path.size())) {
       best = &route;
     }
   }
+  if (matching != nullptr) return matching;
   return best;
 }
 

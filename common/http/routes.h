@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,10 @@ class Routes {
 
   // As a whole, answered later.
   void AddAsync(std::string path, AsyncHandler handler, std::vector<std::string> methods);
+  // The same for all paths for which `matches` holds, and that are no other route's as a whole; the
+  // first such route wins.
+  void AddMatching(std::function<bool(std::string_view path)> matches, AsyncHandler handler,
+                   std::vector<std::string> methods);
 
   // The handler that answers the request later; null if it is not such a one (or not by that
   // method).
@@ -34,7 +39,8 @@ class Routes {
     bool prefix;
     Handler handler;
     std::vector<std::string> methods;
-    AsyncHandler async = nullptr;  // in place of the handler
+    AsyncHandler async = nullptr;                                  // in place of the handler
+    std::function<bool(std::string_view path)> matches = nullptr;  // in place of the path
   };
 
   const Route* Find(std::string_view path) const;

@@ -39,8 +39,13 @@ std::optional<Target> ParseTarget(std::string_view target) {
   if (!target.starts_with('/')) return std::nullopt;
   target = target.substr(0, target.find('#'));  // never sent by a correct client
   const size_t mark = target.find('?');
+  const std::string_view encoded = target.substr(0, mark);
+  // Once decoded it would part segments: what a caller means as one value would be another path.
+  if (encoded.find("%2F") != encoded.npos || encoded.find("%2f") != encoded.npos) {
+    return std::nullopt;
+  }
   Target out;
-  auto path = PercentDecode(target.substr(0, mark), false);
+  auto path = PercentDecode(encoded, false);
   if (!path.has_value()) return std::nullopt;
   out.path = *std::move(path);
   if (mark == std::string_view::npos) return out;

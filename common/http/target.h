@@ -16,7 +16,7 @@ struct Target {
 };
 
 // Nothing for what is no origin-form target: no leading '/', a broken percent sequence, or a NUL in
-// it.
+// it; nor with an encoded slash in the path.
 std::optional<Target> ParseTarget(std::string_view target);
 
 // Nothing for a broken percent sequence or a decoded NUL.

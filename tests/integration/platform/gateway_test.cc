@@ -10,10 +10,12 @@
 #include <atomic>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/mutex.h"
 #include "common/http/http_server.h"
+#include "common/rpc/correlation.h"
 #include "common/rpc/server.h"
 #include "spillway/v1/admin.grpc.pb.h"
 #include "spillway/v1/read.grpc.pb.h"
@@ -35,6 +37,16 @@ class EchoAdmin final : public v1::AdminService::CallbackService {
                                        const v1::DisconnectRequest* request,
                                        v1::DisconnectResponse* response) override {
     auto* reactor = context->DefaultReactor();
+    {
+      MutexLock lock(mutex);
+      correlation_id = rpc::CorrelationIdOf(*context);
+    }
+    if (access != nullptr) {
+      const rpc::Caller caller = access->CallerOf(*context, "spillway.v1.AdminService");
+      response->set_node_id(absl::StrCat(caller.name(), " ", caller.address));
+      reactor->Finish(grpc::Status::OK);
+      return reactor;
+    }
     if (request->user_id() == "nobody") {
       reactor->Finish({grpc::StatusCode::NOT_FOUND, "there is no user \"nobody\""});
       return reactor;
@@ -43,6 +55,14 @@ class EchoAdmin final : public v1::AdminService::CallbackService {
     reactor->Finish(grpc::Status::OK);
     return reactor;
   }
+  std::string TakeCorrelationId() {
+    MutexLock lock(mutex);
+    return std::exchange(correlation_id, "");
+  }
+
+  Mutex mutex;
+  std::string correlation_id SPILLWAY_GUARDED_BY(mutex);  // of the last call
+  std::shared_ptr<rpc::Access> access;
 };
 
 // Answers snapshots with `pieces` responses, or without an end if that is negative.
@@ -93,9 +113,20 @@ class PiecesRead final : public v1::ReadService::CallbackService {
   }
 };
 
+// "secret" may act, "look" may look.
+std::shared_ptr<rpc::Access> TwoCallers() {
+  return *rpc::Access::Create(
+      {{.key = "edge.admin",
+        .services = {"spillway.v1.AdminService"},
+        .callers = {{.name = "otto", .role = v1::ROLE_OPERATOR, .token = "secret"},
+                    {.name = "vera", .role = v1::ROLE_VIEWER, .token = "look"}}}},
+      Clock::Real());
+}
+
 class GatewayTest : public testing::Test {
  protected:
-  void Start(rpc::Authorizer authorize = nullptr, size_t max_streams = 16) {
+  void Start(std::shared_ptr<rpc::Access> access = nullptr, size_t max_streams = 16) {
+    admin_.access = access;
     rpc::ServerOptions options;
     options.services = {&admin_, &read_};
     rpc_ = *rpc::Server::Start(options);
@@ -103,7 +134,7 @@ class GatewayTest : public testing::Test {
         Gateway::Options{.title = "Spillway",
                          .version = "1",
                          .services = {"spillway.v1.AdminService", "spillway.v1.ReadService"},
-                         .authorize = std::move(authorize),
+                         .access = std::move(access),
                          .max_streams = max_streams});
     http::Routes routes;
     gateway_->AddTo(&routes);
@@ -156,6 +187,21 @@ TEST_F(GatewayTest, ACallIsMadeAndItsAnswerIsJson) {
   EXPECT_THAT(Post(kDisconnect, ""), HasSubstr(R"("nodeId":" 0")")) << "nothing is {}";
 }
 
+TEST_F(GatewayTest, ARequestsCorrelationIdIsTheCallsAndComesBack) {
+  Start();
+  const std::string json = "Content-Type: application/json\r\n";
+  EXPECT_THAT(Post(kDisconnect, "{}", json + "X-Correlation-Id: trace-1\r\n"),
+              HasSubstr("x-correlation-id: trace-1\r\n"));
+  EXPECT_EQ(admin_.TakeCorrelationId(), "trace-1");
+  const std::string answer = Post(kDisconnect, R"({"userId":"nobody"})",
+                                  json + "X-Correlation-Id: two words, \"quoted\"\r\n");
+  const std::string made = admin_.TakeCorrelationId();
+  EXPECT_EQ(made.size(), 32u);
+  EXPECT_THAT(answer, HasSubstr(absl::StrCat("x-correlation-id: ", made, "\r\n")));
+  EXPECT_THAT(Post(kDisconnect, "{", json), HasSubstr("x-correlation-id: "));
+  EXPECT_EQ(admin_.TakeCorrelationId(), "") << "it was no call";
+}
+
 TEST_F(GatewayTest, AnErrorHasItsCodeAndHttpsStatus) {
   Start();
   EXPECT_THAT(
@@ -192,14 +238,26 @@ TEST_F(GatewayTest, OnlyWhatSaysThatItIsJsonIsTaken) {
 }
 
 TEST_F(GatewayTest, AuthorisesWithTheRequestsHeader) {
-  Start(rpc::BearerAuthorizer("secret", {"spillway.v1.AdminService"}));
+  Start(TwoCallers());
   const std::string json = "Content-Type: application/json\r\n";
   EXPECT_THAT(Post(kDisconnect, "{}"),
               AllOf(StartsWith("HTTP/1.1 401 "), HasSubstr(R"("code":"unauthenticated")")));
   EXPECT_THAT(Post(kDisconnect, "{}", json + "Authorization: Bearer wrong\r\n"),
               StartsWith("HTTP/1.1 401 "));
-  EXPECT_THAT(Post(kDisconnect, "{}", json + "Authorization: Bearer secret\r\n"),
-              StartsWith("HTTP/1.1 200 "));
+  // Its handler knows who it is and from where, and believes no header about that.
+  EXPECT_THAT(Post(kDisconnect, "{}",
+                   json + "Authorization: Bearer secret\r\nspillway-caller: eve\r\n"
+                          "spillway-gateway: x\r\nX-Forwarded-For: 203.0.113.7\r\n"),
+              AllOf(StartsWith("HTTP/1.1 200 "), HasSubstr(R"("nodeId":"otto 127.0.0.1")")));
+  EXPECT_THAT(Post(kDisconnect, "{}", json + "Authorization: bearer look\r\n"),
+              AllOf(StartsWith("HTTP/1.1 403 "), HasSubstr(R"("code":"permission_denied")"),
+                    HasSubstr("role_too_low: Disconnect needs the role operator")));
+  EXPECT_THAT(Post(kDisconnect, "{}",
+                   json + "Authorization: Bearer secret\r\nAuthorization: Bearer secret\r\n"),
+              AllOf(StartsWith("HTTP/1.1 401 "), HasSubstr("more than once")));
+  EXPECT_THAT(Post(kSnapshot, "{}", json + "Authorization: Bearer secret\r\n"),
+              StartsWith("HTTP/1.1 501 "))
+      << "nobody has said who may call this service";
 }
 
 TEST_F(GatewayTest, AStreamIsALineForEachAnswer) {
@@ -258,6 +316,9 @@ TEST_F(GatewayTest, DescribesItself) {
   const auto& paths = parsed.fields().at("paths").struct_value().fields();
   EXPECT_TRUE(paths.contains(kDisconnect));
   EXPECT_TRUE(paths.contains(kSnapshot));
+  const auto& disconnect =
+      paths.at(kDisconnect).struct_value().fields().at("post").struct_value().fields();
+  EXPECT_EQ(disconnect.at("x-required-role").string_value(), "operator");
   const auto& schemas = parsed.fields().at("components").struct_value().fields().at("schemas");
   for (const char* name : {"spillway.v1.DisconnectRequest", "spillway.v1.ReadResponse",
                            "spillway.v1.Event", "spillway.v1.PayloadEncoding", "Error"}) {

@@ -16,14 +16,20 @@ namespace spillway {
 class PresetFixture : public testing::Test {
  protected:
   config::Loaded Load(const std::string& preset, const std::string& section) {
-    const std::string path = "config/presets/" + preset + ".yaml";
-    std::ifstream file(std::string(SPILLWAY_SOURCE_DIR) + "/" + path);
-    std::ostringstream text;
-    text << file.rdbuf();
-    environment_.files[path] = text.str();
+    return Load(std::vector<std::string>{preset}, section);
+  }
+  // Several, the later over the earlier.
+  config::Loaded Load(const std::vector<std::string>& presets, const std::string& section) {
+    for (const std::string& preset : presets) {
+      const std::string path = "config/presets/" + preset + ".yaml";
+      std::ifstream file(std::string(SPILLWAY_SOURCE_DIR) + "/" + path);
+      std::ostringstream text;
+      text << file.rdbuf();
+      environment_.files[path] = text.str();
+    }
     config::Sources sources;
     sources.preset_folders = {"config/presets"};
-    sources.presets = {preset};
+    sources.presets = presets;
     sources.sections = {section};
     auto loaded = config::Load(sources, environment_);
     EXPECT_TRUE(loaded.ok()) << loaded.status().message();
