@@ -34,6 +34,9 @@ void SetOptions(CURL* easy, const std::string& url, std::chrono::milliseconds ti
   curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(timeout.count()));
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(timeout.count()));
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  // A transfer that ends while its host's name is looked up does not wait for the look-up, which
+  // may take the resolver's many seconds: all others of the thread would wait with it.
+  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
   curl_easy_setopt(easy, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
   curl_easy_setopt(easy, CURLOPT_USERAGENT, "spillway");
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
