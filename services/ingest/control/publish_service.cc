@@ -13,6 +13,17 @@
 namespace spillway::ingest {
 namespace {
 
+constexpr char kPublishService[] = "spillway.v1.PublishService";
+
+// As Kafka has them.
+bool IsTopicName(std::string_view topic) {
+  return !topic.empty() && topic.size() <= 249 &&
+         std::all_of(topic.begin(), topic.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  c == '.' || c == '_' || c == '-';
+         });
+}
+
 v1::PublishResult Refusal(grpc::StatusCode status, std::string code, std::string message) {
   v1::PublishResult result;
   result.set_status(static_cast<int>(status));
@@ -54,8 +65,13 @@ grpc::Status ToStatus(const v1::PublishResult& result) {
 }  // namespace
 
 PublishService::PublishService(Options options, const Clock& clock, LinkHub& hub,
-                               Producer* producer)
-    : options_(options), clock_(clock), hub_(hub), producer_(producer), recent_({}, clock) {}
+                               Producer* producer, const rpc::Access* access)
+    : options_(std::move(options)),
+      clock_(clock),
+      hub_(hub),
+      producer_(producer),
+      access_(access),
+      recent_({}, clock) {}
 
 namespace {
 
@@ -76,9 +92,9 @@ std::optional<v1::PublishResult> PublishService::CheckDurable(
     return Refusal(grpc::StatusCode::FAILED_PRECONDITION, "publish_disabled",
                    "this ingest does not write to Kafka");
   }
-  if (durable.topic().empty() || durable.topic().size() > 249) {
+  if (!IsTopicName(durable.topic())) {
     return Refusal(grpc::StatusCode::INVALID_ARGUMENT, "publish_bad_topic",
-                   "durable.topic must be a Kafka topic name of 1 to 249 characters");
+                   "durable.topic must be a Kafka topic name: 1 to 249 letters, digits and . _ -");
   }
   if (publication.idempotency_key().size() > kMaxIdempotencyKeyBytes) {
     return Refusal(grpc::StatusCode::INVALID_ARGUMENT, "publish_bad_idempotency_key",
@@ -129,7 +145,45 @@ std::optional<v1::PublishResult> PublishService::CheckEphemeral(
   return std::nullopt;
 }
 
-void PublishService::PublishOne(const v1::Publication& publication,
+PublishService::Publisher PublishService::PublisherOf(
+    const grpc::CallbackServerContext& context) const {
+  const rpc::Caller caller = rpc::CallerOf(access_, context, kPublishService);
+  return {.grant = caller.principal == nullptr ? nullptr : options_.grants.Of(*caller.principal),
+          .name = caller.name(),
+          .address = caller.address,
+          .correlation_id = caller.correlation_id};
+}
+
+// By what its caller may do. Nothing is allocated unless it is refused.
+std::optional<v1::PublishResult> PublishService::CheckGrant(
+    const Publisher& publisher, const v1::Publication& publication) const {
+  const auto refused = [&publisher](const char* what, const std::string& name) {
+    return Refusal(
+        grpc::StatusCode::PERMISSION_DENIED, "publish_not_allowed",
+        absl::StrCat(publisher.name.empty() ? "the caller" : publisher.name,
+                     " may not publish to the ", what, " ", name, " (ingest.publish.callers)"));
+  };
+  if (publication.has_durable()) {
+    const std::string& topic = publication.durable().topic();
+    if (std::find(options_.reserved_topics.begin(), options_.reserved_topics.end(), topic) !=
+        options_.reserved_topics.end()) {
+      return Refusal(grpc::StatusCode::PERMISSION_DENIED, "publish_not_allowed",
+                     "the control topic and the audit topic are written by edges alone");
+    }
+    if (publisher.grant == nullptr || !publisher.grant->AllowsTopic(topic)) {
+      return refused("topic", topic);
+    }
+    return std::nullopt;
+  }
+  for (const std::string& channel : publication.ephemeral().channels()) {
+    if (publisher.grant == nullptr || !publisher.grant->AllowsChannel(channel)) {
+      return refused("channel", channel);
+    }
+  }
+  return std::nullopt;
+}
+
+void PublishService::PublishOne(const Publisher& publisher, const v1::Publication& publication,
                                 std::function<void(v1::PublishResult)> done) {
   std::optional<v1::PublishResult> refusal;
   if (!options_.enabled) {
@@ -143,8 +197,11 @@ void PublishService::PublishOne(const v1::Publication& publication,
     refusal = Refusal(grpc::StatusCode::INVALID_ARGUMENT, "publish_missing_kind",
                       "set publication.durable or publication.ephemeral");
   }
+  // Behind the others: what is checked here is a name of a channel, and short enough for an answer.
+  if (!refusal.has_value()) refusal = CheckGrant(publisher, publication);
   if (refusal.has_value()) {
     ++counters_.refused;
+    if (on_refused_) on_refused_(publisher, publication, *refusal);
     done(*std::move(refusal));
     return;
   }
@@ -207,11 +264,12 @@ grpc::ServerUnaryReactor* PublishService::Publish(grpc::CallbackServerContext* c
                                                   const v1::PublishRequest* request,
                                                   v1::PublishResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  PublishOne(request->publication(), [reactor, response](v1::PublishResult result) {
-    const grpc::Status status = ToStatus(result);
-    *response->mutable_result() = std::move(result);
-    reactor->Finish(status);
-  });
+  PublishOne(PublisherOf(*context), request->publication(),
+             [reactor, response](v1::PublishResult result) {
+               const grpc::Status status = ToStatus(result);
+               *response->mutable_result() = std::move(result);
+               reactor->Finish(status);
+             });
   return reactor;
 }
 
@@ -229,8 +287,9 @@ grpc::ServerUnaryReactor* PublishService::PublishBatch(grpc::CallbackServerConte
   for (int i = 0; i < count; ++i) response->add_results();
   // Each answer goes to its own place; the last one ends the call.
   auto left = std::make_shared<std::atomic<int>>(count);
+  const Publisher publisher = PublisherOf(*context);
   for (int i = 0; i < count; ++i) {
-    PublishOne(request->publications(i), [=](v1::PublishResult result) {
+    PublishOne(publisher, request->publications(i), [=](v1::PublishResult result) {
       *response->mutable_results(i) = std::move(result);
       if (left->fetch_sub(1, std::memory_order_acq_rel) == 1) reactor->Finish(grpc::Status::OK);
     });
@@ -239,8 +298,8 @@ grpc::ServerUnaryReactor* PublishService::PublishBatch(grpc::CallbackServerConte
 }
 
 grpc::ServerBidiReactor<v1::PublishStreamRequest, v1::PublishStreamResponse>*
-PublishService::PublishStream(grpc::CallbackServerContext*) {
-  return NewPublishStream(*this);
+PublishService::PublishStream(grpc::CallbackServerContext* context) {
+  return NewPublishStream(*this, PublisherOf(*context));
 }
 
 }  // namespace spillway::ingest

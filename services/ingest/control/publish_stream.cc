@@ -14,8 +14,8 @@ namespace {
 class PublishStream final
     : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1::PublishStreamResponse> {
  public:
-  explicit PublishStream(PublishService& service)
-      : service_(service), state_(std::make_shared<State>()) {
+  PublishStream(PublishService& service, PublishService::Publisher publisher)
+      : service_(service), publisher_(std::move(publisher)), state_(std::make_shared<State>()) {
     {
       MutexLock lock(state_->mutex);
       state_->stream = this;
@@ -44,17 +44,18 @@ class PublishStream final
       state_->reading = read_on;
     }
     // The answer may come when the stream is long gone: it holds the state, not the stream.
-    service_.PublishOne(request_.publication(), [state = state_, entry](v1::PublishResult result) {
-      {
-        MutexLock lock(state->mutex);
-        *entry->response.mutable_result() = std::move(result);
-        entry->ready = true;
-        if (state->stream == nullptr) return;
-        ++state->users;
-      }
-      state->stream->Next();
-      state->Leave();
-    });
+    service_.PublishOne(publisher_, request_.publication(),
+                        [state = state_, entry](v1::PublishResult result) {
+                          {
+                            MutexLock lock(state->mutex);
+                            *entry->response.mutable_result() = std::move(result);
+                            entry->ready = true;
+                            if (state->stream == nullptr) return;
+                            ++state->users;
+                          }
+                          state->stream->Next();
+                          state->Leave();
+                        });
     Handoff();
     if (read_on) StartRead(&request_);
   }
@@ -141,6 +142,7 @@ class PublishStream final
 
   Mutex handoff_;
   PublishService& service_;
+  const PublishService::Publisher publisher_;
   const std::shared_ptr<State> state_;
   v1::PublishStreamRequest request_;
   std::shared_ptr<Entry> writing_;  // by whoever set State::writing
@@ -149,8 +151,8 @@ class PublishStream final
 }  // namespace
 
 grpc::ServerBidiReactor<v1::PublishStreamRequest, v1::PublishStreamResponse>* NewPublishStream(
-    PublishService& service) {
-  return new PublishStream(service);
+    PublishService& service, PublishService::Publisher publisher) {
+  return new PublishStream(service, std::move(publisher));
 }
 
 bool IsJson(std::string_view text) {

@@ -23,8 +23,9 @@ class PublishServiceTest : public testing::Test {
   // The answer, which comes exactly once.
   v1::PublishResult Publish(const v1::Publication& publication) {
     PublishService service(options_, clock_, hub_, /*producer=*/nullptr);
+    const PublishService::Publisher publisher{.grant = grant_, .name = "shop"};
     std::optional<v1::PublishResult> answer;
-    service.PublishOne(publication, [&](v1::PublishResult result) {
+    service.PublishOne(publisher, publication, [&](v1::PublishResult result) {
       EXPECT_FALSE(answer.has_value()) << "answered twice";
       answer = std::move(result);
     });
@@ -54,6 +55,8 @@ class PublishServiceTest : public testing::Test {
   test::FakeClock clock_;
   LinkHub hub_{{}, clock_};
   PublishService::Options options_;
+  const PublishGrant everything_{.everything = true};
+  const PublishGrant* grant_ = &everything_;
   uint64_t refused_ = 0;
   uint64_t ephemeral_ = 0;
 };
@@ -98,6 +101,18 @@ TEST_F(PublishServiceTest, APayloadIsJsonUnlessItSaysOtherwise) {
   EXPECT_EQ(Code(publication), "publish_bad_payload");
   publication.mutable_ephemeral()->set_encoding(v1::PAYLOAD_ENCODING_BINARY);
   EXPECT_EQ(Code(publication), "");
+}
+
+TEST_F(PublishServiceTest, OnlyWhatThePublisherMay) {
+  PublishGrant grant;
+  grant.channels.push_back(*ChannelPattern::Parse("shop:*"));
+  grant_ = &grant;
+  EXPECT_EQ(Code(Ephemeral({"shop:1"})), "");
+  EXPECT_EQ(Code(Ephemeral({"shop:1", "other"})), "publish_not_allowed") << "all or nothing";
+  EXPECT_EQ(Publish(Ephemeral({"other"})).status(),
+            static_cast<int>(grpc::StatusCode::PERMISSION_DENIED));
+  grant_ = nullptr;
+  EXPECT_EQ(Code(Ephemeral({"shop:1"})), "publish_not_allowed");
 }
 
 TEST_F(PublishServiceTest, WithoutKafkaNothingIsDurable) {
