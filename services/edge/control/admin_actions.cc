@@ -1,5 +1,8 @@
 #include "services/edge/control/admin_actions.h"
 
+#include <algorithm>
+#include <chrono>
+#include <cmath>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,6 +19,7 @@ namespace spillway::edge {
 namespace {
 
 constexpr size_t kMaxPatternChannels = 1'000;
+constexpr size_t kBroadcastsATurn = 8;
 
 // Connections of one worker that are to end, turn by turn; by id, since some will end by themselves
 // meanwhile.
@@ -24,17 +28,38 @@ struct Closing {
   size_t next = 0;
   uint16_t code;
   std::string reason;
+  std::optional<v1::ReconnectAdvice> advice;
+
+  // When the one whose turn it is may come back; nothing: never.
+  std::optional<std::chrono::milliseconds> After() const {
+    if (advice->never()) return std::nullopt;
+    const double share = static_cast<double>(next) / static_cast<double>(ids.size());
+    return std::chrono::milliseconds(
+        advice->after_ms() + std::llround(share * static_cast<double>(advice->spread_ms())));
+  }
 };
 
 void CloseTurn(AdminWorkers& workers, size_t worker, const std::shared_ptr<Closing>& closing,
                SessionRegistry& sessions) {
   for (size_t i = 0; i < kClosesATurn && closing->next < closing->ids.size(); ++i) {
-    sessions.CloseId(closing->ids[closing->next++], closing->code, closing->reason);
+    if (Session* session = sessions.Find(closing->ids[closing->next])) {
+      if (closing->advice.has_value()) session->TellClosing(closing->After());
+      session->Close(closing->code, closing->reason);
+    }
+    ++closing->next;
   }
   if (closing->next == closing->ids.size()) return;
   workers.Post(worker, [&workers, worker, closing](SessionRegistry& later, HubShard&) {
     CloseTurn(workers, worker, closing, later);
   });
+}
+
+// `label` was checked.
+std::vector<Session*> WithLabel(const std::string& label, const SessionRegistry& sessions) {
+  const LabelFilter filter = *LabelFilter::Parse(label);
+  std::vector<Session*> found = sessions.All();
+  std::erase_if(found, [&](const Session* session) { return !filter.Matches(session->labels()); });
+  return found;
 }
 
 uint64_t Sum(const std::vector<uint64_t>& parts) {
@@ -77,6 +102,9 @@ std::vector<Session*> TargetsOf(const v1::DisconnectRequest& request,
         if (session->endpoint().options().path == request.endpoint()) found.push_back(session);
       }
       break;
+    case v1::DisconnectRequest::kLabel:
+      found = WithLabel(request.label(), sessions);
+      break;
     case v1::DisconnectRequest::TARGET_NOT_SET:
       break;
   }
@@ -97,6 +125,7 @@ AdminOp<v1::DisconnectRequest, v1::DisconnectResponse> MakeDisconnect(const Admi
           const auto closing = std::make_shared<Closing>();
           closing->code = DisconnectCode(request);
           closing->reason = request.reason();
+          if (request.has_reconnect()) closing->advice = request.reconnect();
           for (const Session* target : targets) closing->ids.emplace_back(target->id());
           CloseTurn(parts.workers, worker, closing, sessions);
           return targets.size();
@@ -125,11 +154,12 @@ uint64_t BroadcastTo(const Broadcast& broadcast, bool dry_run, const VariantTabl
   const v1::BroadcastRequest& request = *broadcast.request;
   std::vector<Session*> targets;
   if (request.all()) targets = sessions.All();
+  if (!request.label().empty()) targets = WithLabel(request.label(), sessions);
   for (const std::string& user : request.users()) {
     const std::vector<Session*> of_user = sessions.OfUser(user);
     targets.insert(targets.end(), of_user.begin(), of_user.end());
   }
-  if (request.all() || request.users_size() > 0) {
+  if (request.all() || request.users_size() > 0 || !request.label().empty()) {
     if (dry_run) return targets.size();
     for (Session* session : targets) {
       session->SendFrame(*variants.FrameOf(*broadcast.event, 0, session->variant()), nullptr);
@@ -167,26 +197,53 @@ struct Batch {
 
 using Delivered = std::vector<uint64_t>;
 
-void Send(const AdminParts& parts, std::shared_ptr<Batch> batch,
-          std::function<void(Delivered delivered, bool complete)> done) {
+using SendDone = std::function<void(const Delivered& delivered, bool complete)>;
+
+// Whether it looks at all sessions, or all channels, of a worker.
+bool IsWide(const v1::BroadcastRequest& request) {
+  return request.all() || !request.label().empty() || !request.pattern().empty();
+}
+
+// Behind the last of those that go in one turn of each worker, so that others are served between: a
+// few, or a single wide one.
+size_t TurnEnd(const std::vector<Broadcast>& broadcasts, size_t first) {
+  if (IsWide(*broadcasts[first].request)) return first + 1;
+  size_t end = first;
+  while (end < broadcasts.size() && end - first < kBroadcastsATurn &&
+         !IsWide(*broadcasts[end].request)) {
+    ++end;
+  }
+  return end;
+}
+
+// Turn after turn. `sum`: of those before.
+void Send(const AdminParts& parts, const std::shared_ptr<Batch>& batch, Delivered sum,
+          SendDone done) {
   batch->kept.resize(parts.workers.count());
-  const size_t count = batch->broadcasts.size();
+  const size_t first = sum.size();
+  const size_t end = TurnEnd(batch->broadcasts, first);
   Gather<Delivered>::RunOn(
       parts.workers,
-      [&parts, batch](size_t worker, SessionRegistry& sessions, HubShard& hub) {
+      [&parts, batch, first, end](size_t worker, SessionRegistry& sessions, HubShard& hub) {
         Delivered delivered;
-        for (const Broadcast& one : batch->broadcasts) {
-          delivered.push_back(BroadcastTo(one, batch->dry_run, parts.variants, sessions, hub,
-                                          &batch->kept[worker]));
+        for (size_t i = first; i < end; ++i) {
+          delivered.push_back(BroadcastTo(batch->broadcasts[i], batch->dry_run, parts.variants,
+                                          sessions, hub, &batch->kept[worker]));
         }
         return delivered;
       },
-      [count, done = std::move(done)](const std::vector<Delivered>& all, bool complete) {
-        Delivered sum(count);
+      [&parts, batch, first, end, sum = std::move(sum), done = std::move(done)](
+          const std::vector<Delivered>& all, bool complete) {
+        Delivered so_far = sum;
+        so_far.resize(end);
         for (const Delivered& part : all) {
-          for (size_t i = 0; i < part.size(); ++i) sum[i] += part[i];
+          for (size_t i = 0; i < part.size(); ++i) so_far[first + i] += part[i];
         }
-        done(std::move(sum), complete);
+        if (!complete || end == batch->broadcasts.size()) {
+          so_far.resize(batch->broadcasts.size());
+          return done(so_far, complete);
+        }
+        Send(parts, batch, std::move(so_far), done);
       });
 }
 
@@ -202,7 +259,7 @@ AdminOp<v1::BroadcastRequest, v1::BroadcastResponse> MakeBroadcast(const AdminPa
     const auto batch = std::make_shared<Batch>();
     batch->broadcasts.push_back(*BroadcastOf(request, parts.clock.WallNow()));
     batch->dry_run = request.dry_run();
-    Send(parts, batch, [done](const Delivered& delivered, bool complete) {
+    Send(parts, batch, {}, [done](const Delivered& delivered, bool complete) {
       v1::BroadcastResponse response;
       response.set_delivered(delivered[0]);
       done(complete ? grpc::Status::OK : Stopping(), std::move(response));
@@ -228,7 +285,7 @@ AdminOp<v1::BroadcastBatchRequest, v1::BroadcastBatchResponse> MakeBroadcastBatc
       batch->broadcasts.push_back(*BroadcastOf(one, parts.clock.WallNow()));
     }
     batch->dry_run = request.dry_run();
-    Send(parts, batch, [done](const Delivered& delivered, bool complete) {
+    Send(parts, batch, {}, [done](const Delivered& delivered, bool complete) {
       v1::BroadcastBatchResponse response;
       for (uint64_t one : delivered) response.add_delivered(one);
       done(complete ? grpc::Status::OK : Stopping(), std::move(response));

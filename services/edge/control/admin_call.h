@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "common/rpc/correlation.h"
 #include "common/rpc/status.h"
 #include "services/edge/control/cluster_call.h"
 
@@ -29,7 +30,7 @@ struct AdminOp {
   // What NodeResult.count says; null: nothing.
   std::function<uint64_t(const Response&)> count = nullptr;
   // Told of every call that was carried out or refused, and by whom; null: nobody is.
-  std::function<void(const Request&, const grpc::Status& outcome, const std::string& peer)> audit =
+  std::function<void(const Request&, const grpc::Status& outcome, const rpc::Caller&)> audit =
       nullptr;
 };
 
@@ -54,9 +55,12 @@ grpc::ServerUnaryReactor* RunAdminOp(const Cluster& cluster, const AdminOp<Reque
                                      grpc::CallbackServerContext* context, const Request* request,
                                      Response* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  rpc::Caller caller =
+      op.audit ? rpc::CallerOf(cluster.access, *context, kAdminService) : rpc::Caller();
+  caller.correlation_id = rpc::CorrelationIdOf(*context);
   if (absl::Status status = op.check(*request); !status.ok()) {
     const grpc::Status refusal = rpc::ToGrpcStatus(status);
-    if (op.audit) op.audit(*request, refusal, context->peer());
+    if (op.audit) op.audit(*request, refusal, caller);
     reactor->Finish(refusal);
     return reactor;
   }
@@ -69,7 +73,7 @@ grpc::ServerUnaryReactor* RunAdminOp(const Cluster& cluster, const AdminOp<Reque
   state->answers.resize(1);
   state->answers[0].node_id = cluster.node_id;
   // Request and response live until Finish.
-  const auto one_done = [state, &cluster, &op, context, request, response, reactor] {
+  const auto one_done = [state, &cluster, &op, caller, request, response, reactor] {
     if (state->left.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
     for (auto& other : state->others) state->answers.push_back(std::move(other));
     std::vector<Response> good;
@@ -81,7 +85,7 @@ grpc::ServerUnaryReactor* RunAdminOp(const Cluster& cluster, const AdminOp<Reque
       response->set_node_id(cluster.node_id);
       for (v1::NodeResult& node : nodes) *response->add_nodes() = std::move(node);
     }
-    if (op.audit) op.audit(*request, outcome, context->peer());
+    if (op.audit) op.audit(*request, outcome, caller);
     reactor->Finish(outcome);
   };
   op.local(*request, [state, one_done, &cluster](grpc::Status status, Response own) {
@@ -94,11 +98,12 @@ grpc::ServerUnaryReactor* RunAdminOp(const Cluster& cluster, const AdminOp<Reque
   if (request->scope() == v1::SCOPE_NODE) {
     one_done();
   } else {
-    AskPeers<Request, Response>(cluster, op.path, *request, [state, one_done](auto answers) {
-      for (auto& answer : answers) answer.response.clear_nodes();
-      state->others = std::move(answers);
-      one_done();
-    });
+    AskPeers<Request, Response>(cluster, op.path, *request, caller,
+                                [state, one_done](auto answers) {
+                                  for (auto& answer : answers) answer.response.clear_nodes();
+                                  state->others = std::move(answers);
+                                  one_done();
+                                });
   }
   return reactor;
 }

@@ -101,8 +101,15 @@ struct AdminControl::Changing {
 
   void Part() {
     if (left.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-    if (!own.status.ok()) return done(own.status);
-    *response = std::move(own.response);
+    std::vector<const grpc::Status*> statuses = {&own.status};
+    for (const auto& other : others) statuses.push_back(&other.status);
+    const grpc::Status outcome = OutcomeOf(statuses);
+    // What has come into force on some node, or was written, is not hidden by a failure of this
+    // one. Where there is no room (control_full) it is dropped when it comes back by Kafka, too.
+    const bool no_room = outcome.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED;
+    if (!outcome.ok() && (no_room || !written.durable)) return done(outcome);
+    if (own.status.ok()) *response = std::move(own.response);
+    response->set_node_id(own.node_id);
     *response->mutable_entry() = entry;
     response->set_durable(written.durable);
     response->set_durable_error_code(written.error_code);
@@ -120,7 +127,8 @@ struct AdminControl::Changing {
 };
 
 void AdminControl::Change(const absl::StatusOr<v1::ControlEntry>& entry, v1::Scope scope,
-                          bool dry_run, v1::ControlResponse* response, Done done) {
+                          bool dry_run, const rpc::Caller& caller, v1::ControlResponse* response,
+                          Done done) {
   if (!entry.ok()) return done(rpc::ToGrpcStatus(entry.status()));
   const auto changing = std::make_shared<Changing>();
   changing->entry = *entry;
@@ -131,7 +139,9 @@ void AdminControl::Change(const absl::StatusOr<v1::ControlEntry>& entry, v1::Sco
     log::Info(entry->removed() ? "admin: a block is lifted" : "admin: a block is set",
               {{"kind", control::KindName(entry->kind())},
                {"subject", entry->subject()},
-               {"reason", entry->reason()}});
+               {"reason", entry->reason()},
+               {"actor", caller.name()},
+               {"correlation_id", caller.correlation_id}});
   }
   // The others and Kafka first: they take longer.
   if (scope == v1::SCOPE_NODE) {
@@ -145,7 +155,7 @@ void AdminControl::Change(const absl::StatusOr<v1::ControlEntry>& entry, v1::Sco
     *request.mutable_entry() = *entry;
     request.set_dry_run(dry_run);
     AskPeers<v1::ApplyControlRequest, v1::ControlResponse>(parts_.cluster, kApplyControl, request,
-                                                           [changing](auto answers) {
+                                                           caller, [changing](auto answers) {
                                                              changing->others = std::move(answers);
                                                              changing->Part();
                                                            });

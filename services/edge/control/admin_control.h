@@ -23,9 +23,9 @@ class AdminControl {
   const ControlEntries& entries() const { return entries_; }
   const AdminOp<v1::ListBlocksRequest, v1::ListBlocksResponse> list_blocks;
 
-  // `response` lives until `done`, which is called once.
+  // `response` lives until `done`, which is called once. `caller`: who asks for it.
   void Change(const absl::StatusOr<v1::ControlEntry>& entry, v1::Scope scope, bool dry_run,
-              v1::ControlResponse* response, Done done);
+              const rpc::Caller& caller, v1::ControlResponse* response, Done done);
   // On this node alone.
   void ApplyHere(const v1::ControlEntry& entry, bool dry_run, v1::ControlResponse* response,
                  Done done);

@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <optional>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -52,18 +51,13 @@ v1::GetStatsResponse StatsOf(const AdminParts& parts, const std::string& version
   return response;
 }
 
-// Tells those who watch of calls that change something. What is sent to clients is left out.
+// Tells those who watch of calls that change something.
 template <typename Request, typename Response>
 void AuditCalls(EventBus& events, AdminOp<Request, Response>* op) {
   op->audit = [&events, method = std::string(op->path)](
-                  const Request& request, const grpc::Status& outcome, const std::string& peer) {
+                  const Request& request, const grpc::Status& outcome, const rpc::Caller& caller) {
     if (!events.wanted(v1::EVENT_CATEGORY_ADMIN)) return;
-    Request shown = request;
-    if constexpr (std::is_same_v<Request, v1::BroadcastRequest>) shown.clear_payload();
-    if constexpr (std::is_same_v<Request, v1::BroadcastBatchRequest>) {
-      for (v1::BroadcastRequest& one : *shown.mutable_broadcasts()) one.clear_payload();
-    }
-    Audit(events, method.substr(method.rfind('/') + 1), shown.ShortDebugString(), outcome, peer);
+    Audit(events, method.substr(method.rfind('/') + 1), request, outcome, caller);
   };
 }
 

@@ -16,6 +16,7 @@ v1::Connection Describe(const Session& session) {
   SessionInfo info = session.Info();
   v1::Connection connection;
   connection.set_id(std::move(info.id));
+  connection.set_correlation_id(std::move(info.correlation_id));
   connection.set_user_id(std::move(info.user_id));
   connection.set_ip(std::move(info.ip));
   connection.set_dialect(std::string(info.dialect));
@@ -30,6 +31,7 @@ v1::Connection Describe(const Session& session) {
   connection.set_acknowledges(info.lag.acknowledges);
   connection.set_unacknowledged_messages(info.lag.unacknowledged);
   connection.set_unacknowledged_ms(static_cast<uint64_t>(info.lag.unacknowledged_age.count()));
+  for (const auto& [name, value] : session.labels()) (*connection.mutable_labels())[name] = value;
   return connection;
 }
 
@@ -47,6 +49,8 @@ void KeepFirst(std::vector<T>* all, size_t count, Less less) {
 
 ConnectionPage ConnectionsOf(const v1::ListConnectionsRequest& request,
                              const SessionRegistry& sessions, const HubShard& hub) {
+  std::vector<LabelFilter> labels;
+  for (const std::string& label : request.labels()) labels.push_back(*LabelFilter::Parse(label));
   std::vector<Session*> found;
   if (!request.channel().empty()) {
     // Every subscriber of a hub is a session.
@@ -65,7 +69,9 @@ ConnectionPage ConnectionsOf(const v1::ListConnectionsRequest& request,
            (!request.ip().empty() && session->ip() != request.ip()) ||
            (!request.endpoint().empty() &&
             session->endpoint().options().path != request.endpoint()) ||
-           (!request.page_token().empty() && session->id() <= request.page_token());
+           (!request.page_token().empty() && session->id() <= request.page_token()) ||
+           !std::all_of(labels.begin(), labels.end(),
+                        [&](const LabelFilter& label) { return label.Matches(session->labels()); });
   });
   KeepFirst(&found, PageSize(request.page_size()) + 1,
             [](const Session* a, const Session* b) { return a->id() < b->id(); });

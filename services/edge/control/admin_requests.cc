@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/strings.h"
 #include "common/channel/channel_name.h"
@@ -13,6 +14,7 @@
 #include "common/net/ip_address.h"
 #include "common/wire/event_wire.h"
 #include "services/edge/session/close_codes.h"
+#include "services/edge/session/labels.h"
 #include "spillway/v1/event.pb.h"
 
 namespace spillway::edge {
@@ -23,6 +25,7 @@ constexpr size_t kMaxTypeBytes = 255;
 constexpr size_t kMaxBroadcastChannels = 1'000;
 constexpr size_t kConnectionIdDigits = 32;
 constexpr int kMaxBatch = 100;
+constexpr int64_t kMaxAdviceMs = 24LL * 3600 * 1000;
 
 absl::Status Invalid(std::string_view what) { return absl::InvalidArgumentError(Abs(what)); }
 
@@ -41,6 +44,25 @@ absl::Status CheckPageSize(uint32_t size) {
 absl::Status CheckChannel(const char* field, const std::string& channel) {
   if (absl::Status status = ValidateChannelName(channel); !status.ok()) {
     return Invalid(absl::StrCat(field, ": '", channel, "': ", status.message()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckLabel(const char* field, const std::string& label) {
+  const auto filter = LabelFilter::Parse(label);
+  if (filter.ok()) return absl::OkStatus();
+  return Invalid(absl::StrCat(field, ": '", label, "': ", filter.status().message()));
+}
+
+absl::Status CheckAdvice(const v1::ReconnectAdvice& advice) {
+  for (const auto& [value, what] :
+       {std::pair(advice.after_ms(), "after_ms"), std::pair(advice.spread_ms(), "spread_ms")}) {
+    if (value >= 0 && value <= kMaxAdviceMs) continue;
+    return Invalid(
+        absl::StrCat("reconnect: ", what, " is ", value, ": at most a day, ", kMaxAdviceMs));
+  }
+  if (advice.never() && (advice.after_ms() != 0 || advice.spread_ms() != 0)) {
+    return Invalid("reconnect: who is told never to come back is told no time");
   }
   return absl::OkStatus();
 }
@@ -81,9 +103,14 @@ absl::Status CheckDisconnect(const v1::DisconnectRequest& request) {
     case v1::DisconnectRequest::kAll:
       if (!request.all()) return Invalid("all is false: set it to true, or name a target");
       break;
+    case v1::DisconnectRequest::kLabel:
+      if (absl::Status status = CheckLabel("label", request.label()); !status.ok()) return status;
+      break;
     case v1::DisconnectRequest::TARGET_NOT_SET:
-      return Invalid("no target: set one of connection_id, user_id, ip, all, channel, endpoint");
+      return Invalid(
+          "no target: set one of connection_id, user_id, ip, all, channel, endpoint, label");
   }
+  if (absl::Status status = CheckAdvice(request.reconnect()); !status.ok()) return status;
   const uint32_t code = request.code();
   if (code != 0 && code != kCloseNormal.code && (code < 3000 || code > 4999)) {
     return Invalid(absl::StrCat("code is ", code, ": use 1000, or 3000 to 4999, or 0 for 4009"));
@@ -101,9 +128,15 @@ uint16_t DisconnectCode(const v1::DisconnectRequest& request) {
 
 absl::StatusOr<Broadcast> BroadcastOf(const v1::BroadcastRequest& request, WallTime now) {
   const int targets = (request.all() ? 1 : 0) + (request.channels_size() > 0 ? 1 : 0) +
-                      (request.pattern().empty() ? 0 : 1) + (request.users_size() > 0 ? 1 : 0);
-  if (targets == 0) return Invalid("no target: give channels, pattern or users, or set all");
-  if (targets > 1) return Invalid("several targets: use one of channels, pattern, users, all");
+                      (request.pattern().empty() ? 0 : 1) + (request.users_size() > 0 ? 1 : 0) +
+                      (request.label().empty() ? 0 : 1);
+  if (targets == 0) return Invalid("no target: give channels, pattern, users or label, or set all");
+  if (targets > 1) {
+    return Invalid("several targets: use one of channels, pattern, users, label, all");
+  }
+  if (!request.label().empty()) {
+    if (absl::Status status = CheckLabel("label", request.label()); !status.ok()) return status;
+  }
   for (const auto& [count, what] :
        {std::pair(request.channels_size(), "channels"), std::pair(request.users_size(), "users")}) {
     if (count <= static_cast<int>(kMaxBroadcastChannels)) continue;
@@ -115,8 +148,12 @@ absl::StatusOr<Broadcast> BroadcastOf(const v1::BroadcastRequest& request, WallT
       return Invalid(absl::StrCat("pattern: ", pattern.status().message()));
     }
   }
+  absl::flat_hash_set<std::string_view> users;
   for (const std::string& user : request.users()) {
     if (user.empty()) return Invalid("users: one is empty");
+    if (!users.insert(user).second) {
+      return Invalid(absl::StrCat("users: '", user, "' is given twice"));
+    }
   }
   wire::EventView view;
   for (const std::string& channel : request.channels()) {
@@ -130,6 +167,7 @@ absl::StatusOr<Broadcast> BroadcastOf(const v1::BroadcastRequest& request, WallT
   }
   if (request.all() || !request.pattern().empty()) view.channels.push_back(kEverybody);
   if (request.users_size() > 0) view.channels.push_back(kUsers);
+  if (!request.label().empty()) view.channels.push_back(kLabelled);
   if (request.type().empty()) return Invalid("type is empty: clients tell events apart by it");
   if (request.type().size() > kMaxTypeBytes) {
     return Invalid(absl::StrCat("type has more than ", kMaxTypeBytes, " bytes"));
@@ -206,6 +244,13 @@ absl::Status CheckListConnections(const v1::ListConnectionsRequest& request) {
     if (!status.ok()) {
       return Invalid(absl::StrCat("channel: ", status.message()));
     }
+  }
+  if (request.labels_size() > static_cast<int>(kMaxLabels)) {
+    return Invalid(
+        absl::StrCat(request.labels_size(), " labels: a connection has at most ", kMaxLabels));
+  }
+  for (const std::string& label : request.labels()) {
+    if (absl::Status status = CheckLabel("labels", label); !status.ok()) return status;
   }
   if (!request.page_token().empty() && !IsConnectionId(request.page_token())) {
     return Invalid("page_token is none of ours: give the next_page_token of the page before");

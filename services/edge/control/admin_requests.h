@@ -20,9 +20,11 @@ inline constexpr size_t kDefaultPageSize = 100;
 inline constexpr size_t kMaxPageSize = 1'000;
 // Of GetConnection's answer.
 inline constexpr size_t kMaxChannelsShown = 1'000;
-// Under which an event that goes to every connection, to those of some users, reaches clients.
+// Under which an event that goes to every connection, to those of some users, to those with a label
+// reaches clients.
 inline constexpr char kEverybody[] = "$all";
 inline constexpr char kUsers[] = "$user";
+inline constexpr char kLabelled[] = "$label";
 
 absl::Status CheckDisconnect(const v1::DisconnectRequest& request);
 // The close code to use.

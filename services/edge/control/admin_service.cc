@@ -6,8 +6,11 @@
 #include <vector>
 
 #include "common/base/mutex.h"
+#include "common/rpc/status.h"
 #include "services/edge/control/admin_call.h"
 #include "services/edge/control/admin_control.h"
+#include "services/edge/control/admin_drain.h"
+#include "services/edge/control/admin_history.h"
 #include "services/edge/control/admin_ops.h"
 #include "services/edge/control/event_stream.h"
 #include "spillway/v1/admin.grpc.pb.h"
@@ -17,12 +20,25 @@ namespace spillway::edge {
 using grpc::CallbackServerContext;
 using grpc::ServerUnaryReactor;
 
+namespace {
+
+// The method that a request is of, by its name: "BlockUser" of BlockUserRequest.
+std::string ActionOf(const google::protobuf::Message& request) {
+  std::string name = request.GetDescriptor()->name();
+  const std::string_view tail = "Request";
+  if (std::string_view(name).ends_with(tail)) name.resize(name.size() - tail.size());
+  return name;
+}
+
+}  // namespace
+
 class AdminService::Impl final : public v1::AdminService::CallbackService {
  public:
   Impl(Options options, AdminParts parts)
       : parts_(std::move(parts)),
         ops_(parts_, options.version),
         control_(parts_, options.revocation_ttl),
+        drain_(parts_),
         options_(std::move(options)) {}
 
   ServerUnaryReactor* Disconnect(CallbackServerContext* context,
@@ -97,9 +113,24 @@ class AdminService::Impl final : public v1::AdminService::CallbackService {
                                   v1::SetLogLevelResponse* response) override {
     return Run(ops_.set_log_level, context, request, response);
   }
+  ServerUnaryReactor* History(CallbackServerContext* context,
+                              const v1::ChannelHistoryRequest* request,
+                              v1::ChannelHistoryResponse* response) override {
+    ServerUnaryReactor* reactor = context->DefaultReactor();
+    auto ask = HistoryAskOf(*request);
+    if (!ask.ok()) {
+      reactor->Finish(rpc::ToGrpcStatus(ask.status()));
+      return reactor;
+    }
+    response->set_node_id(parts_.cluster.node_id);
+    parts_.history(*std::move(ask), [request, response, reactor](const HistoryAnswer& answer) {
+      reactor->Finish(HistoryPage(*request, answer, response));
+    });
+    return reactor;
+  }
   grpc::ServerWriteReactor<v1::NodeEvent>* WatchEvents(
       CallbackServerContext*, const v1::WatchEventsRequest* request) override {
-    return NewEventStream(parts_.events, *request);
+    return NewEventStream(parts_.events, parts_.watches, *request);
   }
 
   ServerUnaryReactor* BlockIp(CallbackServerContext* context, const v1::BlockIpRequest* request,
@@ -124,16 +155,29 @@ class AdminService::Impl final : public v1::AdminService::CallbackService {
                                        v1::ControlResponse* response) override {
     return Change(context, request, response);
   }
+  ServerUnaryReactor* Drain(CallbackServerContext* context, const v1::DrainRequest* request,
+                            v1::DrainResponse* response) override {
+    ServerUnaryReactor* reactor = context->DefaultReactor();
+    drain_.Drain(*request, response, Finish("Drain", context, request, reactor));
+    return reactor;
+  }
+  ServerUnaryReactor* Undrain(CallbackServerContext* context, const v1::UndrainRequest* request,
+                              v1::DrainResponse* response) override {
+    ServerUnaryReactor* reactor = context->DefaultReactor();
+    drain_.Undrain(*request, response, Finish("Undrain", context, request, reactor));
+    return reactor;
+  }
+
   ServerUnaryReactor* ApplyControl(CallbackServerContext* context,
                                    const v1::ApplyControlRequest* request,
                                    v1::ControlResponse* response) override {
     ServerUnaryReactor* reactor = context->DefaultReactor();
-    control_.ApplyHere(request->entry(), request->dry_run(), response,
-                       [this, context, request, reactor](const grpc::Status& status) {
-                         Audit(parts_.events, "ApplyControl", request->ShortDebugString(), status,
-                               context->peer());
-                         reactor->Finish(status);
-                       });
+    control_.ApplyHere(
+        request->entry(), request->dry_run(), response,
+        [this, caller = CallerOf(context), request, reactor](const grpc::Status& status) {
+          Audit(parts_.events, "ApplyControl", *request, status, caller);
+          reactor->Finish(status);
+        });
     return reactor;
   }
 
@@ -146,6 +190,7 @@ class AdminService::Impl final : public v1::AdminService::CallbackService {
                                 v1::ListNodesResponse* response) override {
     ServerUnaryReactor* reactor = context->DefaultReactor();
     v1::Node self;
+    self.set_draining(parts_.drain.status().stage != v1::DRAIN_STAGE_SERVING);
     self.set_node_id(parts_.cluster.node_id);
     self.set_kind(v1::NODE_KIND_EDGE);
     {
@@ -159,20 +204,34 @@ class AdminService::Impl final : public v1::AdminService::CallbackService {
   }
 
  private:
+  rpc::Caller CallerOf(const CallbackServerContext* context) const {
+    return rpc::CallerOf(parts_.cluster.access, *context, kAdminService);
+  }
+
   template <typename Request, typename Response>
   ServerUnaryReactor* Run(const AdminOp<Request, Response>& op, CallbackServerContext* context,
                           const Request* request, Response* response) {
     return RunAdminOp(parts_.cluster, op, context, request, response);
   }
 
+  // What ends a call that changes something, and tells of it.
+  AdminDrain::Done Finish(const char* method, CallbackServerContext* context,
+                          const google::protobuf::Message* request, ServerUnaryReactor* reactor) {
+    return
+        [this, method, caller = CallerOf(context), request, reactor](const grpc::Status& status) {
+          Audit(parts_.events, method, *request, status, caller);
+          reactor->Finish(status);
+        };
+  }
+
   template <typename Request>
   ServerUnaryReactor* Change(CallbackServerContext* context, const Request* request,
                              v1::ControlResponse* response) {
     ServerUnaryReactor* reactor = context->DefaultReactor();
-    control_.Change(control_.entries().Of(*request), request->scope(), request->dry_run(), response,
-                    [this, context, request, reactor](const grpc::Status& status) {
-                      Audit(parts_.events, request->GetDescriptor()->name(),
-                            request->ShortDebugString(), status, context->peer());
+    const rpc::Caller caller = CallerOf(context);
+    control_.Change(control_.entries().Of(*request), request->scope(), request->dry_run(), caller,
+                    response, [this, caller, request, reactor](const grpc::Status& status) {
+                      Audit(parts_.events, ActionOf(*request), *request, status, caller);
                       reactor->Finish(status);
                     });
     return reactor;
@@ -181,6 +240,7 @@ class AdminService::Impl final : public v1::AdminService::CallbackService {
   const AdminParts parts_;
   const AdminOps ops_;
   AdminControl control_;
+  const AdminDrain drain_;
   const Options options_;
   Mutex mutex_;
   v1::NodeAddresses addresses_ SPILLWAY_GUARDED_BY(mutex_);

@@ -9,10 +9,13 @@
 #include "common/base/clock.h"
 #include "services/edge/control/admin_workers.h"
 #include "services/edge/control/cluster_call.h"
+#include "services/edge/control/cluster_watch.h"
 #include "services/edge/control/control_state.h"
 #include "services/edge/control/control_writer.h"
 #include "services/edge/control/event_bus.h"
+#include "services/edge/control/node_drain.h"
 #include "services/edge/dialect/event_encoder.h"
+#include "services/edge/upstream/channel_history.h"
 #include "services/edge/upstream/link_core.h"
 
 namespace grpc {
@@ -32,6 +35,8 @@ struct AdminParts {
   Cluster cluster;
   AdminWorkers& workers;
   const VariantTable& variants;
+  // A piece of a channel's history; called on gRPC's threads.
+  std::function<void(HistoryAsk ask, HistoryDone done)> history;
   // Of the node, for GetStats; called on gRPC's threads.
   std::function<std::shared_ptr<const UpstreamStatus>()> upstream;
   std::function<AdminTotals()> totals;
@@ -40,6 +45,9 @@ struct AdminParts {
   ControlState& control;
   ControlWriter& writer;
   EventBus& events;
+  ClusterWatches& watches;
+  NodeDrain& drain;
+  NodeDrain::Times drain_times;  // what a call leaves open
 };
 
 // v1::AdminService. A call is fanned out to the workers and answered by the last of them, and, if

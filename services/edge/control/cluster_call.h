@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/rpc/access.h"
 #include "services/edge/control/members.h"
 #include "services/edge/control/node_calls.h"
 #include "spillway/v1/admin.pb.h"
@@ -33,18 +34,22 @@ v1::NodeResult NodeResultOf(const std::string& node_id, const grpc::Status& stat
 // without what was asked for only counts if that goes for all.
 grpc::Status OutcomeOf(const std::vector<const grpc::Status*>& statuses);
 
-// How this node asks the others. Immutable; what it refers to outlives it.
+inline constexpr char kAdminService[] = "spillway.v1.AdminService";
+
+// How this node asks the others, and who may ask it. Immutable; what it refers to outlives it.
 struct Cluster {
   std::string node_id;  // this node
   std::chrono::milliseconds timeout{2'000};
   Members* members = nullptr;
   NodeCalls* calls = nullptr;
+  const rpc::Access* access = nullptr;  // null: anybody may
 };
 
 // Asks all other edges at once, each for itself alone (so that none asks further), and `done` gets
-// every answer, by node id, once: on a thread of gRPC, or at once.
+// every answer, by node id, once: on a thread of gRPC, or at once. `caller`: for whom.
 template <typename Request, typename Response>
 void AskPeers(const Cluster& cluster, const char* method, const Request& request,
+              const rpc::Caller& caller,
               std::function<void(std::vector<NodeAnswer<Response>>)> done) {
   struct State {
     std::vector<NodeAnswer<Response>> answers;
@@ -78,7 +83,8 @@ void AskPeers(const Cluster& cluster, const char* method, const Request& request
       finish({grpc::StatusCode::UNIMPLEMENTED, "it has no admin server (admin.listen)"});
       continue;
     }
-    cluster.calls->Call(address, method, alone, &answer.response, cluster.timeout, finish);
+    cluster.calls->Call(address, method, alone, &answer.response, cluster.timeout, finish,
+                        caller.name(), caller.correlation_id);
   }
 }
 

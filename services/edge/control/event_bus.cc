@@ -14,13 +14,27 @@ bool WantsCategory(const v1::WatchEventsRequest& filter, v1::EventCategory categ
              filter.categories().end();
 }
 
-v1::NodeEvent EventOf(const char* kind, const Session& session) {
+constexpr size_t kMaxTargetBytes = 1'024;
+
+v1::NodeEvent EventOf(v1::EventCategory category, std::string_view kind, const Session& session) {
   v1::NodeEvent event;
-  event.set_category(v1::EVENT_CATEGORY_CONNECTION);
-  event.set_kind(kind);
+  event.set_category(category);
+  event.set_kind(std::string(kind));
   event.set_connection_id(std::string(session.id()));
   event.set_user_id(session.user_id());
   event.set_ip(session.ip());
+  event.set_correlation_id(std::string(session.correlation_id()));
+  return event;
+}
+
+v1::NodeEvent EventOf(const char* kind, const RefusedClient& client) {
+  v1::NodeEvent event;
+  event.set_category(v1::EVENT_CATEGORY_SECURITY);
+  event.set_kind(kind);
+  event.set_user_id(std::string(client.user_id));
+  event.set_ip(std::string(client.ip));
+  event.set_correlation_id(std::string(client.correlation_id));
+  event.set_target(std::string(client.endpoint));
   return event;
 }
 
@@ -102,24 +116,41 @@ void EventBus::Publish(v1::NodeEvent event) {
 }
 
 void EventBus::OnOpened(const Session& session) {
-  if (wanted(v1::EVENT_CATEGORY_CONNECTION)) Publish(EventOf("connection_opened", session));
+  if (!wanted(v1::EVENT_CATEGORY_CONNECTION)) return;
+  v1::NodeEvent event = EventOf(v1::EVENT_CATEGORY_CONNECTION, "connection_opened", session);
+  event.set_target(session.endpoint().options().path);
+  Publish(std::move(event));
 }
 
 void EventBus::OnClosed(const Session& session, uint16_t code, std::string_view reason) {
   if (!wanted(v1::EVENT_CATEGORY_CONNECTION)) return;
-  v1::NodeEvent event = EventOf("connection_closed", session);
+  v1::NodeEvent event = EventOf(v1::EVENT_CATEGORY_CONNECTION, "connection_closed", session);
+  event.set_target(session.endpoint().options().path);
   event.set_close_code(code);
   event.set_detail(std::string(reason));
   Publish(std::move(event));
 }
 
-void EventBus::OnRefused(std::string_view code, std::string_view ip) {
+void EventBus::OnRefused(std::string_view code, const RefusedClient& client) {
   if (!wanted(v1::EVENT_CATEGORY_SECURITY)) return;
-  v1::NodeEvent event;
-  event.set_category(v1::EVENT_CATEGORY_SECURITY);
-  event.set_kind("connection_refused");
+  v1::NodeEvent event = EventOf("connection_refused", client);
   event.set_outcome(std::string(code));
-  event.set_ip(std::string(ip));
+  Publish(std::move(event));
+}
+
+void EventBus::OnAddressBlocked(const RefusedClient& client) {
+  if (!wanted(v1::EVENT_CATEGORY_SECURITY)) return;
+  v1::NodeEvent event = EventOf("address_blocked", client);
+  event.set_outcome("ip_blocked");
+  Publish(std::move(event));
+}
+
+void EventBus::OnDenied(const Session& session, std::string_view action, std::string_view code,
+                        std::string_view target) {
+  if (!wanted(v1::EVENT_CATEGORY_SECURITY)) return;
+  v1::NodeEvent event = EventOf(v1::EVENT_CATEGORY_SECURITY, action, session);
+  event.set_outcome(std::string(code));
+  event.set_target(std::string(target.substr(0, kMaxTargetBytes)));
   Publish(std::move(event));
 }
 

@@ -76,7 +76,10 @@ class EventBus final : public SessionEvents {
   // SessionEvents
   void OnOpened(const Session& session) override;
   void OnClosed(const Session& session, uint16_t code, std::string_view reason) override;
-  void OnRefused(std::string_view code, std::string_view ip) override;
+  void OnRefused(std::string_view code, const RefusedClient& client) override;
+  void OnAddressBlocked(const RefusedClient& client) override;
+  void OnDenied(const Session& session, std::string_view action, std::string_view code,
+                std::string_view target) override;
 
   size_t watchers() const;
   const metrics::AtomicCounter& dropped() const { return dropped_; }

@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "common/audit/masked.h"
 #include "services/edge/control/cluster_call.h"
 
 namespace spillway::edge {
@@ -12,12 +13,16 @@ constexpr size_t kMaxTargetBytes = 1'024;
 
 class EventStream final : public grpc::ServerWriteReactor<v1::NodeEvent> {
  public:
-  void Begin(EventBus& events, const v1::WatchEventsRequest& request) {
+  void Begin(EventBus& events, ClusterWatches& cluster, const v1::WatchEventsRequest& request) {
     auto watcher = events.Watch(request, [this] { WriteNext(); });
-    const bool refused = watcher == nullptr;
+    const bool alone = request.scope() == v1::SCOPE_NODE;
+    auto feed =
+        alone || watcher == nullptr ? nullptr : cluster.Open(request, [this] { WriteNext(); });
+    const bool refused = watcher == nullptr || (!alone && feed == nullptr);
     {
       MutexLock lock(mutex_);
       watcher_ = std::move(watcher);
+      feed_ = std::move(feed);
     }
     if (refused) {
       return End({grpc::StatusCode::RESOURCE_EXHAUSTED,
@@ -40,11 +45,14 @@ class EventStream final : public grpc::ServerWriteReactor<v1::NodeEvent> {
   void OnCancel() override { End(grpc::Status::CANCELLED); }
   void OnDone() override {
     std::unique_ptr<EventBus::Watcher> watcher;
+    std::unique_ptr<ClusterWatches::Feed> feed;
     {
       MutexLock lock(mutex_);
       watcher = std::move(watcher_);
+      feed = std::move(feed_);
     }
-    watcher.reset();  // from here on nobody wakes this
+    watcher.reset();
+    if (feed != nullptr) feed->Close();  // from here on nobody wakes this
     delete this;
   }
 
@@ -52,9 +60,16 @@ class EventStream final : public grpc::ServerWriteReactor<v1::NodeEvent> {
   void WriteNext() {
     // With the lock: once it has ended, no write may begin. gRPC does not call back from here.
     MutexLock lock(mutex_);
-    if (writing_ || ended_ || watcher_ == nullptr || !watcher_->Next(&event_)) return;
+    if (writing_ || ended_ || !Next()) return;
     writing_ = true;
     StartWrite(&event_);
+  }
+  // In turn: neither waits for the end of the other.
+  bool Next() SPILLWAY_REQUIRES(mutex_) {
+    others_turn_ = !others_turn_;
+    const auto own = [this] { return watcher_ != nullptr && watcher_->Next(&event_); };
+    const auto others = [this] { return feed_ != nullptr && feed_->Next(&event_); };
+    return others_turn_ ? others() || own() : own() || others();
   }
   void End(const grpc::Status& status) {
     MutexLock lock(mutex_);
@@ -63,6 +78,9 @@ class EventStream final : public grpc::ServerWriteReactor<v1::NodeEvent> {
 
   Mutex mutex_;
   std::unique_ptr<EventBus::Watcher> watcher_ SPILLWAY_GUARDED_BY(mutex_);
+  std::unique_ptr<ClusterWatches::Feed> feed_
+      SPILLWAY_GUARDED_BY(mutex_);  // null: of this node alone
+  bool others_turn_ SPILLWAY_GUARDED_BY(mutex_) = false;
   v1::NodeEvent event_;  // being written
   bool writing_ SPILLWAY_GUARDED_BY(mutex_) = false;
   bool ended_ SPILLWAY_GUARDED_BY(mutex_) = false;
@@ -70,23 +88,26 @@ class EventStream final : public grpc::ServerWriteReactor<v1::NodeEvent> {
 
 }  // namespace
 
-grpc::ServerWriteReactor<v1::NodeEvent>* NewEventStream(EventBus& events,
+grpc::ServerWriteReactor<v1::NodeEvent>* NewEventStream(EventBus& events, ClusterWatches& cluster,
                                                         const v1::WatchEventsRequest& request) {
   auto* stream = new EventStream();
-  stream->Begin(events, request);
+  stream->Begin(events, cluster, request);
   return stream;
 }
 
-void Audit(EventBus& events, const std::string& action, std::string target,
-           const grpc::Status& outcome, const std::string& peer) {
+void Audit(EventBus& events, const std::string& action, const google::protobuf::Message& request,
+           const grpc::Status& outcome, const rpc::Caller& caller) {
   if (!events.wanted(v1::EVENT_CATEGORY_ADMIN)) return;
   v1::NodeEvent event;
   event.set_category(v1::EVENT_CATEGORY_ADMIN);
   event.set_kind("admin_call");
   event.set_action(action);
+  std::string target = audit::Shown(request);
   if (target.size() > kMaxTargetBytes) target.resize(kMaxTargetBytes);
   event.set_target(std::move(target));
-  event.set_ip(peer);
+  event.set_actor(caller.actor());
+  event.set_ip(caller.address);
+  event.set_correlation_id(caller.correlation_id);
   event.set_outcome(outcome.ok() ? "ok" : std::string(NodeErrorCode(outcome)));
   event.set_detail(outcome.error_message());
   events.Publish(std::move(event));

@@ -1,5 +1,7 @@
 #include "services/edge/control/members.h"
 
+#include <set>
+#include <string_view>
 #include <utility>
 
 namespace spillway::edge {
@@ -56,6 +58,33 @@ std::vector<v1::Node> Members::Peers() {
   std::vector<v1::Node> peers = Others();
   std::erase_if(peers, [](const v1::Node& node) { return node.kind() != v1::NODE_KIND_EDGE; });
   return peers;
+}
+
+std::vector<v1::Node> Members::Serving() {
+  std::vector<v1::Node> serving;
+  MutexLock lock(mutex_);
+  const MonoTime now = clock_.Now();
+  Refresh(now);
+  // Of ingests that are linked: what others said last may long be over.
+  std::set<std::string_view> told;
+  for (const auto& [id, ingest] : ingests_) {
+    if (!ingest.gone) told.insert(ingest.nodes.begin(), ingest.nodes.end());
+  }
+  for (const auto& [id, known] : nodes_) {
+    if (known.node.kind() != v1::NODE_KIND_EDGE || known.node.draining()) continue;
+    if (told.contains(id)) serving.push_back(known.node);
+  }
+  return serving;
+}
+
+std::vector<std::string> Members::PublicAddresses() {
+  std::vector<std::string> addresses;
+  for (const v1::Node& node : Serving()) {
+    if (!node.addresses().public_address().empty()) {
+      addresses.push_back(node.addresses().public_address());
+    }
+  }
+  return addresses;
 }
 
 size_t Members::left_out() const {

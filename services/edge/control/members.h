@@ -34,6 +34,10 @@ class Members {
   std::vector<v1::Node> Others();
   // Of these, edges that can be called.
   std::vector<v1::Node> Peers();
+  // Of these, those that take clients: an ingest tells of them now, and they do not let theirs go.
+  std::vector<v1::Node> Serving();
+  // Where clients reach those.
+  std::vector<std::string> PublicAddresses();
   // Nodes that were left out at the bound, as of the last membership told.
   size_t left_out() const;
 

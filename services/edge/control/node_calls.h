@@ -14,6 +14,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
 #include "common/base/mutex.h"
+#include "common/rpc/credentials.h"
 
 namespace grpc {
 class Channel;
@@ -22,17 +23,20 @@ class Channel;
 namespace spillway::edge {
 
 // Calls of other nodes' gRPC services, under a deadline, over channels that are kept. Bounded in
-// number: more are answered RESOURCE_EXHAUSTED. Thread-safe but for Forget() and Stop(), which are
-// the owner's; what is called back runs on gRPC's threads. Owned by the composition root; stopped
-// before what is called back ends.
+// number: more are answered RESOURCE_EXHAUSTED, and are not sent. Thread-safe but for Forget() and
+// Stop(), which are the owner's; what is called back runs on gRPC's threads. Owned by the
+// composition root; stopped before what is called back ends.
 class NodeCalls {
  public:
   using NewChannel =
       std::function<absl::StatusOr<std::shared_ptr<grpc::Channel>>(const std::string& address)>;
   using Done = std::function<void(const grpc::Status& status)>;
   struct Options {
-    std::string bearer_token;  // presented with every call; empty: none
-    size_t max_calls = 1'024;  // under way
+    // Presented with every call; null: none.
+    std::shared_ptr<const rpc::PresentedToken> token;
+    size_t max_calls = 1'024;  // under way; one that is being answered is none any more
+    // Calls never read the token's file: the owner has Get() do so in time.
+    bool token_kept_fresh = false;
   };
 
   NodeCalls(Options options, NewChannel new_channel);
@@ -41,21 +45,39 @@ class NodeCalls {
   NodeCalls& operator=(const NodeCalls&) = delete;
 
   // `method` is a path: "/spillway.v1.AdminService/GetStats". `response` lives until `done`, which
-  // is called exactly once, maybe at once.
+  // is called exactly once, maybe at once. `actor`: for whom it is made, "" for this node.
+  // `correlation_id`: of what it belongs to; "": it gets one of its own.
   void Call(const std::string& address, const char* method,
             const google::protobuf::Message& request, google::protobuf::Message* response,
-            std::chrono::milliseconds timeout, Done done);
+            std::chrono::milliseconds timeout, Done done, const std::string& actor = "",
+            const std::string& correlation_id = "");
 
-  // Lets go of channels to addresses that are no longer among these. Not on gRPC's threads, where a
-  // channel must not end.
+  // Of the status of a call: it was refused here, and nobody else has seen anything of it.
+  static bool WasNotSent(const grpc::Status& status);
+
+  // For calls that are made otherwise: the channel to an address, and the token to present. The
+  // last reference to a channel must not end on gRPC's threads.
+  absl::StatusOr<std::shared_ptr<grpc::Channel>> ChannelTo(const std::string& address);
+  std::string bearer_token() const {
+    return options_.token == nullptr ? std::string() : std::string(options_.token->Get());
+  }
+
+  // Lets go of channels to addresses that are no longer among these: of each once no call is under
+  // way on it. Not on gRPC's threads, where a channel must not end.
   void Forget(const std::vector<std::string>& addresses_in_use);
+  // Connects to them ahead of the first call.
+  void Warm(const std::vector<std::string>& addresses);
+  // Makes all channels anew, with the files of now; false: some could not be made, and are those of
+  // before. Not on gRPC's threads.
+  bool Renew();
+  // Those of them to which there are channels; any thread.
+  std::vector<std::string> Connected(const std::vector<std::string>& addresses);
   // Ends the calls that are under way, and waits for them. Later ones are refused.
   void Stop();
 
  private:
   struct Running;
 
-  absl::StatusOr<std::shared_ptr<grpc::Channel>> ChannelTo(const std::string& address);
   void Finish(Running* call, const grpc::Status& status);
 
   const Options options_;
@@ -63,7 +85,10 @@ class NodeCalls {
   Mutex mutex_;
   CondVar idle_;
   std::map<std::string, std::shared_ptr<grpc::Channel>> channels_ SPILLWAY_GUARDED_BY(mutex_);
+  // Given up, for as long as calls are under way on them.
+  std::vector<std::shared_ptr<grpc::Channel>> retired_ SPILLWAY_GUARDED_BY(mutex_);
   absl::flat_hash_set<Running*> running_ SPILLWAY_GUARDED_BY(mutex_);
+  size_t answering_ SPILLWAY_GUARDED_BY(mutex_) = 0;  // `done` is called, or about to be
   bool stopped_ SPILLWAY_GUARDED_BY(mutex_) = false;
 };
 

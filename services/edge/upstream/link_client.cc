@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/rpc/client.h"
 
 namespace spillway::edge {
 namespace {
@@ -41,7 +42,8 @@ LinkClient::LinkClient(LinkId id, std::shared_ptr<grpc::Channel> channel, size_t
 
 LinkClient::~LinkClient() = default;
 
-void LinkClient::Start() {
+void LinkClient::Start(const std::string& token) {
+  rpc::AddBearer(token, &context_);
   // Requests typed, responses as bytes: batches are parsed in place by the link thread.
   grpc::TemplatedGenericStub<v1::LinkRequest, grpc::ByteBuffer> stub(channel_);
   stub.PrepareBidiStreamingCall(&context_, kMethod, grpc::StubOptions(), this);
@@ -126,9 +128,16 @@ void LinkClient::OnDone(const grpc::Status& status) {
   // gRPC orders this after what the link thread did; the lock shows it to ThreadSanitizer, which
   // does not see into the library.
   { MutexLock lock(mutex_); }
-  events_.OnLinkDone(id_, status.ok() ? std::string("the ingest ended the stream")
-                                      : absl::StrCat(status.error_message(), " (gRPC code ",
-                                                     static_cast<int>(status.error_code()), ")"));
+  const bool denied = status.error_code() == grpc::StatusCode::UNAUTHENTICATED ||
+                      status.error_code() == grpc::StatusCode::PERMISSION_DENIED;
+  std::string error = "the ingest ended the stream";
+  if (!status.ok()) {
+    error =
+        absl::StrCat(denied ? "link_denied: " : "", status.error_message(), " (gRPC code ",
+                     static_cast<int>(status.error_code()), ")",
+                     denied ? "; this edge shows edge.ingests.bearer_token, token_file, tls" : "");
+  }
+  events_.OnLinkDone(id_, std::move(error), denied);
 }
 
 }  // namespace spillway::edge

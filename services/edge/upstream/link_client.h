@@ -28,7 +28,8 @@ class LinkClientEvents {
   // The stream is broken: the owner calls LinkClient::Close.
   virtual void OnLinkBroken(LinkId link) = 0;
   // Last call: the client may be destroyed (not within this call).
-  virtual void OnLinkDone(LinkId link, std::string error) = 0;
+  // `denied`: the ingest does not let this edge link, for who it is.
+  virtual void OnLinkDone(LinkId link, std::string error, bool denied) = 0;
 };
 
 // One attempt at a link to one ingest: a channel with a connection of its own, and the stream on
@@ -44,7 +45,8 @@ class LinkClient final : private grpc::ClientBidiReactor<v1::LinkRequest, grpc::
              LinkClientEvents& events);
   ~LinkClient() override;
 
-  void Start();
+  // `token`: presented to the ingest; "": none.
+  void Start(const std::string& token);
   // In order. Dropped once the link is closed.
   void Send(v1::LinkRequest request);
   // A message of so many bytes was dealt with.

@@ -41,7 +41,17 @@ void LinkCore::OnLinkUp(LinkId id, MonoTime now) {
   hello->set_version(options_.version);
   *hello->mutable_addresses() = options_.addresses;
   hello->set_credit_bytes(options_.credit_bytes);
+  hello->mutable_state()->set_draining(draining_);
   sink_.Send(id, std::move(request));
+}
+
+void LinkCore::SetDraining(bool draining) {
+  if (std::exchange(draining_, draining) == draining) return;
+  for (const auto& [id, link] : links_) {
+    v1::LinkRequest request;
+    request.mutable_state()->set_draining(draining_);
+    sink_.Send(id, std::move(request));
+  }
 }
 
 void LinkCore::OnLinkDown(LinkId id, MonoTime now) {

@@ -21,6 +21,7 @@
 #include "common/wire/event_wire.h"
 #include "common/wire/limits.h"
 #include "services/edge/dialect/event_encoder.h"
+#include "services/edge/upstream/channel_history.h"
 #include "services/edge/upstream/kept_histories.h"
 #include "services/edge/upstream/link_core_sink.h"
 #include "services/edge/upstream/link_state.h"
@@ -88,6 +89,8 @@ class LinkCore {
   // How many links there are to be, as far as the addresses of ingests are known: whoever has not
   // told its catalogue is waited for before slots are placed for the first time.
   void ExpectLinks(size_t count) { expected_links_ = count; }
+  // Whether this node takes clients: told to the cluster, also on links that come up later.
+  void SetDraining(bool draining);
   // Any LinkResponse as it came off the wire.
   void OnMessage(LinkId id, std::string_view message, MonoTime now);
   void OnReadResponse(uint64_t number, const v1::ReadResponse& response, MonoTime now);
@@ -102,6 +105,11 @@ class LinkCore {
             std::vector<std::pair<SlotNumber, int64_t>> from, MonoTime now);
   void Judge(size_t worker, uint64_t read_id, std::vector<SlotClaim> claims, MonoTime now);
   void OnBatchReleased(LinkId id, size_t bytes);
+
+  // ---- for operators
+
+  // Where in which slots a channel's history is to be read, by Read(); without results.
+  HistoryAnswer PlanHistory(const HistoryAsk& ask) const;
 
   // Timers: call every 50 to 100 ms.
   void Tick(MonoTime now);
@@ -210,8 +218,8 @@ class LinkCore {
 
   // link_reads.cc
   void RetryReads(MonoTime now);
-  // Whether what is said of the slot there is of the topic that it is attached to now.
-  bool StillOf(const PendingCall& call, SlotNumber number) const;
+  // Whether an answer about it is about the topic that the slot is attached to now.
+  bool IsStill(const LinkState& link, const PendingCall::Asked& asked) const;
   void StartReads(MonoTime now);
   void StartRead(PendingRead read, MonoTime now);
   bool TimedOut(const PendingRead& read, MonoTime now) const;
@@ -241,6 +249,7 @@ class LinkCore {
   MonoTime first_catalogue_;        // once catalogue_complete_
   bool placed_ = false;             // slots were placed once: from then on without waiting
   size_t expected_links_ = 0;
+  bool draining_ = false;
   Interests interests_;
   ChannelInterest::Unused unused_;  // of them, those that no worker wants, the oldest first
   ChannelInterest::Unused unused_patterns_;  // likewise

@@ -19,6 +19,9 @@ namespace spillway::edge {
 // never twice.
 using LinkId = uint64_t;
 
+// In place of a worker's index: reads for operators, which are the runtime's own.
+inline constexpr size_t kOperators = SIZE_MAX;
+
 // Why an edge ends a link.
 enum class LinkEnd { kDuplicate, kProtocol, kMalformed, kTooLarge, kSilent };
 

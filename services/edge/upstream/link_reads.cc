@@ -183,7 +183,8 @@ void LinkCore::BeginCall(LinkState& link, PendingRead read) {
   for (const auto& [slot, offset] : read.from) {
     // Where a record is known every attachment from now on has to prove it.
     const bool shown = slots_[slot]->fingerprint_at >= 0;
-    call->attach_ids.push_back(shown ? PendingCall::kAnyAttachment : slots_[slot]->attach_id);
+    call->asked.push_back({link.numbers.at(slot), slot,
+                           shown ? PendingCall::Asked::kAnyAttachment : slots_[slot]->attach_id});
   }
   call->read = std::move(read);
   if (call->read.claims.empty()) CallsLike(link, call->read)[call->read.channel] = number;
@@ -198,13 +199,12 @@ void LinkCore::BeginCall(LinkState& link, PendingRead read) {
   }
 }
 
-bool LinkCore::StillOf(const PendingCall& call, SlotNumber number) const {
-  for (size_t i = 0; i < call.read.from.size(); ++i) {
-    if (call.read.from[i].first != number) continue;
-    const uint64_t asked = call.attach_ids[i];
-    return asked == PendingCall::kAnyAttachment || asked == slots_[number]->attach_id;
-  }
-  return false;
+bool LinkCore::IsStill(const LinkState& link, const PendingCall::Asked& asked) const {
+  // The ingest's number may have come to mean another one of ours: its topic was made anew.
+  const auto now = link.slots.find(asked.theirs);
+  if (now == link.slots.end() || now->second != asked.ours) return false;
+  return asked.attachment == PendingCall::Asked::kAnyAttachment ||
+         asked.attachment == slots_[asked.ours]->attach_id;
 }
 
 void LinkCore::OnReadResponse(uint64_t number, const v1::ReadResponse& response, MonoTime now) {
@@ -213,18 +213,15 @@ void LinkCore::OnReadResponse(uint64_t number, const v1::ReadResponse& response,
   PendingCall& call = *found->second;
   const LinkState* link = FindLink(call.link);
   if (link == nullptr) return;
-  // The ingest's number may have come to mean another one of ours: its topic was made anew.
-  const auto ours = [&](uint32_t slot) {
-    const auto mapped = link->slots.find(slot);
-    const bool asked = mapped != link->slots.end() &&
-                       std::any_of(call.read.from.begin(), call.read.from.end(),
-                                   [&](const auto& one) { return one.first == mapped->second; });
-    return asked ? mapped->second : kNoSlot;
-  };
   std::optional<ChannelPattern> pattern;
   if (IsChannelPattern(call.read.channel)) pattern = *ChannelPattern::Parse(call.read.channel);
   const uint64_t hash = pattern.has_value() ? ChannelHash(call.read.channel) : 0;
   for (const v1::Event& event : response.events()) {
+    const PendingCall::Asked* const asked = call.Find(event.slot());
+    if (asked == nullptr) {
+      scratch_.Clear();
+      return OnReadFailed(number, "the answer is about a slot that was not asked for", now);
+    }
     View(event);
     matches_.clear();
     for (uint32_t i = 0; pattern.has_value() && matches_.empty() && i < scratch_.channels.size();
@@ -232,32 +229,32 @@ void LinkCore::OnReadResponse(uint64_t number, const v1::ReadResponse& response,
       if (pattern->Matches(scratch_.channels[i])) matches_.push_back({pattern->text(), hash, i});
     }
     call.result.events.push_back(
-        EdgeEvent::Make(scratch_, ours(event.slot()), variants_.size(), matches_));
+        EdgeEvent::Make(scratch_, asked->ours, variants_.size(), matches_));
   }
   scratch_.Clear();
   if (!response.last()) return;
   for (const v1::SlotOffset& as_of : response.as_of()) {
-    if (ours(as_of.slot()) != kNoSlot && StillOf(call, ours(as_of.slot()))) continue;
-    // The ingest's catalogue has lost it since: asked again of whoever serves it now, if it is
-    // still there.
-    OnReadFailed(number, "the slot is no longer what it was", now);
-    return;
-  }
-  for (const v1::SlotOffset& as_of : response.as_of()) {
-    // Nothing was taken in yet, and clients are told this: the next attach has to show it.
-    SlotState& slot = *slots_[ours(as_of.slot())];
-    if (slot.fingerprint_at >= 0 || as_of.fingerprint() == 0) continue;
-    slot.fingerprint = static_cast<uint16_t>(as_of.fingerprint());
-    slot.fingerprint_at = as_of.offset() - static_cast<int64_t>(as_of.fingerprint_back());
-  }
-  for (const v1::SlotOffset& as_of : response.as_of()) {
-    call.result.as_of.push_back({ours(as_of.slot()), as_of.offset(),
+    const PendingCall::Asked* const asked = call.Find(as_of.slot());
+    // Lost, or another one since: asked again of whoever serves it now, if it is still there.
+    if (asked == nullptr || !IsStill(*link, *asked)) {
+      return OnReadFailed(number, "the slot is no longer what it was", now);
+    }
+    call.result.as_of.push_back({asked->ours, as_of.offset(),
                                  static_cast<uint16_t>(as_of.fingerprint()),
                                  as_of.fingerprint_back()});
   }
+  for (const EdgeBatch::Progress& as_of : call.result.as_of) {
+    // Nothing was taken in yet, and clients are told this: the next attach has to show it.
+    SlotState& slot = *slots_[as_of.slot];
+    if (slot.fingerprint_at >= 0 || as_of.fingerprint == 0) continue;
+    slot.fingerprint = as_of.fingerprint;
+    slot.fingerprint_at = as_of.upto - static_cast<int64_t>(as_of.fingerprint_back);
+  }
   for (const int verdict : response.verdicts()) call.result.verdicts.push_back(VerdictOf(verdict));
   for (const v1::Gap& gap : response.gaps()) {
-    call.result.gaps.push_back({ours(gap.slot()), gap.from(), gap.to(), gap.reason()});
+    if (const PendingCall::Asked* const asked = call.Find(gap.slot()); asked != nullptr) {
+      call.result.gaps.push_back({asked->ours, gap.from(), gap.to(), gap.reason()});
+    }
   }
   call.result.complete = response.complete();
   call.result.since_us = response.since_us();

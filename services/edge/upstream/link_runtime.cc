@@ -57,6 +57,7 @@ void LinkRuntime::Impl::Publish(MonoTime now) {
   status.upstream = std::make_shared<const UpstreamStatus>(core_->Status(now));
   status.ingests = targets_.Status();
   status.resolve_error = resolve_error_;
+  status.denied = denied_;
   MutexLock lock(status_mutex_);
   std::swap(status_, status);  // the old one ends after the lock
 }
@@ -72,6 +73,17 @@ LinkRuntime::~LinkRuntime() = default;
 void LinkRuntime::Start(v1::NodeAddresses addresses) { impl_->Start(std::move(addresses)); }
 void LinkRuntime::Stop() { impl_->Stop(); }
 void LinkRuntime::SetCluster(ClusterListener* cluster) { impl_->SetCluster(cluster); }
+void LinkRuntime::SetDraining(bool draining) {
+  impl_->mailbox().Put(
+      [impl = impl_.get(), draining](MonoTime) { impl->core().SetDraining(draining); });
+}
+void LinkRuntime::ReadHistory(HistoryAsk ask, HistoryDone done) {
+  impl_->mailbox().Put([impl = impl_.get(), ask = std::move(ask), done = std::move(done)](
+                           MonoTime now) { impl->ReadHistory(ask, done, now); });
+}
+void LinkRuntime::EndHistories() {
+  impl_->mailbox().Put([impl = impl_.get()](MonoTime) { impl->EndHistories(); });
+}
 absl::StatusOr<std::shared_ptr<grpc::Channel>> LinkRuntime::NewChannel(
     const std::string& address) const {
   return rpc::CreateChannel(address, impl_->ChannelOptionsFor(address));

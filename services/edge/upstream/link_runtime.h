@@ -11,6 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/base/clock.h"
+#include "common/rpc/credentials.h"
 #include "common/rpc/tls.h"
 #include "services/edge/dialect/event_encoder.h"
 #include "services/edge/hub/hub_shard.h"
@@ -42,6 +43,7 @@ struct LinkRuntimeStatus {
   std::shared_ptr<const UpstreamStatus> upstream;  // never null
   std::vector<IngestTargetStatus> ingests;
   std::string resolve_error;  // of the DNS name; empty while it can be resolved
+  uint64_t denied = 0;        // links that an ingest refused for who this edge is
 };
 
 // The link thread: runs LinkCore, and does for it what is not pure. Dials the ingests, carries
@@ -59,9 +61,11 @@ class LinkRuntime final : public Upstream {
     std::chrono::milliseconds dns_refresh{5'000};
     NameResolver::Lookup dns_lookup = ResolveAll;
     rpc::TlsFiles tls;
-    std::chrono::milliseconds log_interval{10'000};  // a repeated line is written once in this
+    std::shared_ptr<const rpc::PresentedToken> token;  // presented to ingests; null: none
+    std::chrono::milliseconds log_interval{10'000};    // a repeated line is written once in this
     std::chrono::milliseconds tick{50};
     IngestTargets::Options targets = {};
+    size_t max_histories = 16;  // being read for operators
   };
 
   // What it is given outlives it; `workers` is not called before Start().
@@ -76,6 +80,13 @@ class LinkRuntime final : public Upstream {
 
   // Before Start(). Outlives the link thread.
   void SetCluster(ClusterListener* cluster);
+  // Tells the cluster whether this node lets its clients go. Any thread; after Start().
+  void SetDraining(bool draining);
+  // Reads a piece of a channel's history for an operator; `done` runs on the link thread, or is
+  // never called once this has stopped. Any thread.
+  void ReadHistory(HistoryAsk ask, HistoryDone done);
+  // Answers those that are under way, and later ones: the node stops. Any thread.
+  void EndHistories();
   // A channel of its own to the ingest at one of the addresses of status(), with the links'
   // credentials. Any thread.
   absl::StatusOr<std::shared_ptr<grpc::Channel>> NewChannel(const std::string& address) const;

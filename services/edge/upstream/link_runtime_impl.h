@@ -74,6 +74,10 @@ class LinkRuntime::Impl final : public LinkCoreSink,
   // For another channel to the ingest at an address.
   rpc::ChannelOptions ChannelOptionsFor(const std::string& address) const;
 
+  // The link thread's.
+  void ReadHistory(const HistoryAsk& ask, const HistoryDone& done, MonoTime now);
+  void EndHistories();
+
   LinkMailbox& mailbox() { return mailbox_; }
   LinkCore& core() { return *core_; }
   LinkRuntimeStatus status() const {
@@ -100,7 +104,7 @@ class LinkRuntime::Impl final : public LinkCoreSink,
   // LinkClientEvents, ReadClientEvents: gRPC's threads.
   void OnLinkMessage(LinkId link, std::string message) override;
   void OnLinkBroken(LinkId link) override;
-  void OnLinkDone(LinkId link, std::string error) override;
+  void OnLinkDone(LinkId link, std::string error, bool denied) override;
   void OnReadMessage(uint64_t call, std::unique_ptr<v1::ReadResponse> response) override;
   void OnReadDone(uint64_t call, std::string error) override;
 
@@ -122,6 +126,14 @@ class LinkRuntime::Impl final : public LinkCoreSink,
     const size_t bytes;
   };
 
+  // A history that is being read for an operator.
+  struct HistoryRead {
+    HistoryAnswer answer;
+    HistoryDone done;
+    size_t left = 0;  // places that are not answered
+  };
+
+  void TakeHistory(uint64_t id, std::shared_ptr<const EdgeReadResult> result);
   void Run();
   void BeginStop();
   void Tick(MonoTime now);
@@ -132,6 +144,8 @@ class LinkRuntime::Impl final : public LinkCoreSink,
   void OnDone(LinkId id, const std::string& error, MonoTime now);
   void EndTarget(LinkId link, std::string_view error, bool duplicate, MonoTime now);
   void CancelReads(LinkId link);
+  // What is presented to ingests; "": nothing.
+  std::string Token() const { return options_.token == nullptr ? "" : options_.token->Get(); }
   template <typename Request>
   void BeginRead(LinkId link, uint64_t call, Request request);
   template <typename Apply>
@@ -151,7 +165,11 @@ class LinkRuntime::Impl final : public LinkCoreSink,
   log::RateLimited log_;
   std::map<LinkId, Link> links_;        // until gRPC has let go of them
   std::map<uint64_t, ReadCall> reads_;  // likewise
+  std::map<uint64_t, HistoryRead> histories_;
+  uint64_t next_history_ = 1;
+  bool histories_ended_ = false;
   std::string resolve_error_;
+  uint64_t denied_ = 0;
   bool stopping_ = false;
   LinkMailbox mailbox_;
   std::thread thread_;

@@ -51,7 +51,7 @@ void LinkRuntime::Impl::Dial(MonoTime now) {
     link.client = std::make_unique<LinkClient>(
         dial.link, *std::move(channel),
         kWaitingCredits * static_cast<size_t>(options_.core.credit_bytes), *this);
-    link.client->Start();
+    link.client->Start(Token());
     core_->OnLinkUp(dial.link, now);
   }
 }
@@ -91,8 +91,11 @@ void LinkRuntime::Impl::OnLinkBroken(LinkId link) {
   });
 }
 
-void LinkRuntime::Impl::OnLinkDone(LinkId link, std::string error) {
-  mailbox_.Put([this, link, error = std::move(error)](MonoTime now) { OnDone(link, error, now); });
+void LinkRuntime::Impl::OnLinkDone(LinkId link, std::string error, bool denied) {
+  mailbox_.Put([this, link, error = std::move(error), denied](MonoTime now) {
+    if (denied) ++denied_;
+    OnDone(link, error, now);
+  });
 }
 
 void LinkRuntime::Impl::OnDone(LinkId id, const std::string& error, MonoTime now) {
@@ -133,7 +136,7 @@ void LinkRuntime::Impl::BeginRead(LinkId link, uint64_t call, Request request) {
   }
   ReadCall& read = reads_[call];
   read.client = std::make_unique<ReadClient>(call, link, found->second.client->channel(),
-                                             options_.core.read_timeout, *this);
+                                             options_.core.read_timeout, Token(), *this);
   read.client->Start(std::move(request));
 }
 

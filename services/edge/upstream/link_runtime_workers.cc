@@ -95,6 +95,7 @@ void LinkRuntime::Impl::PostInterest(size_t worker, std::vector<ChannelCoverage>
 
 void LinkRuntime::Impl::PostRead(size_t worker, uint64_t read_id,
                                  std::shared_ptr<const EdgeReadResult> result) {
+  if (worker == kOperators) return TakeHistory(read_id, std::move(result));
   workers_.Post(worker, [read_id, result = std::move(result)](HubShard& hub, MonoTime now) {
     hub.OnRead(read_id, *result, now);
   });

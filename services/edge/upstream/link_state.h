@@ -134,11 +134,25 @@ struct PendingRead {
 
 // A Read call to one ingest.
 struct PendingCall {
+  // A slot of read.from as it was when it was asked about.
+  struct Asked {
+    static constexpr uint64_t kAnyAttachment = 0;  // no attach id
+    uint32_t theirs = 0;                           // the ingest's number of it
+    SlotNumber ours = 0;
+    uint64_t attachment = 0;  // whose answer it has to be
+  };
+
+  // Null: not asked about.
+  const Asked* Find(uint32_t theirs) const {
+    for (const Asked& one : asked) {
+      if (one.theirs == theirs) return &one;
+    }
+    return nullptr;
+  }
+
   LinkId link = 0;
   PendingRead read;
-  static constexpr uint64_t kAnyAttachment = 0;  // no attach id
-  // Of the slots of read.from: the attachments whose answer it has to be.
-  std::vector<uint64_t> attach_ids;
+  std::vector<Asked> asked;
   std::vector<PendingRead>
       sharing;  // of the same channel and slots: given the answer if it is new enough
   EdgeReadResult result;

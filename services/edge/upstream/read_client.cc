@@ -5,12 +5,15 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/rpc/client.h"
 
 namespace spillway::edge {
 
 ReadClient::ReadClient(uint64_t call, LinkId link, const std::shared_ptr<grpc::Channel>& channel,
-                       std::chrono::milliseconds timeout, ReadClientEvents& events)
+                       std::chrono::milliseconds timeout, const std::string& token,
+                       ReadClientEvents& events)
     : call_(call), link_(link), events_(events), stub_(v1::ReadService::NewStub(channel)) {
+  rpc::AddBearer(token, &context_);
   context_.set_deadline(std::chrono::system_clock::now() + timeout);
 }
 

@@ -27,9 +27,10 @@ class ReadClientEvents {
 // makes it, may cancel it, and destroys it after OnReadDone.
 class ReadClient final : private grpc::ClientReadReactor<v1::ReadResponse> {
  public:
-  // `events` outlives the client. The call ends with an error after `timeout`.
+  // `events` outlives the client. The call ends with an error after `timeout`. `token`: presented
+  // to the ingest; "": none.
   ReadClient(uint64_t call, LinkId link, const std::shared_ptr<grpc::Channel>& channel,
-             std::chrono::milliseconds timeout, ReadClientEvents& events);
+             std::chrono::milliseconds timeout, const std::string& token, ReadClientEvents& events);
   ~ReadClient() override;
 
   void Start(v1::SnapshotRequest request);

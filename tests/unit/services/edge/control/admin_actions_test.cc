@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "services/edge/control/admin_queries.h"
 #include "tests/unit/services/edge/session/session_fixture.h"
 
 namespace spillway::edge {
@@ -104,6 +105,37 @@ TEST_F(AdminActionsTest, ConnectionsAreMeantByWhatTheyAreAndDo) {
   EXPECT_EQ(Targets(request), 0u) << "it is ending already";
   request.set_all(true);
   EXPECT_EQ(Targets(request), 1u);
+}
+
+TEST_F(AdminActionsTest, ConnectionsAreMeantByTheirLabels) {
+  EndpointOptions options;
+  options.labels = {{"plan", "{claim.plan}"}, {"where", "here"}};
+  Build(options, {{.pattern = "**", .access = ChannelAccess::kAnyone}});
+  OfferNoSlots();
+  Client pro = Connect(RequestOf({{"token", Token("u1", {{"plan", "\"pro\""}})}}));
+  Client other = Connect(RequestOf({{"token", Token("u2")}}));
+  pro.Take();
+  other.Take();
+  v1::DisconnectRequest request;
+  request.set_label("plan=pro");
+  EXPECT_EQ(Targets(request), 1u);
+  request.set_label("where=here");
+  EXPECT_EQ(Targets(request), 2u);
+  request.set_label("plan=free");
+  EXPECT_EQ(Targets(request), 0u);
+  v1::BroadcastRequest broadcast;
+  broadcast.set_label("plan=pro");
+  EXPECT_EQ(Send(broadcast, /*dry_run=*/true), 1u);
+  EXPECT_EQ(Send(broadcast), 1u);
+  EXPECT_NE(pro.TakeOne().find(R"("channel":"$label")"), std::string::npos);
+  EXPECT_TRUE(other.Take().empty());
+  v1::ListConnectionsRequest list;
+  list.add_labels("where=here");
+  EXPECT_EQ(ConnectionsOf(list, registry_, hub_).connections.size(), 2u);
+  list.add_labels("plan=pro");
+  const ConnectionPage page = ConnectionsOf(list, registry_, hub_);
+  ASSERT_EQ(page.connections.size(), 1u);
+  EXPECT_EQ(page.connections[0].labels().at("plan"), "pro");
 }
 
 TEST_F(AdminActionsTest, AnOperatorSubscribesClients) {

@@ -20,7 +20,7 @@ std::string What(const absl::Status& status) {
 TEST(AdminRequestsTest, DisconnectNeedsOneTarget) {
   v1::DisconnectRequest request;
   EXPECT_EQ(What(CheckDisconnect(request)),
-            "no target: set one of connection_id, user_id, ip, all, channel, endpoint");
+            "no target: set one of connection_id, user_id, ip, all, channel, endpoint, label");
   request.set_all(false);
   EXPECT_EQ(What(CheckDisconnect(request)), "all is false: set it to true, or name a target");
   request.set_all(true);
@@ -40,6 +40,33 @@ TEST(AdminRequestsTest, DisconnectNeedsOneTarget) {
   request.set_channel("a::b");
   EXPECT_EQ(What(CheckDisconnect(request)).substr(0, 17), "channel: 'a::b': ");
   request.set_endpoint("/ws");
+  EXPECT_EQ(What(CheckDisconnect(request)), "ok");
+  request.set_label("device");
+  EXPECT_EQ(What(CheckDisconnect(request)),
+            "label: 'device': a label is given as NAME=VALUE, as ListConnections shows them: a "
+            "value has 1 to 64 "
+            "bytes");
+  request.set_label("device=phone");
+  EXPECT_EQ(What(CheckDisconnect(request)), "ok");
+}
+
+TEST(AdminRequestsTest, AdviceHasBounds) {
+  v1::DisconnectRequest request;
+  request.set_all(true);
+  v1::ReconnectAdvice& advice = *request.mutable_reconnect();
+  for (int64_t bad : {int64_t{-1}, int64_t{86'400'001}}) {
+    advice.set_after_ms(bad);
+    EXPECT_EQ(What(CheckDisconnect(request)).substr(0, 23), "reconnect: after_ms is ");
+    advice.set_after_ms(1);
+    advice.set_spread_ms(bad);
+    EXPECT_EQ(What(CheckDisconnect(request)).substr(0, 24), "reconnect: spread_ms is ");
+    advice.set_spread_ms(0);
+  }
+  EXPECT_EQ(What(CheckDisconnect(request)), "ok");
+  advice.set_never(true);
+  EXPECT_EQ(What(CheckDisconnect(request)),
+            "reconnect: who is told never to come back is told no time");
+  advice.clear_after_ms();
   EXPECT_EQ(What(CheckDisconnect(request)), "ok");
 }
 
@@ -77,11 +104,13 @@ TEST(AdminRequestsTest, BroadcastIsChecked) {
   v1::BroadcastRequest request;
   request.set_type("note");
   request.set_payload("{}");
-  EXPECT_EQ(BroadcastError(request), "no target: give channels, pattern or users, or set all");
+  EXPECT_EQ(BroadcastError(request),
+            "no target: give channels, pattern, users or label, or set all");
   request.add_channels("a:b");
   EXPECT_EQ(BroadcastError(request), "ok");
   request.set_all(true);
-  EXPECT_EQ(BroadcastError(request), "several targets: use one of channels, pattern, users, all");
+  EXPECT_EQ(BroadcastError(request),
+            "several targets: use one of channels, pattern, users, label, all");
   request.set_all(false);
   request.add_channels("a:b");
   EXPECT_EQ(BroadcastError(request), "channels: 'a:b' is given twice");
@@ -114,6 +143,14 @@ TEST(AdminRequestsTest, OtherTargetsOfABroadcastAreChecked) {
   request.clear_pattern();
   request.add_users("");
   EXPECT_EQ(BroadcastError(request), "users: one is empty");
+  request.set_users(0, "u1");
+  request.add_users("u1");
+  EXPECT_EQ(BroadcastError(request), "users: 'u1' is given twice");
+  request.clear_users();
+  request.set_label("x");
+  EXPECT_EQ(BroadcastError(request).substr(0, 12), "label: 'x': ");
+  request.clear_label();
+  request.add_users("");
   v1::BroadcastBatchRequest batch;
   EXPECT_EQ(What(CheckBroadcastBatch(batch, kNow)), "0 broadcasts: give 1 to 100");
   *batch.add_broadcasts() = request;

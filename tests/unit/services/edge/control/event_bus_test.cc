@@ -2,10 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "common/audit/audit_log.h"
+#include "services/edge/control/audit_sink.h"
 #include "tests/unit/services/edge/session/session_fixture.h"
 
 namespace spillway::edge {
@@ -87,6 +91,78 @@ TEST_F(EventBusTest, SinksGetTheirCategories) {
   bus_.Publish(Event(v1::EVENT_CATEGORY_ADMIN));
   bus_.Publish(Event(v1::EVENT_CATEGORY_SECURITY));
   EXPECT_EQ(seen, std::vector<std::string>{"edge-1"});
+}
+
+// An output that keeps its lines.
+class KeptLines final : public audit::Output {
+ public:
+  explicit KeptLines(std::vector<std::string>& lines) : lines_(lines) {}
+  absl::Status Write(const std::vector<std::string>& lines) override {
+    lines_.insert(lines_.end(), lines.begin(), lines.end());
+    return absl::OkStatus();
+  }
+
+ private:
+  std::vector<std::string>& lines_;
+};
+
+// Whether one of the lines has all that is asked for in it.
+bool HasLine(const std::vector<std::string>& lines, const std::vector<std::string>& members) {
+  return std::any_of(lines.begin(), lines.end(), [&](const std::string& line) {
+    return std::all_of(members.begin(), members.end(), [&](const std::string& member) {
+      return line.find(member) != std::string::npos;
+    });
+  });
+}
+
+TEST_F(EventBusTest, TheAuditLogSaysWhoIsRefusedWhat) {
+  std::vector<std::string> lines;
+  audit::AuditLog log({.service = "s", .node_id = "edge-1"}, clock_);
+  log.AddOutput("kept", std::make_unique<KeptLines>(lines));
+  AddAuditSink(bus_, log);
+  log.Start();
+  context_.events = &bus_;
+  ConnectionLimits::Options limits = {};
+  limits.ips.failures = 1;
+  limits_ = std::make_unique<ConnectionLimits>(limits, clock_);
+  unmatched_ = ChannelAccess::kServer;
+  Build(EndpointOptions());
+  Client client = Connect(RequestOf({{"token", Token("u1")}}, "/ws", "10.0.0.1"));
+  client.session->OnMessage(R"({"type":"subscribe","channels":["secret:x"]})", true);
+  client.session->OnMessage(R"({"type":"refresh","token":"worthless-token"})", true);
+  client.session->OnClosed(4009, "go");
+  EXPECT_EQ(RefusalOf(RequestOf({{"token", "another-bad-one"}}, "/ws", "10.0.0.2")),
+            "401 token_malformed");
+  EXPECT_EQ(RefusalOf(RequestOf({}, "/made/up", "10.0.0.3")), "404 unknown_endpoint");
+  log.Stop(std::chrono::seconds(30));
+  EXPECT_TRUE(HasLine(lines, {"\"action\":\"connection_opened\"", "\"actor\":\"u1\"",
+                              "\"source\":\"10.0.0.1\"", "\"target\":\"/ws\""}));
+  EXPECT_TRUE(HasLine(lines, {"\"action\":\"subscribe_refused\"", "\"target\":\"secret:x\"",
+                              "\"outcome\":\"not_allowed\"", "\"connection\":"}));
+  EXPECT_TRUE(
+      HasLine(lines, {"\"action\":\"refresh_refused\"", "\"outcome\":\"token_malformed\"", "u1"}));
+  EXPECT_TRUE(HasLine(lines, {"\"action\":\"connection_closed\"", "\"close_code\":4009"}));
+  EXPECT_TRUE(HasLine(lines, {"\"action\":\"connection_refused\"", "10.0.0.2", "\"target\":\"/ws\"",
+                              "\"outcome\":\"token_malformed\""}));
+  EXPECT_TRUE(HasLine(lines, {"\"action\":\"address_blocked\"", "10.0.0.2"}));
+  EXPECT_TRUE(HasLine(lines, {"10.0.0.3", "\"outcome\":\"unknown_endpoint\"", "\"target\":\"\""}));
+  for (const char* secret : {"worthless-token", "another-bad-one", "/made/up"}) {
+    EXPECT_FALSE(HasLine(lines, {secret})) << secret;
+  }
+}
+
+TEST_F(EventBusTest, TheAuditLogSaysWhatOperatorsDo) {
+  v1::NodeEvent event = Event(v1::EVENT_CATEGORY_ADMIN);
+  event.set_action("BlockUser");
+  event.set_actor("alice");
+  event.set_outcome("control_full");
+  event.set_time_ms(5);
+  const audit::Record record = RecordOf(event);
+  EXPECT_EQ(record.category, audit::Category::kAdmin);
+  EXPECT_EQ(record.action, "BlockUser");
+  EXPECT_EQ(record.actor, "alice");
+  EXPECT_EQ(record.outcome, "control_full");
+  EXPECT_EQ(record.time_ms, 5);
 }
 
 TEST_F(EventBusTest, ConnectionsComeAndGo) {

@@ -42,6 +42,32 @@ TEST_F(MembersTest, AreTheOtherEdges) {
   EXPECT_EQ(members_.Others().size(), 3u) << "the ingest, too";
 }
 
+TEST_F(MembersTest, ClientsAreSentToThoseThatTakeThem) {
+  v1::Membership told = Told({"a", "b", "c", "d"});
+  for (v1::Node& node : *told.mutable_nodes()) {
+    node.mutable_addresses()->set_public_address(node.node_id() + ":8080");
+  }
+  told.mutable_nodes(2)->set_draining(true);
+  told.mutable_nodes(4)->mutable_addresses()->clear_public_address();
+  members_.OnMembership("ingest-1", told);
+  EXPECT_EQ(Peers(), "b c d ") << "a call asks it, too";
+  EXPECT_EQ(members_.PublicAddresses(), std::vector<std::string>{"c:8080"});
+}
+
+// What it said last may long be over.
+TEST_F(MembersTest, NobodyIsSentToAnEdgeOfWhichOnlyALostIngestTold) {
+  v1::Membership told = Told({"b", "c"});
+  for (v1::Node& node : *told.mutable_nodes()) {
+    node.mutable_addresses()->set_public_address(node.node_id() + ":8080");
+  }
+  members_.OnMembership("ingest-1", told);
+  told.mutable_nodes()->RemoveLast();
+  members_.OnMembership("ingest-2", told);
+  members_.OnIngestGone("ingest-1");
+  EXPECT_EQ(Peers(), "b c ") << "it is asked, and named if it does not answer";
+  EXPECT_EQ(members_.PublicAddresses(), std::vector<std::string>{"b:8080"});
+}
+
 TEST_F(MembersTest, OneThatIsGoneIsNamedForAWhile) {
   members_.OnMembership("ingest-1", Told({"a", "b"}));
   members_.OnMembership("ingest-1", Told({"a"}));

@@ -26,6 +26,22 @@ TEST_F(LinkAttach, SaysHelloThenItsWholeInterestThenAttaches) {
   EXPECT_THAT(sink_.TakePosted(), ElementsAre("slots t/0@0 t/1@0"));
 }
 
+// Others are to send no clients to a node that lets its own go.
+TEST_F(LinkAttach, ThatItIsDrainingIsToldOnEveryLink) {
+  Open(1, {0});
+  sink_.Take(1);
+  core_->SetDraining(false);
+  EXPECT_THAT(sink_.Take(1), IsEmpty()) << "no news";
+  core_->SetDraining(true);
+  core_->SetDraining(true);
+  EXPECT_THAT(sink_.Take(1), ElementsAre("draining"));
+  core_->OnLinkUp(2, now_);
+  EXPECT_THAT(sink_.Take(2), ElementsAre("hello draining"));
+  core_->SetDraining(false);
+  EXPECT_THAT(sink_.Take(1), ElementsAre("serving"));
+  EXPECT_THAT(sink_.Take(2), ElementsAre("serving"));
+}
+
 TEST_F(LinkAttach, AnIngestsFirstWordIsHello) {
   core_->OnLinkUp(1, now_);
   Catalogue(1, {0});

@@ -46,7 +46,7 @@ class FakeLinkSink final : public LinkCoreSink {
     std::string text;
     switch (request.message_case()) {
       case v1::LinkRequest::kHello:
-        text = "hello";
+        text = request.hello().state().draining() ? "hello draining" : "hello";
         break;
       case v1::LinkRequest::kInterest: {
         const v1::Interest& interest = request.interest();
@@ -74,6 +74,9 @@ class FakeLinkSink final : public LinkCoreSink {
       case v1::LinkRequest::kPrepare:
         text = absl::StrCat("prepare ", request.prepare().slot(), " after ",
                             request.prepare().after());
+        break;
+      case v1::LinkRequest::kState:
+        text = request.state().draining() ? "draining" : "serving";
         break;
       case v1::LinkRequest::kCredit:
         text = absl::StrCat("credit ", request.credit().bytes());
