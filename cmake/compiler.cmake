@@ -36,7 +36,8 @@ if(SPILLWAY_SANITIZE)
     add_compile_options(-fno-sanitize=vptr)
   endif()
   # GCC 12 reports false -Wmaybe-uninitialized and -Wrestrict findings in instrumented library headers.
-  target_compile_options(spillway_options INTERFACE -Wno-maybe-uninitialized -Wno-restrict)
+  target_compile_options(spillway_options INTERFACE
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized> $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
   if("thread" IN_LIST SPILLWAY_SANITIZE)
     # Fences are invisible to ThreadSanitizer; Asio and gRPC headers use them.
     target_compile_options(spillway_options INTERFACE -Wno-tsan)
@@ -44,6 +45,13 @@ if(SPILLWAY_SANITIZE)
     # libraries were built without it, so the headers must believe the same.
     add_compile_options(-U__SANITIZE_THREAD__)
   endif()
+endif()
+
+if(SPILLWAY_FUZZ)
+  # Coverage for libFuzzer in all of our code; only the fuzz targets get its main().
+  add_compile_options(-fsanitize=fuzzer-no-link)
+  # What is worth a warning the other presets say, by the compiler that is shipped with.
+  target_compile_options(spillway_options INTERFACE -w)
 endif()
 
 # spillway_library(NAME SOURCES ... [DEPS ...]): a static library of the folder it is called in.

@@ -51,7 +51,7 @@ void AnswerHandshake(benchmark::State& state) {
   for (auto _ : state) {
     benchmark::DoNotOptimize(ws::CheckUpgrade(request, true));
     benchmark::DoNotOptimize(
-        ws::SwitchingProtocols(request.Header("sec-websocket-key"), "", std::nullopt));
+        ws::SwitchingProtocols(request.Header("sec-websocket-key"), "", "", std::nullopt));
   }
 }
 BENCHMARK(AnswerHandshake);

@@ -2,6 +2,8 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -129,6 +131,29 @@ absl::StatusOr<Claims> Claims::Parse(std::string_view json) {
     claims.aud_ = aud->AsList();
   }
   return claims;
+}
+
+void Claims::Overlay(const Claims& over) {
+  static constexpr std::string_view kRegistered[] = {"iss", "sub", "aud", "exp",
+                                                     "nbf", "iat", "jti"};
+  for (const auto& [name, claim] : over.all_) {
+    if (std::find(std::begin(kRegistered), std::end(kRegistered), name) != std::end(kRegistered)) {
+      continue;
+    }
+    if (claim.type == Claim::Type::kNull) {
+      all_.erase(name);
+    } else {
+      all_[name] = claim;
+    }
+  }
+}
+
+void Claims::SetSub(std::string sub) {
+  Claim claim;
+  claim.type = Claim::Type::kString;
+  claim.string_value = sub;
+  all_["sub"] = std::move(claim);
+  sub_ = std::move(sub);
 }
 
 const Claim* Claims::Find(std::string_view name) const {

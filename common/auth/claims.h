@@ -11,6 +11,10 @@
 
 namespace spillway::auth {
 
+// Times from here on, as the year 9999 ends, are as good as none: they do not fit everywhere.
+// Seconds since the epoch.
+inline constexpr double kLatestSeconds = 253'402'300'799;
+
 // One claim of a token: a JSON value in the forms that rules ask for.
 struct Claim {
   enum class Type : uint8_t { kNull, kBool, kInt, kDouble, kString, kList, kObject };
@@ -45,6 +49,12 @@ class Claims {
   std::optional<double> exp() const { return exp_; }
   std::optional<double> nbf() const { return nbf_; }
   std::optional<double> iat() const { return iat_; }
+
+  // Takes `over`'s claims in place of those of the same name, or beside them; one that is null
+  // there goes. Registered claims (RFC 7519, section 4.1) stay as they are.
+  void Overlay(const Claims& over);
+  // Puts another subject in place.
+  void SetSub(std::string sub);
 
   // Any claim by its name; null when absent.
   const Claim* Find(std::string_view name) const;

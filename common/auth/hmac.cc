@@ -44,7 +44,7 @@ Hmac::Context Hmac::Take() const {
   return Context(EVP_MAC_CTX_dup(keyed_.get()));
 }
 
-bool Hmac::Matches(std::string_view data, std::string_view mac) const {
+std::string Hmac::Of(std::string_view data) const {
   Context context = Take();
   unsigned char made[EVP_MAX_MD_SIZE];
   size_t size = 0;
@@ -52,12 +52,18 @@ bool Hmac::Matches(std::string_view data, std::string_view mac) const {
   const bool good = context != nullptr && EVP_MAC_init(context.get(), nullptr, 0, nullptr) == 1 &&
                     EVP_MAC_update(context.get(), Bytes(data), data.size()) == 1 &&
                     EVP_MAC_final(context.get(), made, &size, sizeof made) == 1;
-  if (!good) return false;
+  if (!good) return {};
   {
     MutexLock lock(mutex_);
     idle_.push_back(std::move(context));
   }
-  return mac.size() == size && CRYPTO_memcmp(made, mac.data(), size) == 0;
+  return {reinterpret_cast<const char*>(made), size};
+}
+
+bool Hmac::Matches(std::string_view data, std::string_view mac) const {
+  const std::string made = Of(data);
+  return !made.empty() && mac.size() == made.size() &&
+         CRYPTO_memcmp(made.data(), mac.data(), made.size()) == 0;
 }
 
 }  // namespace spillway::auth

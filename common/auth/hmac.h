@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -12,7 +13,7 @@ using EVP_MAC_CTX = struct evp_mac_ctx_st;
 namespace spillway::auth {
 
 // HMAC (RFC 2104) with one key and one hash, by OpenSSL. Setting a key up costs more than using it,
-// so contexts that have it are kept: as many as threads were in Matches() at once. Any thread.
+// so contexts that have it are kept: as many as threads were in Of() at once. Any thread.
 class Hmac {
  public:
   // `hash`: OpenSSL's name, "SHA256". Null when OpenSSL cannot.
@@ -20,6 +21,8 @@ class Hmac {
   Hmac(const Hmac&) = delete;
   Hmac& operator=(const Hmac&) = delete;
 
+  // That of `data`; "" when OpenSSL cannot.
+  std::string Of(std::string_view data) const;
   // Whether `mac` is that of `data`, whole, in a time that does not tell where they differ.
   bool Matches(std::string_view data, std::string_view mac) const;
 

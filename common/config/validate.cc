@@ -3,6 +3,7 @@
 #include <set>
 #include <string>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -11,6 +12,9 @@
 
 namespace spillway::config {
 namespace {
+
+// For a client to be told, once the time for its check is over.
+constexpr int64_t kAuthSlackMs = 1'000;
 
 class Validator {
  public:
@@ -21,7 +25,9 @@ class Validator {
     CheckAddress("ingest.ops_listen", config.ops_listen());
     CheckAddress("ingest.advertised_address", config.advertised_address());
     if (config.has_tls()) CheckServerTls("ingest.tls", config.tls());
-    if (config.publish().http() && config.publish().bearer_token().empty()) {
+    CheckCallers("ingest.publish.callers", config.publish().callers(), config.tls());
+    CheckCallers("ingest.link.callers", config.link().callers(), config.tls());
+    if (config.publish().http() && IsOpen(config.publish())) {
       CheckOpenHttp("ingest.publish.http", config.ops_listen(), config.tls());
     }
     std::set<std::string> names;
@@ -51,9 +57,10 @@ class Validator {
                        absl::StartsWith(ops_listen, "localhost:");
     if (!tls.ca_file().empty()) {
       Add(key,
-          "needs bearer_token: ops_listen does not ask for the certificates that ca_file is for");
+          "needs bearer_token or callers: ops_listen does not ask for the certificates that "
+          "ca_file is for");
     } else if (!local) {
-      Add(key, absl::StrCat("needs bearer_token: ops_listen (", ops_listen,
+      Add(key, absl::StrCat("needs bearer_token or callers: ops_listen (", ops_listen,
                             ") is open to others than this machine"));
     }
   }
@@ -65,14 +72,28 @@ class Validator {
     CheckAddress("edge.admin.listen", config.admin().listen());
     if (config.has_tls()) CheckServerTls("edge.tls", config.tls());
     if (config.admin().has_tls()) CheckServerTls("edge.admin.tls", config.admin().tls());
-    if (config.admin().http() && config.admin().bearer_token().empty()) {
+    CheckCallers("edge.admin.callers", config.admin().callers(), config.admin().tls());
+    if (config.admin().http() && IsOpen(config.admin())) {
       CheckOpenHttp("edge.admin.http", config.ops_listen(), config.admin().tls());
     }
+    for (int i = 0; i < config.admin().aliases_size(); ++i) {
+      const std::string path = absl::StrCat("edge.admin.aliases[", i, "]");
+      if (!config.admin().http()) Add(path, "needs edge.admin.http: it is a path of that");
+      if (!config.admin().aliases(i).path().starts_with("/")) {
+        Add(path + ".path", absl::StrCat("expected a path that starts with /, found \"",
+                                         config.admin().aliases(i).path(), "\""));
+      }
+    }
+    if (!config.advertised_public_address().empty()) {
+      CheckAddress("edge.advertised_public_address", config.advertised_public_address());
+    }
     CheckIngests(config.ingests());
+    CheckAuthService(config);
     std::set<std::string> paths;
     for (int i = 0; i < config.endpoints_size(); ++i) {
       const std::string path = absl::StrCat("edge.endpoints[", i, "]");
       CheckEndpoint(path, config.endpoints(i));
+      CheckAuthServiceUse(path, config.auth_service(), config.endpoints(i).auth());
       if (!paths.insert(config.endpoints(i).path()).second) {
         Add(absl::StrCat(path, ".path"),
             absl::StrCat("there are two endpoints at ", config.endpoints(i).path()));
@@ -82,6 +103,37 @@ class Validator {
       const auto pattern = ChannelPattern::Parse(config.channels(i).pattern());
       if (!pattern.ok()) {
         Add(absl::StrCat("edge.channels[", i, "].pattern"), Std(pattern.status().message()));
+      }
+      if (config.channels(i).has_publish()) {
+        CheckPublish(absl::StrCat("edge.channels[", i, "].publish"), config.channels(i).publish());
+      }
+    }
+  }
+
+  // Whether anybody may call.
+  template <typename Section>
+  static bool IsOpen(const Section& section) {
+    return section.bearer_token().empty() && section.callers().empty();
+  }
+
+  // `tls`: of the port that they call.
+  template <typename Callers>
+  void CheckCallers(const std::string& key, const Callers& callers, const v1::TlsConfig& tls) {
+    std::set<std::string> names;
+    for (int i = 0; i < callers.size(); ++i) {
+      const auto& caller = callers.Get(i);
+      const std::string path = absl::StrCat(key, "[", i, "]");
+      const bool certificate =
+          !caller.certificate_subject().empty() || !caller.certificate_san().empty();
+      if (!names.insert(caller.name()).second) {
+        Add(absl::StrCat(path, ".name"),
+            absl::StrCat("there are two callers named ", caller.name()));
+      }
+      if (caller.bearer_token().empty() && caller.token_file().empty() && !certificate) {
+        Add(path, "needs bearer_token, token_file, certificate_subject or certificate_san");
+      }
+      if (certificate && tls.ca_file().empty()) {
+        Add(path, "nobody is asked for a certificate: the port's tls needs ca_file");
       }
     }
   }
@@ -103,6 +155,25 @@ class Validator {
     }
   }
 
+  void CheckPublish(const std::string& path, const v1::ChannelPublishConfig& publish) {
+    if (publish.access() == v1::CHANNEL_ACCESS_SERVER) {
+      Add(path + ".access", "server would let nobody publish: leave the section out");
+    }
+    if (!std::all_of(publish.topic().begin(), publish.topic().end(), [](char c) {
+          return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                 c == '.' || c == '_' || c == '-';
+        })) {
+      Add(path + ".topic",
+          absl::StrCat("expected the name of a Kafka topic, of letters, digits and "
+                       ". _ -, found \"",
+                       publish.topic(), "\""));
+    }
+    if (publish.roles_size() > 1 &&
+        std::find(publish.roles().begin(), publish.roles().end(), "*") != publish.roles().end()) {
+      Add(path + ".roles", "* stands alone: with it no role is needed");
+    }
+  }
+
   void CheckIngests(const v1::IngestsConfig& ingests) {
     if (ingests.addresses().empty() && ingests.dns_name().empty()) {
       Add("edge.ingests", "needs addresses or dns_name");
@@ -117,13 +188,61 @@ class Validator {
     }
   }
 
+  static bool HasKeys(const v1::AuthConfig& auth) {
+    return !auth.secret().empty() || !auth.issuers().empty();
+  }
+
+  void CheckAuthService(const v1::EdgeConfig& config) {
+    const v1::AuthServiceConfig& service = config.auth_service();
+    if (service.url().empty()) return;
+    if (!absl::StartsWithIgnoreCase(service.url(), "http://") &&
+        !absl::StartsWithIgnoreCase(service.url(), "https://")) {
+      Add("edge.auth_service.url", "expected http://HOST... or https://HOST...");
+    }
+    if (!service.bearer_token().empty() && !service.token_file().empty()) {
+      Add("edge.auth_service.token_file", "there is bearer_token as well: give one of them");
+    }
+    for (const char c : service.header()) {
+      if (absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_') continue;
+      Add("edge.auth_service.header", "expected the name of a header: letters, digits, - and _");
+      break;
+    }
+    // It is waited for before a call, and in it; a client is to hear of it before its time is over.
+    if (2 * service.timeout() + kAuthSlackMs > config.limits().handshake_timeout()) {
+      Add("edge.auth_service.timeout", "twice it and 1 s must fit into limits.handshake_timeout");
+    }
+  }
+
+  void CheckAuthServiceUse(const std::string& path, const v1::AuthServiceConfig& service,
+                           const v1::AuthConfig& auth) {
+    const std::string key = path + ".auth.service";
+    if (auth.service() == v1::AUTH_SERVICE_USE_INSTEAD) {
+      if (service.url().empty()) Add(key, "needs edge.auth_service.url: nobody knows any token");
+      if (HasKeys(auth)) {
+        Add(key,
+            "the service decides about tokens instead of keys, and there are keys: leave "
+            "secret and issuers out, or set also");
+      }
+      if (service.on_failure() == v1::AUTH_SERVICE_FAILURE_ACCEPT) {
+        Add(key,
+            "cannot go with auth_service.on_failure: accept, since nobody else has checked "
+            "the token");
+      }
+    } else if (auth.service() == v1::AUTH_SERVICE_USE_ALSO && !service.url().empty() &&
+               !HasKeys(auth)) {
+      Add(key,
+          "there are no keys beside which the service could be asked: set instead, for it to "
+          "decide about tokens, or off");
+    }
+  }
+
   void CheckEndpoint(const std::string& path, const v1::EndpointConfig& endpoint) {
     if (endpoint.path()[0] != '/') {
       Add(absl::StrCat(path, ".path"),
           absl::StrCat("expected a path that starts with /, found \"", endpoint.path(), "\""));
     }
     const v1::AuthConfig& auth = endpoint.auth();
-    if (auth.required() && auth.secret().empty() && auth.issuers().empty()) {
+    if (auth.required() && !HasKeys(auth) && auth.service() != v1::AUTH_SERVICE_USE_INSTEAD) {
       Add(absl::StrCat(path, ".auth.secret"),
           "tokens are required, but there is no secret to check them with; set it, or issuers, or "
           "set required: false");

@@ -54,9 +54,9 @@ void Readiness::SetMember(std::string_view name, std::string json) {
   members_.insert_or_assign(std::string(name), std::move(json));
 }
 
-void Readiness::Drain() {
+void Readiness::Drain(bool draining) {
   MutexLock lock(mutex_);
-  draining_ = true;
+  draining_ = draining;
 }
 
 bool Readiness::ReadyLocked() const {

@@ -37,8 +37,8 @@ class Readiness {
   // Adds, or replaces, a member of the document that takes more than a word: `json` is its value,
   // valid JSON. Not one of the document's own names.
   void SetMember(std::string_view name, std::string json);
-  // From now on not ready, whatever the dependencies: the process is about to stop.
-  void Drain();
+  // From now on (or no longer) not ready, whatever the dependencies: the node lets its clients go.
+  void Drain(bool draining = true);
 
   bool ready() const;
 

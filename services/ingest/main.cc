@@ -10,6 +10,7 @@
 #include "common/lifecycle/signals.h"
 #include "common/log/log.h"
 #include "services/ingest/app/ingest_app.h"
+#include "services/ingest/app/ingest_doors.h"
 #include "services/ingest/app/metric_families.h"
 
 namespace {
@@ -40,6 +41,14 @@ absl::Status CheckTls(const spillway::v1::IngestConfig& config) {
   return spillway::app::TlsFilesOf("ingest.tls", config.tls()).status();
 }
 
+// Those who may call, and what they may do; reads the files that they have tokens in.
+absl::Status CheckCallers(const spillway::v1::IngestConfig& config) {
+  const auto grants = spillway::ingest::PublishGrants::Create(config.publish());
+  if (!grants.ok()) return grants.status();
+  return spillway::rpc::Access::Create(spillway::ingest::DoorsOf(config), spillway::Clock::Real())
+      .status();
+}
+
 int Run(const spillway::config::Loaded& loaded) {
   const spillway::v1::IngestConfig& config = loaded.config.ingest();
   std::promise<int> stop;
@@ -50,7 +59,7 @@ int Run(const spillway::config::Loaded& loaded) {
   logging.service = kName;
   logging.level = spillway::app::LogLevel(config.log());
   spillway::log::Init(logging);
-  for (const auto check : {CheckAddresses, CheckTls}) {
+  for (const auto check : {CheckAddresses, CheckTls, CheckCallers}) {
     if (const absl::Status status = check(config); !status.ok()) {
       return Fail(status, loaded.locations);
     }
@@ -74,6 +83,7 @@ int Run(const spillway::config::Loaded& loaded) {
 absl::Status Check(const spillway::config::Loaded& loaded) {
   if (absl::Status status = CheckAddresses(loaded.config.ingest()); !status.ok()) return status;
   if (absl::Status status = CheckTls(loaded.config.ingest()); !status.ok()) return status;
+  if (absl::Status status = CheckCallers(loaded.config.ingest()); !status.ok()) return status;
   return spillway::ingest::RouteTable::Compile(loaded.config.ingest(), loaded.locations,
                                                spillway::config::Environment::Real())
       .status();

@@ -94,6 +94,20 @@ class Client:
         self.close()
 
 
+def let_in(address, timeout=15, **options):
+    """A client of a node that may have just begun: it comes back for as long as it is asked to."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return Client(address, **options)
+        except InvalidStatus as refusal:
+            # As long as the node does not know who is blocked, which it says before anybody is ready.
+            pending = refusal.response.status_code == 503 and b"control_pending" in refusal.response.body
+            if not pending or time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)
+
+
 def refused(address, **options):
     """(HTTP status, error code, message) of an upgrade that is to be refused."""
     try:

@@ -1,5 +1,8 @@
 """Calls a gRPC server with plain dicts, by its reflection service, as grpcurl does: no generated code."""
 
+import contextlib
+import threading
+
 import grpc
 from google.protobuf import descriptor_pool, json_format, message_factory
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
@@ -39,6 +42,13 @@ class Client:
         for answer in answers:
             yield _dict(answer)
 
+    def answers(self, method, request=None, timeout=30):
+        """One request, and its answers as dicts, as they come; close() of it ends the call."""
+        path, input_class, serializers = self._method(method)
+        call = self._channel.unary_stream(path, *serializers)(
+            _message(input_class, request), timeout=timeout, metadata=self._metadata)
+        return Answers(call)
+
     def _method(self, method):
         service_name, name = method.split("/")
         found = self._pool.FindServiceByName(service_name).methods_by_name[name]
@@ -46,6 +56,29 @@ class Client:
         output_class = message_factory.GetMessageClass(found.output_type)
         return (f"/{method}", input_class,
                 (input_class.SerializeToString, output_class.FromString))
+
+
+class Answers:
+    """Gathers what a call answers."""
+
+    def __init__(self, call):
+        self._call = call
+        self.messages = []
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self):
+        with contextlib.suppress(grpc.RpcError):
+            for answer in self._call:
+                self.messages.append(_dict(answer))
+
+    def of(self, **fields):
+        """Those that have these fields."""
+        return [one for one in list(self.messages) if fields.items() <= one.items()]
+
+    def close(self):
+        self._call.cancel()
+        self._thread.join(5)
 
 
 def _message(message_class, values):

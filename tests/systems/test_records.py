@@ -11,7 +11,7 @@ import time
 import kafka as kafka_tool
 import pytest
 import stack as stack_tool
-from client import Client
+from client import let_in
 from confluent_kafka.admin import AclBinding, AclBindingFilter, AclOperation, AclPermissionType
 from confluent_kafka.admin import ResourcePatternType, ResourceType
 from processes import wait_until
@@ -58,7 +58,7 @@ class System:
         if ready:
             self.edge.wait_ready()
         self.producer = stack_tool.Producer(cluster, **{"message.max.bytes": 8 * MIB})
-        self.client = Client(self.edge.public, token=token())
+        self.client = let_in(self.edge.public, token=token())
         self.sent = {}  # numbers by topic
 
     def events(self):

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# ./dev format, lint and sanitize. Sourced by ./dev.
+# ./dev format, lint, sanitize and fuzz. Sourced by ./dev.
 
 need() {
   command -v "$1" >/dev/null || die "$1 is not installed: ./dev setup --all"
@@ -88,5 +88,36 @@ cmd_sanitize() {
     [[ $preset == asan || $preset == tsan ]] || die "sanitize: asan or tsan, not $preset"
     sanitize_one "$preset" || rc=1
   done
+  return "$rc"
+}
+
+# What is found new goes to build/fuzz/corpus; --keep adds to fuzz/corpus what covers more than that does.
+cmd_fuzz() {
+  local seconds=60 keep='' targets=() target rc=0
+  while (($#)); do
+    case $1 in
+      --seconds) seconds=${2:?--seconds takes a number}; shift 2 ;;
+      --keep) keep=1; shift ;;
+      -*) die "fuzz: unknown option $1" ;;
+      *) targets+=("$1"); shift ;;
+    esac
+  done
+  need clang++-14
+  ((${#targets[@]})) || mapfile -t targets < <(ls fuzz/corpus)
+  for target in "${targets[@]}"; do
+    [[ -d fuzz/corpus/$target ]] || die "fuzz: no target $target: one of $(ls -x fuzz/corpus)"
+  done
+  setup
+  build fuzz "${targets[@]/#/fuzz_}" || return
+  for target in "${targets[@]}"; do
+    say "fuzz $target, $seconds s"
+    mkdir -p "build/fuzz/corpus/$target" "build/fuzz/found"
+    "build/fuzz/fuzz/fuzz_$target" -max_total_time="$seconds" -max_len=4096 -timeout=10 -print_final_stats=1 \
+      -artifact_prefix="build/fuzz/found/$target-" "build/fuzz/corpus/$target" "fuzz/corpus/$target" || rc=1
+    if [[ -n $keep ]]; then
+      "build/fuzz/fuzz/fuzz_$target" -merge=1 "fuzz/corpus/$target" "build/fuzz/corpus/$target" || rc=1
+    fi
+  done
+  ((rc == 0)) || say "an input that broke something is in build/fuzz/found: mend it, and put it into fuzz/corpus"
   return "$rc"
 }

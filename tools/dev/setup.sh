@@ -10,6 +10,7 @@ build_packages=(
 )
 test_packages=(kcat openssl)
 lint_packages=(clang-format clang-tidy shellcheck)
+fuzz_packages=(clang-14 libclang-rt-14-dev)
 chart_packages=(docker-compose)
 
 grpcurl_version=v1.9.4
@@ -107,7 +108,7 @@ setup() {
   mapfile -t java < <(java_packages)
   wanted+=("${java[@]}")
   if [[ ${1:-} == --all ]]; then
-    wanted+=("${lint_packages[@]}" "${chart_packages[@]}")
+    wanted+=("${lint_packages[@]}" "${fuzz_packages[@]}" "${chart_packages[@]}")
     requirements+=(tests/e2e/requirements.txt)
   elif grep -qs kubernetes-validate .venv/installed; then
     requirements+=(tests/e2e/requirements.txt) # set up with --all before

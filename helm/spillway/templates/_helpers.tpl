@@ -43,6 +43,10 @@ ingest:
   listen: "0.0.0.0:9100"
   ops_listen: "0.0.0.0:9180"
   advertised_address: "${POD_IP}:9100"
+  {{- if or .Values.link.existingSecret .Values.link.token }}
+  link:
+    bearer_token: "${LINK_TOKEN:?set it to the token that edges present to ingests}"
+  {{- end }}
   kafka:
     brokers: {{ required "kafka.brokers is required: the bootstrap servers, host:port" .Values.kafka.brokers | quote }}
     {{- with .Values.kafka.properties }}
@@ -61,9 +65,14 @@ edge:
   advertised_address: "${POD_IP}:9090"
   admin:
     listen: "0.0.0.0:9090"
-    bearer_token: "${ADMIN_TOKEN:-}"
+    {{- if or .Values.admin.existingSecret .Values.admin.token }}
+    bearer_token: "${ADMIN_TOKEN:?set it to the token that callers of the admin API present}"
+    {{- end }}
   ingests:
     dns_name: {{ printf "%s-ingest:9100" (include "spillway.fullname" .) | quote }}
+    {{- if or .Values.link.existingSecret .Values.link.token }}
+    bearer_token: "${LINK_TOKEN:?set it to the token that edges present to ingests}"
+    {{- end }}
 {{- end }}
 
 {{- /* The pod of a tier: dict root, tier, values, ports, opsPort, config (the ConfigMap's content). */}}
@@ -72,7 +81,7 @@ metadata:
   labels: {{- include "spillway.labels" . | nindent 4 }}
   annotations:
     checksum/config: {{ .config | sha256sum }}
-    {{- if eq .tier "edge" }}
+    {{- if or (eq .tier "edge") .root.Values.link.token }}
     checksum/secret: {{ include (print .root.Template.BasePath "/secret.yaml") .root | sha256sum }}
     {{- end }}
     {{- with .values.podAnnotations }}{{ toYaml . | nindent 4 }}{{ end }}
@@ -116,6 +125,11 @@ spec:
           valueFrom:
             secretKeyRef: {{- include "spillway.adminSecretRef" .root | trim | nindent 14 }}
         {{- end }}
+        {{- end }}
+        {{- if or .root.Values.link.existingSecret .root.Values.link.token }}
+        - name: LINK_TOKEN
+          valueFrom:
+            secretKeyRef: {{- include "spillway.linkSecretRef" .root | trim | nindent 14 }}
         {{- end }}
         {{- with .values.env }}{{ toYaml . | nindent 8 }}{{ end }}
       {{- with .values.envFrom }}
@@ -187,5 +201,15 @@ key: {{ .Values.admin.existingSecretKey }}
 {{- else }}
 name: {{ include "spillway.fullname" . }}
 key: ADMIN_TOKEN
+{{- end }}
+{{- end }}
+
+{{- define "spillway.linkSecretRef" -}}
+{{- if .Values.link.existingSecret }}
+name: {{ .Values.link.existingSecret }}
+key: {{ .Values.link.existingSecretKey }}
+{{- else }}
+name: {{ include "spillway.fullname" . }}
+key: LINK_TOKEN
 {{- end }}
 {{- end }}

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -76,8 +77,58 @@ ChannelSettings SettingsOf(const v1::ChannelConfig& channel) {
   return settings;
 }
 
-EndpointOptions OptionsOf(const v1::EndpointConfig& config) {
+std::optional<PublishRule> PublishRuleOf(const v1::ChannelConfig& channel) {
+  if (!channel.has_publish()) return std::nullopt;
+  const v1::ChannelPublishConfig& publish = channel.publish();
+  return PublishRule{.access = AccessOf(publish.access()),
+                     .allow = publish.allow(),
+                     .roles = {publish.roles().begin(), publish.roles().end()},
+                     .target = {.topic = publish.topic(),
+                                .event = publish.event(),
+                                .user_member = publish.user_member()},
+                     .rate = RateOf(publish.rate())};
+}
+
+ChannelRule RuleOf(const v1::ChannelConfig& channel) {
+  return {.pattern = channel.pattern(),
+          .access = AccessOf(channel.access()),
+          .allow = channel.allow(),
+          .roles = {channel.roles().begin(), channel.roles().end()},
+          .patterns = channel.patterns(),
+          .snapshot = channel.snapshot(),
+          .compress = channel.compress(),
+          .frequency = FrequencyOf(channel.frequency()),
+          .fixed_frequency = channel.fixed_frequency(),
+          .settings = SettingsOf(channel),
+          .subscribes = RateOf(channel.subscribes()),
+          .publish = PublishRuleOf(channel)};
+}
+
+AuthServiceUse UseOf(v1::AuthServiceUse use) {
+  switch (use) {
+    case v1::AUTH_SERVICE_USE_OFF:
+      return AuthServiceUse::kOff;
+    case v1::AUTH_SERVICE_USE_INSTEAD:
+      return AuthServiceUse::kInstead;
+    default:
+      return AuthServiceUse::kAlso;
+  }
+}
+
+void SetService(const v1::EdgeConfig& edge, const v1::AuthConfig& config, AuthOptions* auth) {
+  const v1::AuthServiceConfig& service = edge.auth_service();
+  if (service.url().empty()) return;
+  auth->service = UseOf(config.service());
+  auth->service_anonymous = service.anonymous();
+  auth->accept_unchecked = service.on_failure() == v1::AUTH_SERVICE_FAILURE_ACCEPT &&
+                           auth->service == AuthServiceUse::kAlso;
+}
+
+EndpointOptions OptionsOf(const v1::EdgeConfig& edge, const v1::EndpointConfig& config) {
   EndpointOptions options;
+  SetService(edge, config.auth(), &options.auth);
+  options.auth.leeway =
+      std::chrono::ceil<std::chrono::seconds>(milliseconds(config.auth().leeway()));
   options.path = config.path();
   options.auth.required = config.auth().required();
   options.auth.query_param = config.auth().query_param();
@@ -108,6 +159,9 @@ EndpointOptions OptionsOf(const v1::EndpointConfig& config) {
   options.heartbeat.protocol = ping != config.envelope().end() && ping->second.empty();
   options.heartbeat.message = !options.heartbeat.protocol;
   options.compression = RuleOf(config.compression());
+  for (const auto& [name, text] : config.labels()) options.labels[name] = text;
+  options.affinity_key = config.affinity().key();
+  options.affinity_param = config.affinity().param();
   options.origins.assign(config.origins().begin(), config.origins().end());
   return options;
 }
@@ -141,17 +195,7 @@ absl::StatusOr<std::unique_ptr<EndpointSet>> EndpointSet::Create(const v1::EdgeC
       std::unique_ptr<EndpointSet>(new EndpointSet(compression, CompressesForSome(config), clock));
   std::vector<ChannelRule> rules;
   for (const v1::ChannelConfig& channel : config.channels()) {
-    rules.push_back({.pattern = channel.pattern(),
-                     .access = AccessOf(channel.access()),
-                     .allow = channel.allow(),
-                     .roles = {channel.roles().begin(), channel.roles().end()},
-                     .patterns = channel.patterns(),
-                     .snapshot = channel.snapshot(),
-                     .compress = channel.compress(),
-                     .frequency = FrequencyOf(channel.frequency()),
-                     .fixed_frequency = channel.fixed_frequency(),
-                     .settings = SettingsOf(channel),
-                     .subscribes = RateOf(channel.subscribes())});
+    rules.push_back(RuleOf(channel));
   }
   auto policy =
       ChannelPolicy::Compile(rules, config.default_access() == v1::DEFAULT_ACCESS_AUTHENTICATED
@@ -217,7 +261,7 @@ absl::Status EndpointSet::Add(const v1::EdgeConfig& config, int index,
   for (const Encoder& encoder : encoders_) {
     if (encoder.variant == *variant) parts.dialect = encoder.encoder.get();
   }
-  auto created = Endpoint::Create(OptionsOf(endpoint), parts);
+  auto created = Endpoint::Create(OptionsOf(config, endpoint), parts);
   if (!created.ok()) return created.status();
   endpoints_.push_back(*std::move(created));
   return absl::OkStatus();

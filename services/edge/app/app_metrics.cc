@@ -110,6 +110,24 @@ void EdgeMetrics::AddKeys(const TokenKeys& keys) {
   }));
 }
 
+void EdgeMetrics::AddAuthChecks(const AuthChecks& checks) {
+  handles_.push_back(registry_.Add(families_.auth_check_seconds, {}, &checks.latency()));
+  handles_.push_back(registry_.AddCollector([this, &checks](metrics::Sink& sink) {
+    const AuthChecks::Status status = checks.status();
+    for (size_t i = 0; i < kAuthOutcomes; ++i) {
+      sink.Add(families_.auth_checks, {{"outcome", kAuthOutcomeNames[i]}},
+               static_cast<double>(status.outcomes[i]));
+    }
+    sink.Add(families_.auth_breaker, {}, static_cast<double>(status.breaker));
+    sink.Add(families_.auth_breaker_openings, {}, static_cast<double>(status.breaker_openings));
+    sink.Add(families_.auth_calls, {}, static_cast<double>(status.calls));
+    sink.Add(families_.auth_waiting, {}, static_cast<double>(status.waiting));
+    sink.Add(families_.auth_cache_entries, {}, static_cast<double>(status.cached));
+    sink.Add(families_.auth_cache_bytes, {}, static_cast<double>(status.cached_bytes));
+    sink.Add(families_.auth_cache_evictions, {}, static_cast<double>(status.evictions));
+  }));
+}
+
 void EdgeMetrics::AddBacklogs(net::IoPool& pool) {
   using C = ws::BacklogCounters;
   const auto of = [&pool](size_t i) -> const C& { return pool.worker(i).counters().backlog; };
@@ -158,7 +176,12 @@ void EdgeMetrics::AddSessions(const EdgeWorkers& workers) {
   Add(families_.admissions_refused, of, &C::refused_user_blocked, {{"reason", "user_blocked"}});
   Add(families_.admissions_refused, of, &C::refused_revoked, {{"reason", "revoked"}});
   Add(families_.admissions_refused, of, &C::refused_pending, {{"reason", "control_pending"}});
+  Add(families_.admissions_refused, of, &C::refused_by_service, {{"reason", "auth_service"}});
+  Add(families_.admissions_refused, of, &C::refused_unchecked, {{"reason", "auth_unchecked"}});
   Add(families_.user_rate_limited, of, &C::user_rate_limited);
+  Add(families_.node_rate_limited, of, &C::node_rate_limited);
+  Add(families_.affinity_redirects, of, &C::affinity_redirects);
+  Add(families_.affinity_mismatches, of, &C::affinity_mismatches);
   Add(families_.patterns_refused, of, &C::patterns_refused, {{"limit", "connection"}});
   Add(families_.subscribes_limited, of, &C::subscribes_limited_user, {{"limit", "user"}});
   Add(families_.subscribes_limited, of, &C::subscribes_limited_channel, {{"limit", "channel"}});
@@ -177,6 +200,33 @@ void EdgeMetrics::AddSessions(const EdgeWorkers& workers) {
   std::vector<const metrics::Histogram*> durations;
   for (size_t i = 0; i < workers_; ++i) durations.push_back(&of(i).duration_seconds);
   handles_.push_back(registry_.Add(families_.connection_duration, {}, durations));
+  AddPublishes(workers);
+}
+
+void EdgeMetrics::AddPublishes(const EdgeWorkers& workers) {
+  using C = SessionCounters;
+  const auto of = [&workers](size_t i) -> const C& { return workers.session_counters(i); };
+  for (size_t outcome = 0; outcome < kPublishOutcomes; ++outcome) {
+    auto value = [count = workers_, of, outcome] {
+      double sum = 0;
+      for (size_t i = 0; i < count; ++i) {
+        sum += static_cast<double>(of(i).publishes[outcome].Value());
+      }
+      return sum;
+    };
+    handles_.push_back(registry_.Add(families_.publishes,
+                                     {{"outcome", std::string(kPublishOutcomeNames[outcome])}},
+                                     std::move(value)));
+  }
+  Add(families_.publish_duplicates, of, &C::publish_duplicates);
+  std::vector<const metrics::Histogram*> durable;
+  std::vector<const metrics::Histogram*> ephemeral;
+  for (size_t i = 0; i < workers_; ++i) {
+    durable.push_back(&of(i).publish_seconds_durable);
+    ephemeral.push_back(&of(i).publish_seconds_ephemeral);
+  }
+  handles_.push_back(registry_.Add(families_.publish_seconds, {{"kind", "durable"}}, durable));
+  handles_.push_back(registry_.Add(families_.publish_seconds, {{"kind", "ephemeral"}}, ephemeral));
 }
 
 void EdgeMetrics::AddHubs(const EdgeWorkers& workers) {
@@ -280,6 +330,7 @@ void EdgeMetrics::AddUpstream(const LinkRuntime& runtime) {
     }
     sink.Add(families_.links, {{"state", "up"}}, up);
     sink.Add(families_.links, {{"state", "down"}}, down);
+    sink.Add(families_.links_denied, {}, static_cast<double>(status.denied));
 
     double attached = 0;
     double stalled = 0;

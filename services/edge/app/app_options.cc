@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/app/service_main.h"
 #include "common/app/tls_files.h"
+#include "services/edge/app/admin_door.h"
 #include "services/edge/app/app_endpoints.h"
 
 namespace spillway::edge {
@@ -37,6 +38,7 @@ void SetLimits(const v1::EdgeLimitsConfig& limits, EdgeOptions* options) {
           ? RateOf(limits.messages())
           : Rate::Of(static_cast<uint32_t>(limits.messages_per_second()), std::chrono::seconds(1),
                      static_cast<uint32_t>(limits.message_burst()));
+  options->limits.node_messages = RateOf(limits.node_messages()).Share(options->threads);
   options->limits.low_backlog_bytes = connection.backlog.bytes / 2;
   options->limits.low_backlog_messages = connection.backlog.messages / 2;
   options->max_connections = limits.max_connections();
@@ -47,6 +49,7 @@ void SetConnectionLimits(const v1::EdgeLimitsConfig& limits, ConnectionLimits::O
   options->users.connections = limits.connections_per_user();
   options->users.messages = RateOf(limits.user_messages());
   options->users.subscribes = RateOf(limits.user_subscribes());
+  options->users.publishes = RateOf(limits.user_publishes());
   options->unauthenticated = limits.max_unauthenticated();
   options->ips.connections = limits.connections_per_ip();
   options->ips.failures = static_cast<uint32_t>(limits.ip_failures());
@@ -75,6 +78,32 @@ void SetLink(const v1::EdgeConfig& config, EdgeOptions* options) {
   link.core.history_timeout = milliseconds(config.resume_timeout());
 }
 
+absl::Status SetAliases(const v1::AdminConfig& admin, EdgeOptions* options) {
+  for (const v1::HttpAliasConfig& alias : admin.aliases()) {
+    options->admin_aliases.push_back(
+        {.verb = alias.method(), .path = alias.path(), .method = alias.call()});
+  }
+  if (admin.aliases_size() > 0 && !admin.http()) {
+    return absl::InvalidArgumentError(
+        "edge.admin.aliases: they are of the admin API over HTTP: set edge.admin.http");
+  }
+  const absl::Status status =
+      gateway::CheckAliases(options->admin_aliases, "spillway.v1.AdminService");
+  if (status.ok()) return status;
+  return absl::InvalidArgumentError(absl::StrCat("edge.admin.aliases", status.message()));
+}
+
+void SetPublish(const v1::EdgeConfig& config, EdgeOptions* options) {
+  const v1::EdgePublishConfig& publish = config.publish();
+  options->publish_desk.connection = static_cast<size_t>(publish.connection_in_flight());
+  options->publish_client.timeout = milliseconds(publish.timeout());
+  options->publish_client.log_interval = milliseconds(config.log().repeat_interval());
+  options->publishes_in_flight = static_cast<size_t>(publish.node_in_flight());
+  options->publish_bytes = static_cast<size_t>(publish.node_bytes());
+  options->publish_token = publish.bearer_token();
+  options->publish_token_file = publish.token_file();
+}
+
 absl::Status SetControl(const v1::EdgeConfig& config, EdgeOptions* options) {
   const v1::EdgeControlConfig& control = config.control();
   options->control.wait = milliseconds(control.wait());
@@ -84,6 +113,27 @@ absl::Status SetControl(const v1::EdgeConfig& config, EdgeOptions* options) {
   options->peer_timeout = milliseconds(control.peer_timeout());
   options->peer_token =
       control.peer_token().empty() ? config.admin().bearer_token() : control.peer_token();
+  options->peer_token_file = control.peer_token_file();
+  options->link_token = config.ingests().bearer_token();
+  options->link_token_file = config.ingests().token_file();
+  for (const auto& [key, token] : {std::pair("edge.ingests.bearer_token", &options->link_token),
+                                   std::pair("edge.control.bearer_token", &options->control_token),
+                                   std::pair("edge.publish.bearer_token", &options->publish_token),
+                                   std::pair("edge.control.peer_token", &options->peer_token)}) {
+    if (token->empty()) continue;
+    if (const absl::Status status = rpc::CheckToken(*token); !status.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat(key, ": ", status.message()));
+    }
+  }
+  for (const auto& [key, file] :
+       {std::pair("edge.control.peer_token_file", &options->peer_token_file),
+        std::pair("edge.ingests.token_file", &options->link_token_file),
+        std::pair("edge.publish.token_file", &options->publish_token_file)}) {
+    if (file->empty()) continue;
+    if (const auto token = rpc::ReadFirstToken(*file); !token.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat(key, ": ", token.status().message()));
+    }
+  }
   if (control.has_peer_tls()) {
     auto files = app::TlsFilesOf("edge.control.peer_tls", control.peer_tls());
     if (!files.ok()) return files.status();
@@ -130,8 +180,13 @@ absl::StatusOr<EdgeOptions> MakeEdgeOptions(const v1::EdgeConfig& config) {
     options.ops_listen = *ops;
   }
   options.admin_listen = config.admin().listen();
-  options.admin_token = config.admin().bearer_token();
+  options.admin_door = AdminDoorOf(config.admin());
+  // Reads files: an operator hears of what is wrong with them before anything runs.
+  if (const auto access = rpc::Access::Create({options.admin_door}, Clock::Real()); !access.ok()) {
+    return access.status();
+  }
   options.admin_http = config.admin().http();
+  if (absl::Status status = SetAliases(config.admin(), &options); !status.ok()) return status;
   options.drain_lead = std::chrono::milliseconds(config.drain().lead());
   options.drain_spread = std::chrono::milliseconds(config.drain().spread());
   if (config.admin().has_tls()) {
@@ -157,12 +212,14 @@ absl::StatusOr<EdgeOptions> MakeEdgeOptions(const v1::EdgeConfig& config) {
   options.hub.checkpoint_interval = milliseconds(config.checkpoint_interval());
   SetLanes(config, &options.hub);
   SetLink(config, &options);
+  SetPublish(config, &options);
   if (absl::Status status = SetControl(config, &options); !status.ok()) return status;
   options.shutdown_grace = milliseconds(config.shutdown_grace());
   options.ready_grace = milliseconds(config.ready_grace());
   options.report_degraded = config.report_degraded();
 
   options.advertised_address = config.advertised_address();
+  options.advertised_public_address = config.advertised_public_address();
   return options;
 }
 
@@ -170,7 +227,9 @@ v1::NodeAddresses AddressesOf(const EdgeOptions& options, int public_port, int o
                               int admin_port) {
   const std::string host = HostName();
   v1::NodeAddresses addresses;
-  addresses.set_public_address(app::HostPort(host, public_port));
+  addresses.set_public_address(options.advertised_public_address.empty()
+                                   ? app::HostPort(host, public_port)
+                                   : options.advertised_public_address);
   if (ops_port != 0) addresses.set_ops_address(app::HostPort(host, ops_port));
   if (!options.advertised_address.empty()) {
     addresses.set_grpc_address(options.advertised_address);

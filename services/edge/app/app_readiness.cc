@@ -110,6 +110,20 @@ void EdgeReadiness::UpdateIngest(const LinkRuntimeStatus& status) {
   }
 }
 
+void EdgeReadiness::UpdateAudit(const std::vector<audit::AuditLog::Status>& outputs) {
+  if (outputs.empty()) return;
+  std::vector<std::string> problems;
+  for (const audit::AuditLog::Status& output : outputs) {
+    if (!output.problem.empty()) {
+      problems.push_back(absl::StrCat(output.output, ": ", output.problem, " (", output.waiting,
+                                      " lines wait, ", output.left_out, " are lost)"));
+    }
+  }
+  // Clients are served as well as ever: who needs the log more than service looks at this.
+  readiness_.Set("audit", problems.empty() ? "written" : "unwritable",
+                 problems.empty() ? Level::kOk : Level::kDegraded, absl::StrJoin(problems, "; "));
+}
+
 void EdgeReadiness::UpdateAttachments(const UpstreamStatus& upstream) {
   if (!upstream.catalogue_complete) {
     return readiness_.Set("attachments", "unattached", Level::kFailed,

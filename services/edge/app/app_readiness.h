@@ -3,6 +3,7 @@
 #include <chrono>
 #include <vector>
 
+#include "common/audit/audit_log.h"
 #include "common/lifecycle/readiness.h"
 #include "services/edge/app/token_keys.h"
 #include "services/edge/control/control_state.h"
@@ -12,7 +13,8 @@ namespace spillway::edge {
 
 // Tells the operators' readiness document what the link thread's status means: "kafka", "ingest",
 // "attachments"; what the sources of tokens' keys say: "keys"; and whether it is known who is kept
-// out: "control". Belongs to the thread that updates it; owned by EdgeApp.
+// out: "control"; and whether the audit log can be written: "audit". Belongs to the thread that
+// updates it; owned by EdgeApp.
 class EdgeReadiness {
  public:
   // `readiness` outlives this. `grace`: how long a partition may be unattached.
@@ -23,6 +25,8 @@ class EdgeReadiness {
   void UpdateKeys(const std::vector<TokenKeys::Source>& sources);
   // "control", where there is a control topic, or none has been told of yet.
   void UpdateControl(const ControlState::Status& status);
+  // "audit", where the audit log goes anywhere.
+  void UpdateAudit(const std::vector<audit::AuditLog::Status>& outputs);
 
  private:
   void UpdateKafka(const UpstreamStatus& upstream);

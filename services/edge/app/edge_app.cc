@@ -1,6 +1,7 @@
 #include "services/edge/app/edge_app.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <random>
 #include <thread>
@@ -13,6 +14,8 @@
 #include "common/http/ops_routes.h"
 #include "common/lifecycle/shutdown.h"
 #include "common/log/log.h"
+#include "services/edge/app/auth_options.h"
+#include "services/edge/control/audit_sink.h"
 
 namespace spillway::edge {
 namespace {
@@ -20,9 +23,11 @@ namespace {
 using std::chrono::milliseconds;
 
 // What parts of the shutdown may take of the whole.
+constexpr milliseconds kPublishingGrace{2'000};
 constexpr milliseconds kAdminGrace{1'000};
 constexpr milliseconds kOpsGrace{500};
 constexpr milliseconds kHandOverGrace{500};
+constexpr milliseconds kAuditGrace{2'000};
 
 uint64_t Seed() {
   std::random_device device;
@@ -64,8 +69,13 @@ absl::Status EdgeApp::Build(const v1::EdgeConfig& config) {
     if (!tls.ok()) return At("edge.tls", tls.status());
     tls_ = *std::move(tls);
   }
+  auto audit = MakeAuditLog(config.audit(), options_.node_id, clock_);
+  if (!audit.ok()) return audit.status();
+  audit_ = *std::move(audit);
   pool_ = std::make_unique<net::IoPool>(options_.threads, options_.worker, clock_);
   workers_ = std::make_unique<EdgeWorkers>(*pool_, clock_);
+  options_.link.token =
+      std::make_shared<rpc::PresentedToken>(options_.link_token, options_.link_token_file, clock_);
   upstream_ = std::make_unique<LinkRuntime>(options_.link, endpoints_->variants(), *workers_,
                                             clock_, Seed());
   options_.hub.settings_of = [&policy = endpoints_->policy()](std::string_view channel) {
@@ -80,9 +90,21 @@ absl::Status EdgeApp::Build(const v1::EdgeConfig& config) {
   workers_->Create(options_, endpoints_->variants(), *upstream_);
   options_.connection_limits.users.channel_rates = endpoints_->policy().rates();
   limits_ = std::make_unique<ConnectionLimits>(options_.connection_limits, clock_);
-  cluster_ =
-      std::make_unique<EdgeCluster>(options_, clock_, *workers_, *upstream_, *limits_, gate_);
+  cluster_ = std::make_unique<EdgeCluster>(options_, clock_, *workers_, *upstream_, *limits_, gate_,
+                                           readiness_);
+  publishing_ = std::make_unique<EdgePublishing>(options_, clock_, *workers_, *upstream_,
+                                                 endpoints_->policy().lets_publish());
+  if (config.audit().kafka()) audit_->AddOutput("kafka", cluster_->NewAuditOutput());
+  AddAuditSink(cluster_->events(), *audit_);
+  if (absl::Status status = cluster_->OpenDoors(); !status.ok()) return status;
   upstream_->SetCluster(cluster_.get());
+  auto auth = MakeAuthService(config.auth_service(), clock_,
+                              [this](size_t worker, std::function<void()> task) {
+                                pool_->worker(worker).Post(std::move(task));
+                              });
+  if (!auth.ok()) return auth.status();
+  auth_ = *std::move(auth);
+  for (SessionContext* context : workers_->contexts()) context->auth = auth_.get();
   auto acceptor =
       EndpointAcceptor::Create(endpoints_->endpoints(), workers_->contexts(), gate_, limits_.get());
   if (!acceptor.ok()) return acceptor.status();
@@ -92,8 +114,11 @@ absl::Status EdgeApp::Build(const v1::EdgeConfig& config) {
   metrics_->AddLimits(*limits_);
   metrics_->AddPatterns(*patterns_);
   metrics_->AddCluster(*cluster_);
+  metrics_->AddPublishing(*publishing_);
+  metrics_->AddAudit(*audit_);
   if (tls_ != nullptr) metrics_->AddTls(*tls_);
   metrics_->AddKeys(endpoints_->keys());
+  if (auth_ != nullptr) metrics_->AddAuthChecks(auth_->checks());
   if (absl::Status status = registry_.SetAliases(app::MetricAliases(config.metrics()));
       !status.ok()) {
     return At("edge.metrics.names", status);
@@ -108,7 +133,9 @@ absl::Status EdgeApp::Build(const v1::EdgeConfig& config) {
   if (!port.ok()) return At("edge.listen", port.status());
   public_port_ = *port;
   if (absl::Status status = StartOps(); !status.ok()) return status;
+  audit_->Start();
   endpoints_->keys().Start();
+  if (auth_ != nullptr) auth_->Start();
   pool_->Start();
   workers_->StartTicks();
   // Its calls are answered by the workers: only once they run.
@@ -132,7 +159,8 @@ absl::Status EdgeApp::StartOps() {
   options.port = options_.ops_listen.port;
   http::Routes routes;
   http::AddOpsRoutes(&routes, clock_, readiness_, registry_, Info());
-  cluster_->AddHttp(&routes);
+  cluster_->AddHttp(&routes, {{"/health", http::HealthHandler(clock_, Info())},
+                              {"/ready", http::ReadyHandler(readiness_)}});
   auto server = http::HttpServer::Start(options, std::move(routes));
   if (!server.ok()) return At("edge.ops_listen", server.status());
   ops_ = *std::move(server);
@@ -141,8 +169,10 @@ absl::Status EdgeApp::StartOps() {
 
 void EdgeApp::Update() {
   cluster_->Update();
+  publishing_->Update();
   edge_readiness_.Update(upstream_->status());
   edge_readiness_.UpdateControl(cluster_->status());
+  edge_readiness_.UpdateAudit(audit_->status());
   edge_readiness_.UpdateKeys(endpoints_->keys().sources());
   if (tls_ != nullptr) tls_->Update();
 }
@@ -150,11 +180,13 @@ void EdgeApp::Update() {
 void EdgeApp::HandOver(milliseconds left) {
   const milliseconds spread = std::min(options_.drain_spread, left / 2);
   if (spread.count() <= 0 || cluster_ == nullptr || gate_.count() == 0) return;
-  workers_->BeginHandOver(spread, cluster_->PeersPublicAddresses());
+  const MonoTime ends = clock_.Now() + spread;
+  cluster_->BeginHandOver({.spread = spread});
   // Steps of it come a little late under load; whoever is left is ended with the workers.
-  const MonoTime deadline = clock_.Now() + spread + kHandOverGrace;
-  while (!workers_->handed_over() && gate_.count() > 0 && clock_.Now() < deadline) {
+  while (!workers_->handed_over() && gate_.count() > 0 && clock_.Now() < ends + kHandOverGrace) {
     std::this_thread::sleep_for(milliseconds(5));
+    const auto rest = std::chrono::duration_cast<milliseconds>(ends - clock_.Now());
+    if (rest.count() > 0 && cluster_->PlaceGone()) cluster_->BeginHandOver({.spread = rest});
   }
 }
 
@@ -162,8 +194,11 @@ bool EdgeApp::Stop(milliseconds grace) {
   if (std::exchange(stopped_, true)) return true;
   lifecycle::Shutdown shutdown(clock_);
   shutdown.Add("lead", [this](milliseconds left) {
+    // Where an operator has begun with it, balancers have had a part of the lead, or all.
+    const auto lead = cluster_ == nullptr ? std::nullopt : cluster_->drain().Stop();
     readiness_.Drain();
-    std::this_thread::sleep_for(std::min(options_.drain_lead, left));
+    if (upstream_ != nullptr) upstream_->SetDraining(true);
+    std::this_thread::sleep_for(std::min({options_.drain_lead, left, lead.value_or(left)}));
   });
   shutdown.Add("accepting", [this](milliseconds) {
     gate_.Shut(true);
@@ -171,20 +206,37 @@ bool EdgeApp::Stop(milliseconds grace) {
   });
   // With everything at work: events go on until a client's turn has come.
   shutdown.Add("hand-over", [this](milliseconds left) { HandOver(left); });
-  // While the workers run: they answer its calls.
+  // While the workers run: they tell clients what became of it.
+  shutdown.Add(
+      "publishing",
+      [this](milliseconds left) {
+        if (publishing_ != nullptr) publishing_->Stop(left);
+      },
+      kPublishingGrace);
+  // Likewise: they answer its calls.
   shutdown.Add(
       "admin",
       [this](milliseconds left) {
         if (cluster_ != nullptr) cluster_->Stop(left);
       },
       kAdminGrace);
-  // Before the workers end: it posts to them.
+  // Before the workers end: these post to them.
+  shutdown.Add("auth service", [this](milliseconds) {
+    if (auth_ != nullptr) auth_->Stop();
+  });
   shutdown.Add("links", [this](milliseconds) {
     if (upstream_ != nullptr) upstream_->Stop();
   });
   shutdown.Add("clients", [this](milliseconds left) {
     if (pool_ != nullptr) pool_->Stop(left);
   });
+  // What the clients' end caused is in it.
+  shutdown.Add(
+      "audit",
+      [this](milliseconds left) {
+        if (audit_ != nullptr) audit_->Stop(left);
+      },
+      kAuditGrace);
   shutdown.Add("keys", [this](milliseconds) {
     if (endpoints_ != nullptr) endpoints_->keys().Stop();
   });

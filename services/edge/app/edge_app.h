@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/audit/audit_log.h"
 #include "common/base/clock.h"
 #include "common/http/http_server.h"
 #include "common/lifecycle/readiness.h"
@@ -15,11 +16,14 @@
 #include "services/edge/app/app_metrics.h"
 #include "services/edge/app/app_options.h"
 #include "services/edge/app/app_readiness.h"
+#include "services/edge/app/edge_audit.h"
 #include "services/edge/app/edge_cluster.h"
+#include "services/edge/app/edge_publishing.h"
 #include "services/edge/app/edge_workers.h"
 #include "services/edge/app/keyless_warning.h"
 #include "services/edge/app/metric_families.h"
 #include "services/edge/app/public_tls.h"
+#include "services/edge/auth/http_auth_service.h"
 #include "services/edge/net/io_pool.h"
 #include "services/edge/session/connection_limits.h"
 #include "services/edge/session/endpoint_acceptor.h"
@@ -74,15 +78,19 @@ class EdgeApp {
   metrics::Registry registry_{families_.all};
   lifecycle::Readiness readiness_;
   EdgeReadiness edge_readiness_;
+  std::unique_ptr<audit::AuditLog> audit_;  // takes the events of all below
   std::unique_ptr<EndpointSet> endpoints_;
   ConnectionGate gate_;
   std::unique_ptr<ConnectionLimits> limits_;
   std::unique_ptr<PublicTls> tls_;  // null: clients are served without
   std::unique_ptr<KeylessWarning> keyless_;
   std::unique_ptr<PatternLimit> patterns_;
-  std::unique_ptr<net::IoPool> pool_;      // its threads end in Stop(), before all below
+  std::unique_ptr<HttpAuthService>
+      auth_;                           // null: nobody is asked; posts to the pool until its Stop()
+  std::unique_ptr<net::IoPool> pool_;  // its threads end in Stop(), before all below
   std::unique_ptr<EdgeWorkers> workers_;   // timers in the pool's wheels
   std::unique_ptr<LinkRuntime> upstream_;  // posts to the workers until its Stop()
+  std::unique_ptr<EdgePublishing> publishing_;
   std::unique_ptr<EndpointAcceptor> acceptor_;
   std::unique_ptr<EdgeCluster> cluster_;
   std::unique_ptr<EdgeMetrics> metrics_;

@@ -5,7 +5,6 @@
 #include <cstdlib>
 #include <utility>
 
-#include "services/edge/session/hand_over.h"
 #include "services/edge/timer/timing_wheel.h"
 
 namespace spillway::edge {
@@ -38,7 +37,9 @@ struct EdgeWorkers::Worker {
                 .limits = options.limits,
                 .random = FillRandom,
                 .keep = [&on](Ref<Frame> frame) { on.connections().Keep(std::move(frame)); }},
-        hand_over(registry, on.wheel(), clock_of) {}
+        hand_over(registry, on.wheel(), clock_of) {
+    context.worker = on.index();
+  }
 
   void Tick() {
     hub.Tick(clock.Now());
@@ -66,7 +67,7 @@ struct EdgeWorkers::Worker {
     gauges.lane_bytes.Set(static_cast<int64_t>(hub.lane_bytes()));
     if (handing_over != nullptr && hand_over.done()) {
       handing_over->fetch_sub(1);
-      handing_over = nullptr;
+      handing_over.reset();
     }
     worker.wheel().Set(tick, kNextTick);
   }
@@ -79,7 +80,7 @@ struct EdgeWorkers::Worker {
   HubShard hub;
   SessionContext context;
   HandOver hand_over;
-  std::atomic<size_t>* handing_over = nullptr;  // to be told when it is done
+  std::shared_ptr<std::atomic<size_t>> handing_over;  // to be told when it is done
   Timer tick = Timer::Of<&Worker::Tick>(this);
 };
 
@@ -102,13 +103,22 @@ void EdgeWorkers::StartTicks() {
   }
 }
 
-void EdgeWorkers::BeginHandOver(std::chrono::milliseconds spread,
-                                const std::vector<std::string>& addresses) {
-  handing_over_ = workers_.size();
+void EdgeWorkers::BeginHandOver(const HandOver::Plan& plan) {
+  handing_over_ = std::make_shared<std::atomic<size_t>>(workers_.size());
   for (const auto& worker : workers_) {
-    worker->worker.Post([this, &worker = *worker, spread, addresses] {
-      worker.handing_over = &handing_over_;
-      worker.hand_over.Begin(spread, addresses);
+    worker->worker.Post([left = handing_over_, &worker = *worker, plan] {
+      worker.handing_over = left;
+      worker.hand_over.Begin(plan);
+    });
+  }
+}
+
+void EdgeWorkers::CancelHandOver() {
+  handing_over_.reset();
+  for (const auto& worker : workers_) {
+    worker->worker.Post([&worker = *worker] {
+      worker.handing_over.reset();
+      worker.hand_over.Cancel();
     });
   }
 }

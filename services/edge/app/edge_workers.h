@@ -14,6 +14,7 @@
 #include "services/edge/control/admin_workers.h"
 #include "services/edge/hub/hub_shard.h"
 #include "services/edge/net/io_pool.h"
+#include "services/edge/session/hand_over.h"
 #include "services/edge/session/session_context.h"
 #include "services/edge/session/session_counters.h"
 #include "services/edge/session/session_registry.h"
@@ -59,10 +60,11 @@ class EdgeWorkers final : public HubWorkers, public AdminWorkers {
   // Starts the ticks; after the pool was started.
   void StartTicks();
 
-  // Ends all sessions over a time (HandOver). The pool must not stop before handed_over(), or it
-  // ends the rest at once.
-  void BeginHandOver(std::chrono::milliseconds spread, const std::vector<std::string>& addresses);
-  bool handed_over() const { return handing_over_.load() == 0; }
+  // Ends all sessions over a time (HandOver), anew if it is under way. The pool must not stop
+  // before handed_over(), or it ends the rest at once. These three are for one caller at a time.
+  void BeginHandOver(const HandOver::Plan& plan);
+  void CancelHandOver();
+  bool handed_over() const { return handing_over_ == nullptr || handing_over_->load() == 0; }
 
   size_t count() const override { return workers_.size(); }
   void Post(size_t index, HubWorkers::Task task) override;
@@ -78,7 +80,8 @@ class EdgeWorkers final : public HubWorkers, public AdminWorkers {
   net::IoPool& pool_;
   Clock& clock_;
   std::vector<std::unique_ptr<Worker>> workers_;
-  std::atomic<size_t> handing_over_{0};  // workers that are not done
+  // Workers that are not done, of the last BeginHandOver.
+  std::shared_ptr<std::atomic<size_t>> handing_over_;
 };
 
 }  // namespace spillway::edge

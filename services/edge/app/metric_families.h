@@ -98,6 +98,17 @@ struct EdgeFamilies {
       all.Counter("spillway_edge_subscribed_total", "Subscriptions made.");
   const metrics::Family& unsubscribed =
       all.Counter("spillway_edge_unsubscribed_total", "Subscriptions ended by command.");
+  const metrics::Family& publishes =
+      all.Counter("spillway_edge_publishes_total", "What clients wanted to publish.", {"outcome"});
+  const metrics::Family& publish_duplicates =
+      all.Counter("spillway_edge_publish_duplicates_total",
+                  "Of those published: those that had been before, by their idempotency key.");
+  const metrics::Family& publish_seconds = all.Histogram(
+      "spillway_edge_publish_seconds", "From a client's command to the ingest's answer.", {"kind"});
+  const metrics::Family& publishes_in_flight = all.Gauge(
+      "spillway_edge_publishes_in_flight", "What clients published and is not answered yet.");
+  const metrics::Family& publish_bytes =
+      all.Gauge("spillway_edge_publish_bytes", "Bytes of publishes_in_flight.");
   const metrics::Family& errors_sent =
       all.Counter("spillway_edge_errors_sent_total", "Error messages to clients.");
   const metrics::Family& bad_messages =
@@ -109,6 +120,16 @@ struct EdgeFamilies {
   const metrics::Family& user_rate_limited =
       all.Counter("spillway_edge_user_rate_limited_total",
                   "Of rate_limited: those above the rate of their user.");
+  const metrics::Family& affinity_redirects =
+      all.Counter("spillway_edge_affinity_redirects_total",
+                  "Clients that were sent to the node which owns their key.");
+  const metrics::Family& affinity_mismatches =
+      all.Counter("spillway_edge_affinity_mismatches_total",
+                  "Clients that were sent here and taken, though another node owns their key as "
+                  "seen from here.");
+  const metrics::Family& node_rate_limited =
+      all.Counter("spillway_edge_node_rate_limited_total",
+                  "Client messages above the rate of the node (limits.node_messages).");
   const metrics::Family& subscribes_limited = all.Counter(
       "spillway_edge_subscribes_limited_total",
       "Channels whose subscription was refused for the rate of the user, of the channel's rule.",
@@ -151,10 +172,31 @@ struct EdgeFamilies {
       "spillway_edge_control_known", "1 once an ingest has told all of the control topic.");
   const metrics::Family& cluster_peers =
       all.Gauge("spillway_edge_cluster_peers", "Other edges that calls for the cluster ask.");
+  const metrics::Family& drain_stage =
+      all.Gauge("spillway_edge_drain_stage",
+                "How far an operator's Drain of this node is: 0 it takes clients, 1 it is not "
+                "ready, 2 clients "
+                "go one after the other, 3 all have been told to.");
   const metrics::Family& event_watchers =
       all.Gauge("spillway_edge_event_watchers", "Calls of WatchEvents.");
   const metrics::Family& events_dropped = all.Counter("spillway_edge_watched_events_dropped_total",
                                                       "Events that they were too slow for.");
+  const metrics::Family& audit_lines = all.Counter(
+      "spillway_edge_audit_lines_total",
+      "Lines of the audit log: written; lost for lack of room, for the number that clients caused, "
+      "or since the node ended.",
+      {"output", "outcome"});
+  const metrics::Family& audit_waiting = all.Gauge("spillway_edge_audit_lines_waiting",
+                                                   "Lines of the audit log that wait.", {"output"});
+  const metrics::Family& calls_refused =
+      all.Counter("spillway_edge_calls_refused_total",
+                  "Calls of the admin API that were refused for who made them.", {"reason"});
+  const metrics::Family& token_file_failures =
+      all.Counter("spillway_edge_token_file_failures_total",
+                  "Times that a file with callers' tokens could not be used as it was.");
+  const metrics::Family& admin_tls_reload_failures =
+      all.Counter("spillway_edge_admin_tls_reload_failures_total",
+                  "Times that changed TLS files of the admin server could not be used.");
   const metrics::Family& cluster_left_out =
       all.Gauge("spillway_edge_cluster_left_out", "Nodes that are not: there are too many.");
   const metrics::Family& token_expiries = all.Counter(
@@ -167,6 +209,34 @@ struct EdgeFamilies {
   const metrics::Family& token_key_age =
       all.Gauge("spillway_edge_token_key_age_seconds",
                 "How long ago keys were loaded well, of the source where that is longest ago.");
+  const metrics::Family& auth_checks = all.Counter(
+      "spillway_edge_auth_checks_total",
+      "Questions about clients for the authentication service, by what became of them: allowed, "
+      "refused, failed; cached, joined (one like it was under way); left_alone (it had failed), "
+      "busy (too many waited), late (waited too long), abandoned (the client had gone).",
+      {"outcome"});
+  const metrics::Family& auth_check_seconds = all.Histogram(
+      "spillway_edge_auth_check_seconds", "How long calls of the authentication service took.");
+  const metrics::Family& auth_breaker = all.Gauge(
+      "spillway_edge_auth_breaker",
+      "The authentication service: 0 it is asked, 1 it is left alone since it failed, 2 one "
+      "question decides.");
+  const metrics::Family& auth_breaker_openings =
+      all.Counter("spillway_edge_auth_breaker_openings_total",
+                  "Times that the authentication service was left alone, since it failed.");
+  const metrics::Family& auth_calls =
+      all.Gauge("spillway_edge_auth_calls", "Calls of the authentication service under way.");
+  const metrics::Family& auth_waiting =
+      all.Gauge("spillway_edge_auth_waiting",
+                "Clients that wait for an answer of the authentication service.");
+  const metrics::Family& auth_cache_entries = all.Gauge(
+      "spillway_edge_auth_cache_entries", "Answers of the authentication service that are kept.");
+  const metrics::Family& auth_cache_bytes =
+      all.Gauge("spillway_edge_auth_cache_bytes", "Bytes of the answers that are kept, about.");
+  const metrics::Family& auth_cache_evictions = all.Counter(
+      "spillway_edge_auth_cache_evictions_total",
+      "Answers of the authentication service that went before their time because there were "
+      "too many.");
   const metrics::Family& connection_duration =
       all.Histogram("spillway_edge_connection_duration_seconds", "How long connections lived.");
 
@@ -279,6 +349,9 @@ struct EdgeFamilies {
       all.Gauge("spillway_edge_kafka_up", "Whether a linked ingest reaches Kafka.");
   const metrics::Family& links =
       all.Gauge("spillway_edge_links", "Ingests by state of the link.", {"state"});
+  const metrics::Family& links_denied =
+      all.Counter("spillway_edge_links_denied_total",
+                  "Links that an ingest refused for who this edge is: its token, its certificate.");
   const metrics::Family& attachments =
       all.Gauge("spillway_edge_attachments", "Partitions by state of the attachment.", {"state"});
   const metrics::Family& consumer_lag =

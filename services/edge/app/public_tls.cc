@@ -1,7 +1,5 @@
 #include "services/edge/app/public_tls.h"
 
-#include <sys/stat.h>
-
 #include <utility>
 
 #include "common/base/strings.h"
@@ -13,8 +11,6 @@ absl::StatusOr<std::unique_ptr<PublicTls>> PublicTls::Load(const rpc::TlsFiles& 
                                                            const ws::TlsServer::Options& options,
                                                            const Clock& clock) {
   std::unique_ptr<PublicTls> tls(new PublicTls(files, clock));
-  tls->looked_ = clock.Now();
-  tls->stamps_ = tls->Look();  // first: what changes meanwhile is read again
   const auto credentials = tls->Read();
   if (!credentials.ok()) return credentials.status();
   auto server = ws::TlsServer::Create(*credentials, options, clock);
@@ -32,26 +28,8 @@ absl::StatusOr<ws::TlsCredentials> PublicTls::Read() const {
                             .client_ca = std::move(material->ca)};
 }
 
-PublicTls::Stamps PublicTls::Look() const {
-  Stamps stamps;
-  const std::array<const std::string*, kFiles> paths = {&files_.cert, &files_.key, &files_.ca};
-  for (size_t i = 0; i < kFiles; ++i) {
-    struct stat found {};
-    if (paths[i]->empty() || ::stat(paths[i]->c_str(), &found) != 0) continue;
-    stamps[i] = {.device = found.st_dev,
-                 .inode = found.st_ino,
-                 .size = found.st_size,
-                 .changed_ns = found.st_ctim.tv_sec * 1'000'000'000 + found.st_ctim.tv_nsec};
-  }
-  return stamps;
-}
-
 void PublicTls::Update() {
-  const MonoTime now = clock_.Now();
-  if (now - looked_ < kLookInterval) return;
-  looked_ = now;
-  const Stamps stamps = Look();
-  if (stamps == stamps_) return;
+  if (!watch_.Changed()) return;
   auto credentials = Read();
   const absl::Status status =
       credentials.ok() ? server_->Replace(*credentials) : credentials.status();
@@ -61,7 +39,7 @@ void PublicTls::Update() {
               {{"error", Std(status.message())}});
     return;
   }
-  stamps_ = stamps;
+  watch_.Took();
   log::Info("new TLS certificate for new clients", {{"file", files_.cert}});
   WarnIfExpired();
 }

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -18,7 +17,7 @@ namespace spillway::edge {
 class PublicTls {
  public:
   // How often the files are looked at.
-  static constexpr std::chrono::minutes kLookInterval{1};
+  static constexpr std::chrono::minutes kLookInterval = rpc::kTlsLookInterval;
 
   // InvalidArgument says what is wrong with which file. `clock` outlives this.
   static absl::StatusOr<std::unique_ptr<PublicTls>> Load(const rpc::TlsFiles& files,
@@ -37,27 +36,15 @@ class PublicTls {
   const metrics::Counter& reload_failures() const { return reload_failures_; }
 
  private:
-  // Of one file: what another content changes.
-  struct Stamp {
-    uint64_t device = 0;
-    uint64_t inode = 0;
-    int64_t size = -1;
-    int64_t changed_ns = 0;
-    bool operator==(const Stamp&) const = default;
-  };
-  static constexpr size_t kFiles = 3;  // certificate, key, CA
-  using Stamps = std::array<Stamp, kFiles>;
-
-  PublicTls(const rpc::TlsFiles& files, const Clock& clock) : files_(files), clock_(clock) {}
-  Stamps Look() const;
+  PublicTls(const rpc::TlsFiles& files, const Clock& clock)
+      : files_(files), clock_(clock), watch_(files, clock) {}
   absl::StatusOr<ws::TlsCredentials> Read() const;
   void WarnIfExpired();
 
   const rpc::TlsFiles files_;
   const Clock& clock_;
   std::unique_ptr<ws::TlsServer> server_;
-  Stamps stamps_;
-  MonoTime looked_;
+  rpc::TlsFilesWatch watch_;  // began before they were read: what changes meanwhile is read again
   metrics::Counter reload_failures_;
 };
 

@@ -38,6 +38,7 @@ struct Command {
     kUpdate,
     kUnsubscribe,
     kAck,
+    kPublish,
     kRefresh,
     kPing,
     kPong
@@ -55,6 +56,10 @@ struct Command {
   std::vector<ClaimedPosition> positions;
   std::vector<Acknowledgement> acknowledged;  // of kAck; its `channels` are those that are named
   std::string_view token;                     // of kRefresh and, unless empty, of kConnect
+  // Of kPublish; its `channels` is the one that it is for.
+  std::string_view data = {};             // a JSON value, as the client wrote it
+  std::string_view key = {};              // within the channel; empty: none
+  std::string_view idempotency_key = {};  // empty: none
 
   void Clear();
 };
@@ -91,6 +96,16 @@ struct SubscribedInfo {
   const std::vector<PositionEntry>* position = nullptr;  // null: comes with the snapshot
 };
 
+struct PublishedInfo {
+  std::optional<int64_t> id = {};
+  std::string_view channel = {};
+  bool durable = false;
+  bool duplicate = false;
+  std::string_view topic = {};  // where it is; empty: not told
+  int32_t partition = 0;
+  int64_t offset = 0;
+};
+
 struct SnapshotInfo {
   std::string_view channel = {};
   const std::vector<Ref<EdgeEvent>>* events = nullptr;
@@ -118,6 +133,8 @@ class Dialect : public EventEncoder {
                                         std::string_view channel) const = 0;
   // Appends one frame or several.
   virtual void EncodeSnapshot(const SnapshotInfo& info, std::vector<Ref<Frame>>* out) const = 0;
+  // What the client published is where it belongs.
+  virtual Ref<Frame> EncodePublished(const PublishedInfo& info) const = 0;
   virtual Ref<Frame> EncodeError(const ErrorInfo& error) const = 0;
   // When the token expires, which was taken in another's place; unset: never.
   virtual Ref<Frame> EncodeRefreshed(std::optional<int64_t> id,
@@ -127,6 +144,13 @@ class Dialect : public EventEncoder {
   // The connection will be closed within that time: to go on at `address`, or anywhere if that is
   // empty.
   virtual Ref<Frame> EncodeMoving(int64_t within_ms, std::string_view address) const = 0;
+  // It will not, after all.
+  virtual Ref<Frame> EncodeStaying() const = 0;
+  // The connection is about to be closed: not to be made again before `after_ms`; unset: not at
+  // all.
+  virtual Ref<Frame> EncodeClosing(std::optional<int64_t> after_ms) const = 0;
+  // The client belongs on that node; `address` may be empty.
+  virtual Ref<Frame> EncodeRedirect(std::string_view node, std::string_view address) const = 0;
   virtual Ref<Frame> EncodePing(int64_t now_ms) const = 0;
   virtual Ref<Frame> EncodePong(std::optional<int64_t> id, int64_t now_ms) const = 0;
 

@@ -8,14 +8,14 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/strings.h"
+#include "services/edge/dialect/json_publish.h"
 
 namespace spillway::edge {
 namespace {
 
 using simdjson::dom::element;
 
-constexpr size_t kMaxDepth = 8;                     // a command has 2 levels
-constexpr size_t kMaxEcho = 64;                     // bytes of a client's text in an error
+constexpr size_t kMaxDepth = 32;                    // what is published has most of them
 constexpr int64_t kMaxId = (int64_t{1} << 53) - 1;  // the largest integer of JavaScript
 constexpr size_t kParserBytes = 4096;
 constexpr size_t kKeptParserBytes = 256 * 1024;  // larger buffers are given back
@@ -37,18 +37,11 @@ class ThreadParser {
   std::optional<simdjson::dom::parser> parser_;
 };
 
-// Quoted, short enough for a message, and cut between characters.
-std::string Echo(std::string_view text) {
-  if (text.size() <= kMaxEcho) return absl::StrCat("'", Abs(text), "'");
-  size_t size = kMaxEcho;
-  while (size > 0 && (static_cast<uint8_t>(text[size]) & 0xC0) == 0x80) --size;
-  return absl::StrCat("'", Abs(text.substr(0, size)), "...'");
-}
-
 class Reader {
  public:
-  Reader(const JsonCommandLimits& limits, Command* command, ParseFailure* failure)
-      : limits_(limits), command_(*command), failure_(*failure) {}
+  Reader(std::string_view message, const JsonCommandLimits& limits, Command* command,
+         ParseFailure* failure)
+      : message_(message), limits_(limits), command_(*command), failure_(*failure) {}
 
   bool Read(element root) {
     simdjson::dom::object object;
@@ -104,6 +97,8 @@ class Reader {
         command_.type = Command::Type::kUnsubscribe;
       } else if (type == "ack") {
         command_.type = Command::Type::kAck;
+      } else if (type == "publish") {
+        command_.type = Command::Type::kPublish;
       } else if (type == "connect") {
         command_.type = Command::Type::kConnect;
       } else if (type == "refresh") {
@@ -117,7 +112,8 @@ class Reader {
             "unknown_type",
             absl::StrCat(
                 "unknown type ", Echo(type),
-                "; known are connect, subscribe, update, unsubscribe, ack, refresh, ping, pong"));
+                "; known are connect, subscribe, update, unsubscribe, publish, ack, refresh, ping, "
+                "pong"));
       }
     }
     return found || Fail("missing_field", "'type' is missing");
@@ -125,6 +121,10 @@ class Reader {
 
   bool ReadMembers(simdjson::dom::object object) {
     if (command_.type == Command::Type::kAck) return ReadAck(object);
+    if (command_.type == Command::Type::kPublish) {
+      const std::optional<JsonProblem> problem = ReadJsonPublish(object, message_, &command_);
+      return !problem.has_value() || Fail(problem->code, problem->text);
+    }
     if (command_.type == Command::Type::kRefresh || command_.type == Command::Type::kConnect) {
       return ReadToken(object);
     }
@@ -348,6 +348,7 @@ class Reader {
     return true;
   }
 
+  const std::string_view message_;
   const JsonCommandLimits& limits_;
   Command& command_;
   ParseFailure& failure_;
@@ -364,14 +365,14 @@ void Command::Clear() {
   resumed.clear();
   positions.clear();
   acknowledged.clear();
-  token = {};
+  token = data = key = idempotency_key = {};
 }
 
 bool ParseJsonCommand(std::string_view message, bool text, const JsonCommandLimits& limits,
                       Command* command, ParseFailure* failure) {
   thread_local ThreadParser thread_parser;
   command->Clear();
-  Reader reader(limits, command, failure);
+  Reader reader(message, limits, command, failure);
   if (!text) return reader.Fail("bad_message", "messages are text, not binary");
   if (message.size() > limits.max_bytes) {
     return reader.Fail("message_too_large",

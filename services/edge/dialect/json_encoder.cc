@@ -1,5 +1,6 @@
 #include "services/edge/dialect/json_encoder.h"
 
+#include <string>
 #include <utility>
 
 #include "common/base/json_text.h"
@@ -301,6 +302,29 @@ void JsonEncoder::EncodeSnapshot(const SnapshotInfo& info, std::vector<Ref<Frame
   }));
 }
 
+Ref<Frame> JsonEncoder::EncodePublished(const PublishedInfo& info) const {
+  return Render(envelope_[JsonMessage::kPublished], [&](JsonField field, std::string* out) {
+    switch (field) {
+      case JsonField::kClientId:
+        return AppendNumber(out, info.id);
+      case JsonField::kDurable:
+        return AppendFlag(out, info.durable);
+      case JsonField::kDuplicate:
+        return AppendFlag(out, info.duplicate);
+      case JsonField::kPartition:
+        if (info.topic.empty()) return false;
+        AppendJsonString(out, std::string(info.topic) + "/" + std::to_string(info.partition));
+        return true;
+      case JsonField::kOffset:
+        if (info.topic.empty()) return false;
+        AppendJsonInt(out, info.offset);
+        return true;
+      default:
+        return AppendNonEmpty(out, info.channel);
+    }
+  });
+}
+
 Ref<Frame> JsonEncoder::EncodeError(const ErrorInfo& error) const {
   return Render(envelope_[JsonMessage::kError], [&](JsonField field, std::string* out) {
     switch (field) {
@@ -332,6 +356,25 @@ Ref<Frame> JsonEncoder::EncodeMoving(int64_t within_ms, std::string_view address
   return Render(envelope_[JsonMessage::kMoving], [&](JsonField field, std::string* out) {
     return field == JsonField::kWithinMs ? AppendNumber(out, within_ms)
                                          : AppendNonEmpty(out, address);
+  });
+}
+
+Ref<Frame> JsonEncoder::EncodeStaying() const {
+  // Who was told nothing has nothing to forget.
+  if (envelope_[JsonMessage::kMoving].empty()) return {};
+  return Render(envelope_[JsonMessage::kStaying], [](JsonField, std::string*) { return false; });
+}
+
+Ref<Frame> JsonEncoder::EncodeClosing(std::optional<int64_t> after_ms) const {
+  return Render(envelope_[JsonMessage::kClosing], [&](JsonField field, std::string* out) {
+    return field == JsonField::kReconnect ? AppendFlag(out, after_ms.has_value())
+                                          : AppendNumber(out, after_ms);
+  });
+}
+
+Ref<Frame> JsonEncoder::EncodeRedirect(std::string_view node, std::string_view address) const {
+  return Render(envelope_[JsonMessage::kRedirect], [&](JsonField field, std::string* out) {
+    return AppendNonEmpty(out, field == JsonField::kNode ? node : address);
   });
 }
 

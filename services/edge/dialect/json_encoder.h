@@ -36,11 +36,15 @@ class JsonEncoder final : public Dialect {
                            Frequency frequency) const override;
   Ref<Frame> EncodeUnsubscribed(std::optional<int64_t> id, std::string_view channel) const override;
   void EncodeSnapshot(const SnapshotInfo& info, std::vector<Ref<Frame>>* out) const override;
+  Ref<Frame> EncodePublished(const PublishedInfo& info) const override;
   Ref<Frame> EncodeError(const ErrorInfo& error) const override;
   Ref<Frame> EncodeRefreshed(std::optional<int64_t> id,
                              std::optional<int64_t> expires_ms) const override;
   Ref<Frame> EncodeExpiring(int64_t expires_ms) const override;
   Ref<Frame> EncodeMoving(int64_t within_ms, std::string_view address) const override;
+  Ref<Frame> EncodeStaying() const override;
+  Ref<Frame> EncodeRedirect(std::string_view node, std::string_view address) const override;
+  Ref<Frame> EncodeClosing(std::optional<int64_t> after_ms) const override;
   Ref<Frame> EncodePing(int64_t now_ms) const override;
   Ref<Frame> EncodePong(std::optional<int64_t> id, int64_t now_ms) const override;
   bool Parse(std::string_view message, bool text, Command* command,

@@ -86,6 +86,20 @@ constexpr MessageForm kForms[kJsonMessages] = {
      true,
      {kWithinMs, kAddress},
      R"({"type":"moving","within_ms":{within_ms},"address":{address?}})"},
+    {"staying", true, {}, R"({"type":"staying"})"},
+    {"closing",
+     true,
+     {kReconnect, kAfterMs},
+     R"({"type":"closing","reconnect":{reconnect},"after_ms":{after_ms?}})"},
+    {"redirect",
+     true,
+     {kNode, kAddress},
+     R"({"type":"redirect","node":{node},"address":{address?}})"},
+    {"published",
+     true,
+     {kClientId, kChannel, kDurable, kDuplicate, kPartition, kOffset},
+     R"({"type":"published","id":{id?},"channel":{channel},"durable":{durable},)"
+     R"("duplicate":{duplicate?},"partition":{partition?},"offset":{offset?}})"},
 };
 
 absl::Status Wrong(std::string_view name, std::string_view what) {

@@ -29,8 +29,12 @@ enum class JsonMessage : uint8_t {
   kPong,
   kEphemeralGap,
   kMoving,
+  kStaying,
+  kClosing,
+  kRedirect,
+  kPublished,
 };
-constexpr size_t kJsonMessages = 17;
+constexpr size_t kJsonMessages = 21;
 
 // The form of all server messages of a variant of the JSON dialect: a template for each, json.v1's
 // own where the configuration has none (docs/protocol-json.md). Immutable.

@@ -22,11 +22,15 @@ enum class JsonField : uint8_t {
   kConnectionId,
   kData,
   kDeleted,
+  kDuplicate,
+  kDurable,
   kEphemeral,
   kEvents,
   kExpiresMs,
   kWithinMs,
   kAddress,
+  kReconnect,
+  kAfterMs,
   kFrequency,
   kFrom,
   kHeartbeatMs,
@@ -38,6 +42,7 @@ enum class JsonField : uint8_t {
   kNowIso,
   kNowMs,
   kOffset,
+  kPartition,
   kPattern,
   kPosition,
   kProtocol,
@@ -106,8 +111,9 @@ class JsonTemplate {
 
   static constexpr bool IsFlag(JsonField field) {
     return field == JsonField::kComplete || field == JsonField::kDeleted ||
+           field == JsonField::kDuplicate || field == JsonField::kDurable ||
            field == JsonField::kEphemeral || field == JsonField::kLast ||
-           field == JsonField::kSnapshot;
+           field == JsonField::kReconnect || field == JsonField::kSnapshot;
   }
 
   // A text, then a field.

@@ -50,6 +50,8 @@ void HttpSession::OnReady(uint32_t) {
       return ReadProxyHeader();
     case State::kReading:
       return ReadSome();
+    case State::kDeciding:
+      return End();  // it hung up: nothing else is watched
     case State::kWriting:
       return ContinueWrite();
     case State::kDraining:
@@ -60,7 +62,7 @@ void HttpSession::OnReady(uint32_t) {
 }
 
 void HttpSession::OnTimeout() {
-  if (state_ <= State::kReading) worker_.mutable_counters().handshake_timeouts.Add();
+  if (state_ <= State::kDeciding) worker_.mutable_counters().handshake_timeouts.Add();
   End();
 }
 
@@ -128,6 +130,10 @@ void HttpSession::TakeInput(char* data, size_t size) {
       Refuse(result);
     }
     parser_.reset();
+    if (state_ == State::kDeciding) {
+      input_.assign(data, size);
+      return Await(Poller::kHangUps);
+    }
     if (next_ == Next::kSwitch) return Switch(data, size);
     if (!WriteSome()) {
       // What is given may be the worker's buffer, or a string that ends with this call.
@@ -165,23 +171,46 @@ void HttpSession::Answer() {
 }
 
 void HttpSession::Upgrade(const http::Request& request) {
-  std::optional<http::Response> refusal = ws::CheckUpgrade(request, parser_->http11());
-  UpgradeDecision decision;
-  if (!refusal) {
-    decision = acceptor_.OnUpgrade(request, worker_.index());
-    refusal = std::move(decision.refusal);
-  }
-  if (refusal) {
+  if (auto wrong = ws::CheckUpgrade(request, parser_->http11())) {
     worker_.mutable_counters().upgrades_refused.Add();
-    return Respond(*refusal, Next::kClose);
+    return Respond(*wrong, Next::kClose);
+  }
+  UpgradeDecision decision = acceptor_.OnUpgrade(request, worker_.index());
+  std::optional<ws::DeflateAgreement> deflate;
+  if (worker_.options().deflate && decision.deflate) {
+    deflate = ws::NegotiateDeflate(Extensions(request));
+  }
+  const std::string_view key = request.Header("sec-websocket-key");
+  if (decision.pending == nullptr) return Decide(std::move(decision), key, deflate);
+  pending_ = {std::move(decision.pending), std::string(key), deflate};
+  state_ = State::kDeciding;
+  worker_.SetDeciding(*this, true);
+  StartTimer();
+  pending_->upgrade->Await([this](UpgradeDecision later) { OnDecided(std::move(later)); });
+}
+
+void HttpSession::OnDecided(UpgradeDecision decision) {
+  // Its upgrade is what calls: it ends when nothing is left to do here.
+  const std::optional<Pending> pending = std::move(pending_);
+  pending_.reset();
+  state_ = State::kReading;
+  worker_.SetDeciding(*this, false);
+  Decide(std::move(decision), pending->key, pending->deflate);
+  std::string early = std::exchange(input_, {});
+  if (next_ == Next::kSwitch) return Switch(early.data(), early.size());
+  if (WriteSome()) AfterWrite(false);
+}
+
+void HttpSession::Decide(UpgradeDecision decision, std::string_view key,
+                         const std::optional<ws::DeflateAgreement>& deflate) {
+  if (decision.refusal) {
+    worker_.mutable_counters().upgrades_refused.Add();
+    return Respond(*decision.refusal, Next::kClose);
   }
   handler_ = std::move(decision.handler);
-  if (worker_.options().deflate && decision.deflate) {
-    deflate_ = ws::NegotiateDeflate(Extensions(request));
-  }
+  deflate_ = deflate;
   // Leaves with the connection's first frames.
-  output_ =
-      ws::SwitchingProtocols(request.Header("sec-websocket-key"), decision.subprotocol, deflate_);
+  output_ = ws::SwitchingProtocols(key, decision.subprotocol, decision.correlation_id, deflate_);
   next_ = Next::kSwitch;
 }
 
@@ -267,6 +296,7 @@ void HttpSession::End() {
   if (state_ == State::kEnded) return;
   state_ = State::kEnded;
   timer_.Cancel();
+  pending_.reset();
   stream_.reset();
   worker_.EndHttp(*this);
 }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "services/edge/net/http_routes.h"
 #include "services/edge/net/poller.h"
@@ -20,8 +21,9 @@ class Worker;
 
 // Serves HTTP/1.1 on an accepted socket: requests are answered from `routes`; an upgrade that
 // `acceptor` lets in becomes a connection of `worker`. Ends with its socket, its upgrade or its
-// timeout, which bounds all that comes before a request is whole, TLS included; tells the worker
-// then, which owns it. Belongs to the worker's thread; all references outlive it.
+// timeout, which bounds all that comes before a request is whole, TLS included, and again the time
+// until an upgrade is decided about; tells the worker then, which owns it. Belongs to the worker's
+// thread; all references outlive it.
 class HttpSession final : public PollTarget {
  public:
   HttpSession(std::unique_ptr<ws::ByteStream> stream, std::string remote_ip, Worker& worker,
@@ -36,9 +38,10 @@ class HttpSession final : public PollTarget {
   // The worker's: where it keeps this one; nothing once it has ended.
   using Kept = std::list<std::unique_ptr<HttpSession>>;
   std::optional<Kept::iterator> kept;
+  bool deciding = false;  // where it is kept: among those whose upgrade is being decided about
 
  private:
-  enum class State : uint8_t { kProxyHeader, kReading, kWriting, kDraining, kEnded };
+  enum class State : uint8_t { kProxyHeader, kReading, kDeciding, kWriting, kDraining, kEnded };
   // After what is being written. The answer that switches is left for the connection to write.
   enum class Next : uint8_t { kRead, kClose, kSwitch };
 
@@ -47,6 +50,9 @@ class HttpSession final : public PollTarget {
   void TakeInput(char* data, size_t size);
   void Answer();
   void Upgrade(const http::Request& request);
+  void OnDecided(UpgradeDecision decision);
+  void Decide(UpgradeDecision decision, std::string_view key,
+              const std::optional<ws::DeflateAgreement>& deflate);
   void Refuse(RequestParser::Result result);
   void Respond(const http::Response& response, Next next, bool head = false);
   bool WriteSome();
@@ -70,6 +76,14 @@ class HttpSession final : public PollTarget {
   std::string input_;  // came, and is not parsed yet
   std::string output_;
   size_t sent_ = 0;
+  // An upgrade that is decided about later, and what its answer needs of the request.
+  struct Pending {
+    std::unique_ptr<PendingUpgrade> upgrade;
+    std::string key;
+    std::optional<ws::DeflateAgreement> deflate;
+  };
+
+  std::optional<Pending> pending_;
   std::unique_ptr<TransportHandler> handler_;
   std::optional<ws::DeflateAgreement> deflate_;
   uint32_t awaited_ = 0;  // what the poller watches for

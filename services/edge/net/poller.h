@@ -27,6 +27,7 @@ class Poller {
  public:
   static constexpr uint32_t kReads = EPOLLIN | EPOLLRDHUP;
   static constexpr uint32_t kWrites = EPOLLOUT;
+  static constexpr uint32_t kHangUps = EPOLLRDHUP;
   // Of one wait; more come in the next, after what else is waiting.
   static constexpr int kMaxEvents = 256;
 

@@ -66,6 +66,7 @@ void Worker::ShutDown() {
   StopAccepting();
   connections_.AbortAll(kCloseGoingAway);
   while (!http_sessions_.empty()) EndHttp(*http_sessions_.front());
+  while (!deciding_.empty()) EndHttp(*deciding_.front());
 }
 
 void Worker::StopAccepting() {
@@ -142,16 +143,28 @@ void Worker::StartHttp(std::unique_ptr<ws::ByteStream> stream, std::string remot
                                                          *this, routes, acceptor));
   HttpSession& started = *http_sessions_.back();
   started.kept = std::prev(http_sessions_.end());
-  counters_.handshakes.Set(static_cast<int64_t>(http_sessions_.size()));
+  CountHandshakes();
   started.Start();
+}
+
+void Worker::SetDeciding(HttpSession& session, bool deciding) {
+  if (!session.kept.has_value() || session.deciding == deciding) return;
+  session.deciding = deciding;
+  auto& from = deciding ? http_sessions_ : deciding_;
+  auto& to = deciding ? deciding_ : http_sessions_;
+  to.splice(to.end(), from, *session.kept);
+}
+
+void Worker::CountHandshakes() {
+  counters_.handshakes.Set(static_cast<int64_t>(http_sessions_.size() + deciding_.size()));
 }
 
 void Worker::EndHttp(HttpSession& session) {
   if (!session.kept.has_value()) return;
   const HttpSession::Kept::iterator kept = *std::exchange(session.kept, std::nullopt);
   ended_http_sessions_.push_back(std::move(*kept));
-  http_sessions_.erase(kept);
-  counters_.handshakes.Set(static_cast<int64_t>(http_sessions_.size()));
+  (session.deciding ? deciding_ : http_sessions_).erase(kept);
+  CountHandshakes();
 }
 
 void Worker::Upgrade(std::unique_ptr<ws::ByteStream> stream,

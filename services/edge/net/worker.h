@@ -81,6 +81,8 @@ class Worker final : private ws::EventLoop {
                char* leftover, size_t leftover_size, bool watched);
   // Destroys the session when the turn ends.
   void EndHttp(HttpSession& session);
+  // Keeps it apart while its upgrade is being decided about.
+  void SetDeciding(HttpSession& session, bool deciding);
 
  private:
   // ws::EventLoop.
@@ -97,6 +99,7 @@ class Worker final : private ws::EventLoop {
   int WaitMilliseconds();
   void StartHttp(std::unique_ptr<ws::ByteStream> stream, std::string remote_ip,
                  const HttpRoutes& routes, Acceptor& acceptor);
+  void CountHandshakes();
   void ShutDown();
 
   const size_t index_;
@@ -111,6 +114,8 @@ class Worker final : private ws::EventLoop {
   std::vector<Mailbox::Task> tasks_;
   std::unique_ptr<char[]> receive_buffer_;
   std::list<std::unique_ptr<HttpSession>> http_sessions_;  // the oldest first
+  // Whose upgrade is being decided about: their requests are here, so they make room for nobody.
+  std::list<std::unique_ptr<HttpSession>> deciding_;
   std::vector<std::unique_ptr<HttpSession>> ended_http_sessions_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   bool turn_requested_ = false;

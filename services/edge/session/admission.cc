@@ -15,8 +15,9 @@ namespace spillway::edge {
 namespace {
 
 constexpr size_t kMaxParamBytes = kMaxChannelBytes;
-// The year 9999 is about to end: later ones do not fit everywhere.
-constexpr double kLatestSeconds = 253'402'300'799;
+// Of what a service is told of a client, which is kept as long as its connection.
+constexpr size_t kMaxKeptPath = 1024;
+constexpr size_t kMaxKeptHeader = 512;
 
 Admission Refuse(int status, std::string_view code, std::string message, std::string detail = {}) {
   Admission admission;
@@ -24,6 +25,9 @@ Admission Refuse(int status, std::string_view code, std::string message, std::st
       .status = status, .code = code, .message = std::move(message), .detail = std::move(detail)};
   return admission;
 }
+
+// What a token of any form is made of: nothing that is told apart by its ends or in a line.
+bool IsTokenCharacter(char c) { return c > ' ' && c < 0x7F; }
 
 // Whether the claim grants the value; nothing if there is no claim.
 std::optional<bool> Granted(const auth::Claims* claims, const std::string& name,
@@ -47,7 +51,8 @@ std::optional<Admission> ReadToken(const Endpoint& endpoint, ClientValues* clien
                   absl::StrCat("the token's claim '", auth.channels_claim,
                                "' is not a list of channels: ", granted.status().message()));
   }
-  client->granted = *std::move(granted);
+  client->granted = std::move(granted->subscribe);
+  client->granted_publish = std::move(granted->publish);
   return std::nullopt;
 }
 
@@ -126,48 +131,109 @@ Refusal RefusalOf(const Blocks::Denial& denial) {
   return refusal;
 }
 
-namespace {
-
-// Verifies the token; the refusal if it is not good.
-std::optional<Admission> CheckToken(const Endpoint& endpoint, std::string_view text,
-                                    auth::JwtResult* token) {
-  *token = endpoint.verifier()->Verify(text);
-  if (token->ok()) return std::nullopt;
-  // Without keys the token may be good, and nothing is wrong with the client.
-  const int status = token->error == auth::JwtError::kKeysUnavailable ? 503 : 401;
-  Admission refused = Refuse(status, auth::JwtErrorCode(token->error),
-                             std::string(auth::JwtErrorMessage(token->error)), token->detail);
-  refused.token = token->error;
-  refused.refusal->counter = &SessionCounters::refused_token;
-  return refused;
+Refusal RefusalOf(const AuthVerdict& verdict) {
+  if (verdict.kind == AuthVerdict::Kind::kRefused) {
+    return {.status = verdict.status,
+            .code = "auth_refused",
+            .message = "this client may not connect: get another token",
+            .detail = verdict.reason,
+            .counter = &SessionCounters::refused_by_service};
+  }
+  Refusal refusal{.status = 503,
+                  .code = "auth_service_unavailable",
+                  .message = "whether this client may connect could not be found out: try again",
+                  .retry_after = static_cast<int>(
+                      std::chrono::ceil<std::chrono::seconds>(verdict.retry_after).count()),
+                  .counter = &SessionCounters::refused_unchecked};
+  if (verdict.kind == AuthVerdict::Kind::kBusy) {
+    refusal.code = "auth_service_busy";
+    refusal.message = "too many clients connect at once: try again after a wait";
+  }
+  return refusal;
 }
 
-SessionToken Kept(const Endpoint& endpoint, const auth::JwtResult& token) {
+std::optional<Refusal> Examine(const Endpoint& endpoint, std::string_view token,
+                               Candidate* candidate, std::optional<auth::JwtError>* outcome) {
+  const AuthOptions& auth = endpoint.options().auth;
+  candidate->given = endpoint.takes_tokens() && (auth.required || !token.empty());
+  if (!candidate->given) return std::nullopt;
+  auth::JwtResult& result = candidate->token;
+  if (endpoint.verifier() != nullptr) {
+    result = endpoint.verifier()->Verify(token);
+    *outcome = result.error;
+  } else if (token.empty()) {
+    result.error = auth::JwtError::kMissing;
+  } else if (token.size() > auth::JwtVerifier::kMaxTokenBytes ||
+             !std::all_of(token.begin(), token.end(), IsTokenCharacter)) {
+    result.error = auth::JwtError::kMalformed;
+  }
+  if (result.ok()) {
+    if (auth.service != AuthServiceUse::kOff) candidate->text = token;
+    return std::nullopt;
+  }
+  return Refusal{// Without keys the token may be good, and nothing is wrong with the client.
+                 .status = result.error == auth::JwtError::kKeysUnavailable ? 503 : 401,
+                 .code = auth::JwtErrorCode(result.error),
+                 .message = std::string(auth::JwtErrorMessage(result.error)),
+                 .detail = std::move(result.detail),
+                 .counter = &SessionCounters::refused_token};
+}
+
+bool AsksService(const Endpoint& endpoint, const Candidate& candidate) {
+  const AuthOptions& auth = endpoint.options().auth;
+  return auth.service != AuthServiceUse::kOff && (candidate.given || auth.service_anonymous);
+}
+
+namespace {
+
+// What is known of a client by its token and by the service; null: nothing, it is anonymous.
+std::optional<auth::Claims> ClaimsOf(Candidate* candidate, const AuthVerdict* verdict) {
+  std::optional<auth::Claims> claims;
+  if (candidate->given) claims = std::move(candidate->token.claims);
+  if (verdict == nullptr) return claims;
+  if (verdict->claims.has_value()) {
+    if (claims.has_value() && !claims->all().empty()) {
+      claims->Overlay(*verdict->claims);
+    } else {
+      claims = *verdict->claims;
+    }
+  }
+  if (verdict->user.has_value()) {
+    if (!claims.has_value()) claims.emplace();
+    claims->SetSub(*verdict->user);
+  }
+  return claims;
+}
+
+SessionToken Kept(const Endpoint& endpoint, const Candidate& candidate, const auth::Claims* claims,
+                  const AuthVerdict* verdict) {
   SessionToken kept;
-  kept.given = true;
-  kept.issuer = static_cast<uint32_t>(token.issuer);
-  kept.id = Blocks::TokenId(token.claims.jti());
-  if (const auto iat = token.claims.iat(); iat.has_value() && std::abs(*iat) < kLatestSeconds) {
+  kept.given = candidate.given;
+  const bool ends = endpoint.options().auth.end_at_expiry;
+  if (ends && verdict != nullptr) kept.expires_ms = verdict->expires_ms;
+  if (claims == nullptr) return kept;
+  kept.issuer = static_cast<uint32_t>(candidate.token.issuer);
+  kept.id = Blocks::TokenId(claims->jti());
+  if (const auto iat = claims->iat(); iat.has_value() && std::abs(*iat) < auth::kLatestSeconds) {
     kept.issued_us = static_cast<int64_t>(*iat * 1e6);
   }
-  const std::optional<double> exp = token.claims.exp();
-  if (endpoint.options().auth.end_at_expiry && exp.has_value() && *exp < kLatestSeconds) {
-    kept.expires_ms = static_cast<int64_t>(*exp * 1000);
+  const std::optional<double> exp = claims->exp();
+  if (ends && exp.has_value() && *exp < auth::kLatestSeconds) {
+    kept.expires_ms = std::min(kept.expires_ms, static_cast<int64_t>(*exp * 1000));
   }
   return kept;
 }
 
-// All that depends on a verified token, if there is one, and on parameters.
-Admission AdmitClient(const Endpoint& endpoint, const auth::JwtResult* token,
-                      const ParamValues& params) {
+// All that depends on what is known of a client, and on parameters.
+Admission AdmitClient(const Endpoint& endpoint, const auth::Claims* claims,
+                      const ParamValues& params, const LabelRules::Inputs& labels = {}) {
   Admission admission;
   ClientValues client;
   SessionIdentity& identity = admission.identity;
-  if (token != nullptr) {
-    client.claims = &token->claims;
+  if (claims != nullptr) {
+    client.claims = claims;
     if (auto refused = ReadToken(endpoint, &client)) return *std::move(refused);
-    identity.user_id = token->claims.sub();
-    identity.token = Kept(endpoint, *token);
+    identity.user_id = claims->sub();
   }
   for (size_t i = 0; i < params.size(); ++i) {
     const auto& [name, value] = params[i];
@@ -190,6 +256,13 @@ Admission AdmitClient(const Endpoint& endpoint, const auth::JwtResult* token,
                     absl::StrCat("'", channel.text(), "' is no valid channel for this client"));
     }
   }
+  identity.labels = endpoint.labels().Expand(client, labels);
+  if (endpoint.affinity().has_value()) {
+    std::vector<std::string> keys = endpoint.affinity()->Expand(client);
+    // Of a claim that is a list the least, in whatever order the token has them.
+    const auto least = std::min_element(keys.begin(), keys.end());
+    if (least != keys.end()) identity.affinity = std::move(*least);
+  }
   identity.grants = endpoint.policy().GrantsOf(std::move(client));
   return admission;
 }
@@ -199,8 +272,8 @@ Admission AdmitClient(const Endpoint& endpoint, const auth::JwtResult* token,
 ParamValues ParamsOf(const Endpoint& endpoint, const http::Request& request) {
   ParamValues params;
   if (endpoint.options().params.empty()) return params;
-  const EndpointPath::Values in_path =
-      endpoint.path().Match(request.path).value_or(EndpointPath::Values());
+  const http::PathTemplate::Values in_path =
+      endpoint.path().Match(request.path).value_or(http::PathTemplate::Values());
   for (const ParamOptions& param : endpoint.options().params) {
     // Never of the query when it is one of the path's.
     std::string_view value;
@@ -214,42 +287,73 @@ ParamValues ParamsOf(const Endpoint& endpoint, const http::Request& request) {
   return params;
 }
 
-Admission Admit(const Endpoint& endpoint, std::string_view token, ParamValues params,
-                std::string_view ip) {
-  auth::JwtResult verified;
-  // Without a verifier no token can be told from another: everyone is anonymous.
-  const bool given =
-      endpoint.verifier() != nullptr && (endpoint.options().auth.required || !token.empty());
-  if (given) {
-    if (auto refused = CheckToken(endpoint, token, &verified)) return *std::move(refused);
+ClientRequest ClientRequestOf(const Endpoint& endpoint, const http::Request& request) {
+  KeptRequest kept{.params = ParamsOf(endpoint, request)};
+  if (endpoint.options().auth.service != AuthServiceUse::kOff) {
+    kept.path = std::string_view(request.path).substr(0, kMaxKeptPath);
+    kept.origin = request.Header("origin").substr(0, kMaxKeptHeader);
+    kept.user_agent = request.Header("user-agent").substr(0, kMaxKeptHeader);
   }
-  Admission admission = AdmitClient(endpoint, given ? &verified : nullptr, params);
-  if (given) admission.token = verified.error;
+  return {
+      .kept = std::move(kept),
+      .ip = request.remote_ip,
+      .labels = endpoint.labels().InputsOf(request),
+      .redirected = std::any_of(request.query.begin(), request.query.end(), [&](const auto& one) {
+        return one.first == endpoint.options().affinity_param;
+      })};
+}
+
+SessionToken VerifiedToken(const Endpoint& endpoint, const Candidate& candidate) {
+  const bool verified = candidate.given && endpoint.verifier() != nullptr;
+  return verified ? Kept(endpoint, candidate, &candidate.token.claims, nullptr) : SessionToken();
+}
+
+namespace {
+
+// The service may say of a token that it has ended, as nobody else does.
+bool HasEnded(const Endpoint& endpoint, const AuthVerdict* verdict, int64_t now_ms) {
+  return verdict != nullptr && verdict->expires_ms != AuthVerdict::kNever &&
+         now_ms >= verdict->expires_ms + std::chrono::milliseconds(endpoint.leeway()).count();
+}
+
+Admission RefuseEnded() {
+  Admission refused = Refuse(401, auth::JwtErrorCode(auth::JwtError::kExpired),
+                             std::string(auth::JwtErrorMessage(auth::JwtError::kExpired)));
+  refused.refusal->counter = &SessionCounters::refused_token;
+  return refused;
+}
+
+}  // namespace
+
+Admission Admit(const Endpoint& endpoint, Candidate candidate, const AuthVerdict* verdict,
+                int64_t now_ms) {
+  if (HasEnded(endpoint, verdict, now_ms)) return RefuseEnded();
+  ClientRequest& request = candidate.request;
+  const std::optional<auth::Claims> known = ClaimsOf(&candidate, verdict);
+  const auth::Claims* claims = known.has_value() ? &*known : nullptr;
+  Admission admission = AdmitClient(endpoint, claims, request.kept.params, request.labels);
+  if (admission.refusal.has_value()) return admission;
   SessionIdentity& identity = admission.identity;
-  if (given && !params.empty()) {
-    identity.token.params = std::make_unique<const ParamValues>(std::move(params));
+  identity.token = Kept(endpoint, candidate, claims, verdict);
+  if (candidate.given &&
+      (!request.kept.params.empty() || endpoint.options().auth.service != AuthServiceUse::kOff)) {
+    identity.token.request = std::make_unique<const KeptRequest>(std::move(request.kept));
   }
-  identity.ip = ip;
+  identity.ip = std::move(request.ip);
   return admission;
 }
 
-Admission AdmitAgain(const Endpoint& endpoint, std::string_view token, std::string_view user_id,
-                     const SessionToken& before) {
-  if (!before.given) {
+Admission AdmitAgain(const Endpoint& endpoint, Candidate candidate, const AuthVerdict* verdict,
+                     int64_t now_ms, std::string_view user_id, const SessionToken& before) {
+  if (HasEnded(endpoint, verdict, now_ms)) return RefuseEnded();
+  const std::optional<auth::Claims> known = ClaimsOf(&candidate, verdict);
+  if (!known.has_value() || known->sub() != user_id || candidate.token.issuer != before.issuer) {
     return Refuse(403, "token_other_user",
-                  "this connection was made without a token: connect again with one");
+                  "the token is another user's or issuer's than the connection's");
   }
-  auth::JwtResult verified;
-  if (auto refused = CheckToken(endpoint, token, &verified)) return *std::move(refused);
-  Admission admission;
-  if (verified.claims.sub() != user_id || verified.issuer != before.issuer) {
-    admission = Refuse(403, "token_other_user",
-                       "the token is another user's or issuer's than the connection's");
-  } else {
-    admission =
-        AdmitClient(endpoint, &verified, before.params == nullptr ? ParamValues() : *before.params);
-  }
-  admission.token = verified.error;
+  Admission admission = AdmitClient(
+      endpoint, &*known, before.request == nullptr ? ParamValues() : before.request->params);
+  admission.identity.token = Kept(endpoint, candidate, &*known, verdict);
   return admission;
 }
 

@@ -24,6 +24,23 @@ enum class ChannelAccess : uint8_t {
   kGranted,        // clients whose token lists the channel
 };
 
+// What becomes of what clients publish to a channel.
+struct PublishTarget {
+  std::string topic = {};         // that it is written to; empty: straight to the subscribers
+  std::string event = "message";  // type of the event, without a topic
+  std::string user_member = {};   // of its data, with who published it; empty: none
+  bool durable() const { return !topic.empty(); }
+};
+
+// Who may publish to the channels of a rule.
+struct PublishRule {
+  ChannelAccess access = ChannelAccess::kAuthenticated;
+  std::string allow = {};               // empty: as the rule's
+  std::vector<std::string> roles = {};  // none: as the rule's; "*": none is needed
+  PublishTarget target = {};
+  Rate rate = {};  // of one user, to all its channels
+};
+
 struct ChannelRule {
   std::string pattern;
   ChannelAccess access = ChannelAccess::kAuthenticated;
@@ -35,15 +52,16 @@ struct ChannelRule {
   Frequency frequency = Frequency::kHigh;  // unless the client says otherwise
   bool fixed_frequency = false;            // no client may say otherwise
   ChannelSettings settings = {};
-  Rate subscribes = {};  // of one user, to all its channels
+  Rate subscribes = {};                     // of one user, to all its channels
+  std::optional<PublishRule> publish = {};  // none: no client may
 };
 
-// Who may subscribe to what: the first rule whose pattern matches counts, and all that it asks for
-// must hold. A pattern is for whoever may have each of its channels, by rules that let clients
-// subscribe to patterns: of the rules that share channels with it, all up to the first that has all
-// of them must do so. What is called `channel` here may be a pattern, too; the settings of one are
-// those of that first rule. Immutable after Compile: usable from any thread. Owned by the
-// composition root.
+// Who may subscribe to what, and publish on what: the first rule whose pattern matches counts, and
+// all that it asks for must hold. Where no rule matches nobody may publish. A pattern is for
+// whoever may have each of its channels, by rules that let clients subscribe to patterns: of the
+// rules that share channels with it, all up to the first that has all of them must do so. What is
+// called `channel` here may be a pattern, too; the settings of one are those of that first rule.
+// Immutable after Compile: usable from any thread. Owned by the composition root.
 class ChannelPolicy {
  public:
   // What the policy needs of a client later on, so that its claims can be forgotten.
@@ -54,13 +72,14 @@ class ChannelPolicy {
    private:
     friend class ChannelPolicy;
     struct Allowed {
-      size_t rule;
+      size_t gate;
       ChannelPattern pattern;
     };
     struct Lists {
       std::vector<Allowed> allowed;         // by `allow` templates
-      std::vector<size_t> by_role;          // rules whose roles it has one of
+      std::vector<size_t> by_role;          // gates whose roles it has one of
       std::vector<ChannelPattern> granted;  // by the token's list
+      std::vector<ChannelPattern> granted_publish;
     };
     bool authenticated_ = false;
     std::unique_ptr<const Lists> lists_;  // null: all are empty
@@ -70,10 +89,15 @@ class ChannelPolicy {
     bool snapshot = false;
     Frequency frequency = Frequency::kHigh;
   };
-  // How often one user may subscribe to the channels of a rule.
-  struct SubscribeRate {
-    size_t index = 0;  // among the rules that have one
-    Rate rate = {};    // none: there is no such rule for the channel
+  // How often one user may subscribe, or publish, to the channels of a rule.
+  struct UserRate {
+    size_t index = 0;  // among all that there are
+    Rate rate = {};    // none: there is none for the channel
+  };
+  struct PublishVerdict {
+    const PublishTarget* target = nullptr;  // null: it may not; lives as long as the policy
+    std::string_view rest = {};  // of the channel, behind what the rule's pattern begins with
+    UserRate rate = {};          // whether it may or not
   };
 
   // `unmatched`: for channels that no rule matches. InvalidArgument names the rule.
@@ -85,9 +109,13 @@ class ChannelPolicy {
   // Whether any rule looks at roles, at what the token lists.
   bool looks_at_roles() const { return looks_at_roles_; }
   bool looks_at_tokens_list() const { return looks_at_tokens_list_; }
+  // Whether any rule lets clients publish.
+  bool lets_publish() const { return lets_publish_; }
   Verdict Check(std::string_view channel, const Grants& grants) const;
-  SubscribeRate RateOf(std::string_view channel) const;
-  // Rules that have a rate.
+  // `channel` is a valid name.
+  PublishVerdict CheckPublish(std::string_view channel, const Grants& grants) const;
+  UserRate RateOf(std::string_view channel) const;
+  // Rates of rules.
   size_t rates() const { return rates_; }
   // The settings, for channels that the endpoint subscribes to itself.
   bool SnapshotOf(std::string_view channel) const;
@@ -103,33 +131,54 @@ class ChannelPolicy {
   std::string_view PatternOf(std::string_view channel) const;
 
  private:
+  // What is asked of those who want to do one thing in a rule's channels.
+  struct Gate {
+    ChannelAccess access;
+    bool publish;
+    // As the gates' numbers are in Grants: a gate may ask for what another one does.
+    std::optional<size_t> allow_by = {};
+    std::optional<size_t> roles_by = {};
+    std::optional<ChannelTemplate> allow = {};  // its own
+    std::vector<std::string> roles = {};
+  };
+  struct Publishing {
+    Gate gate;
+    PublishTarget target;
+    UserRate rate;
+  };
   struct Rule {
     ChannelPattern pattern;
-    ChannelAccess access;
-    std::optional<ChannelTemplate> allow;
-    std::vector<std::string> roles;
+    Gate gate;
     bool patterns;
     bool snapshot;
     bool compress;
     Frequency frequency;
     bool fixed_frequency;
     ChannelSettings settings;
-    SubscribeRate subscribes;
+    UserRate subscribes;
+    std::optional<Publishing> publish;
   };
 
   class Asked;
 
   // The rule that counts; of a pattern, the first that has all of its channels.
   std::optional<size_t> Find(const Asked& asked) const;
-  static bool Admits(ChannelAccess access, const Asked& asked, const Grants& grants);
-  // Whether a rule lets the client have all that is asked for.
-  bool Allows(size_t rule, const Asked& asked, const Grants& grants) const;
+  static absl::StatusOr<Gate> MakeGate(size_t number, ChannelAccess access, bool publish,
+                                       const std::string& allow,
+                                       const std::vector<std::string>& roles);
+  static absl::StatusOr<Publishing> MakePublishing(size_t number, const PublishRule& rule,
+                                                   const Gate& subscribing);
+  UserRate AddRate(const Rate& rate);
+  static bool Admits(const Gate& gate, const Asked& asked, const Grants& grants);
+  // Whether a gate lets the client have all that is asked for.
+  static bool Allows(const Gate& gate, const Asked& asked, const Grants& grants);
 
   std::vector<Rule> rules_;
   size_t rates_ = 0;
   bool looks_at_roles_ = false;
   bool looks_at_tokens_list_ = false;
-  ChannelAccess unmatched_ = ChannelAccess::kAuthenticated;
+  bool lets_publish_ = false;
+  Gate unmatched_{.access = ChannelAccess::kAuthenticated, .publish = false};
 };
 
 }  // namespace spillway::edge

@@ -45,6 +45,7 @@ std::string_view AmbiguityIn(std::string_view sample, size_t placeholders, bool 
 absl::StatusOr<ChannelTemplate> ChannelTemplate::Compile(std::string_view text, Kind kind) {
   ChannelTemplate result;
   result.text_ = std::string(text);
+  result.kind_ = kind;
   std::string sample;  // with a sign for each value
   bool any = false;
   for (size_t at = 0; at < text.size(); ++at) {
@@ -80,6 +81,7 @@ absl::StatusOr<ChannelTemplate> ChannelTemplate::Compile(std::string_view text, 
     sample.push_back(kValue);
     at = end;
   }
+  if (kind == Kind::kKey) return result;
   if (const std::string_view why = AmbiguityIn(sample, result.pieces_.size(), any); !why.empty()) {
     return absl::InvalidArgumentError(
         absl::StrCat("channel template '", Abs(text), "': ", Abs(why)));
@@ -92,6 +94,16 @@ absl::StatusOr<ChannelTemplate> ChannelTemplate::Compile(std::string_view text, 
         absl::StrCat("channel template '", Abs(text), "': ", status.message()));
   }
   return result;
+}
+
+std::string ChannelTemplate::ParamBut(const std::vector<std::string_view>& names) const {
+  for (const Piece& piece : pieces_) {
+    if (piece.source == Source::kParam &&
+        std::find(names.begin(), names.end(), piece.name) == names.end()) {
+      return piece.name;
+    }
+  }
+  return {};
 }
 
 std::vector<std::string> ChannelTemplate::ValuesOf(const Piece& piece, const ClientValues& values) {
@@ -120,7 +132,8 @@ std::vector<std::string> ChannelTemplate::Expand(const ClientValues& values, boo
         if (longer.size() == kMaxNames) break;
         // An empty value would merge segments: it counts as absent.
         if (item.empty()) continue;
-        if (piece.any ? IsValidChannelName(item) : IsChannelSegment(item)) {
+        if (kind_ == Kind::kKey ||
+            (piece.any ? IsValidChannelName(item) : IsChannelSegment(item))) {
           longer.push_back(absl::StrCat(name, piece.literal, item));
         } else if (unfit != nullptr) {
           *unfit = true;

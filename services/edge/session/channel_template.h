@@ -18,7 +18,9 @@ struct ClientValues {
   const auth::Claims* claims = nullptr;  // null: anonymous
   std::vector<std::pair<std::string_view, std::string_view>> params = {};
   std::vector<std::string> roles = {};
-  std::vector<ChannelPattern> granted = {};  // channels that the token lists
+  // Channels that the token lists: to subscribe to, to publish to.
+  std::vector<ChannelPattern> granted = {};
+  std::vector<ChannelPattern> granted_publish = {};
 };
 
 // A channel name with {sub}, {claim.NAME} and {param.NAME} in it. A value fills one segment of the
@@ -29,8 +31,9 @@ class ChannelTemplate {
   // A claim that is a list gives a name for each item, as many as this; the rest is ignored.
   static constexpr size_t kMaxNames = 100;
 
-  // Whether it is of patterns: may have * and ** outside its placeholders.
-  enum class Kind { kName, kPattern };
+  // kPattern may have * and ** outside its placeholders. kKey makes no channels: any text is good,
+  // and any value fits.
+  enum class Kind { kName, kPattern, kKey };
 
   // InvalidArgument says what is wrong, at which character.
   static absl::StatusOr<ChannelTemplate> Compile(std::string_view text, Kind kind = Kind::kName);
@@ -38,6 +41,8 @@ class ChannelTemplate {
   // The names (or patterns) for a client; none if a value is absent. Those of values that may not
   // be put in are left out, and `*unfit` is set. They may be too long for a channel's name.
   std::vector<std::string> Expand(const ClientValues& values, bool* unfit = nullptr) const;
+  // A {param.NAME} in it that is none of `names`; empty: there is none.
+  std::string ParamBut(const std::vector<std::string_view>& names) const;
   bool has_placeholders() const { return !pieces_.empty(); }
   const std::string& text() const { return text_; }
 
@@ -53,6 +58,7 @@ class ChannelTemplate {
   static std::vector<std::string> ValuesOf(const Piece& piece, const ClientValues& values);
 
   std::string text_;
+  Kind kind_ = Kind::kName;
   std::vector<Piece> pieces_;
   std::string tail_;
 };

@@ -1,17 +1,21 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "common/auth/jwt.h"
+#include "common/http/path_template.h"
 #include "services/edge/dialect/dialect.h"
 #include "services/edge/session/channel_policy.h"
 #include "services/edge/session/channel_template.h"
 #include "services/edge/session/compression_rule.h"
-#include "services/edge/session/endpoint_path.h"
+#include "services/edge/session/labels.h"
 #include "services/edge/session/origin_list.h"
 
 namespace spillway::edge {
@@ -33,6 +37,13 @@ struct ParamOptions {
   bool in_path = false;          // set by Endpoint
 };
 
+// Whether clients are checked by SessionContext::auth.
+enum class AuthServiceUse : uint8_t {
+  kOff,
+  kAlso,     // once their token is good
+  kInstead,  // it decides about tokens, of any form
+};
+
 struct AuthOptions {
   bool required = true;
   std::string query_param = "token";           // empty: none
@@ -45,10 +56,14 @@ struct AuthOptions {
   std::chrono::milliseconds message_timeout{10'000};
   bool end_at_expiry = true;                    // of the token
   std::chrono::milliseconds expiry_warning{0};  // so long before it is told; 0: it is not
+  std::chrono::seconds leeway{0};               // without a verifier, which has its own
+  AuthServiceUse service = AuthServiceUse::kOff;
+  bool service_anonymous = false;  // it is asked about clients without a token, too
+  bool accept_unchecked = false;   // clients that it could not be asked about
 };
 
 struct EndpointOptions {
-  std::string path = "/ws";  // see EndpointPath
+  std::string path = "/ws";  // see http::PathTemplate
   AuthOptions auth;
   std::vector<ParamOptions> params;
   std::vector<std::string> subscribe;  // channel templates
@@ -56,6 +71,9 @@ struct EndpointOptions {
   HeartbeatOptions heartbeat;
   CompressionRule compression;
   std::vector<std::string> origins;  // of web pages that may connect; empty: any
+  std::map<std::string, std::string, std::less<>> labels;  // LabelRules, by name
+  std::string affinity_key = {};  // a template of what belongs together; empty: nothing does
+  std::string affinity_param = "redirected";
 };
 
 // What an endpoint refers to; all outlive it.
@@ -79,9 +97,19 @@ class Endpoint {
   VariantId variant() const { return parts_.variant; }
   const ChannelPolicy& policy() const { return *parts_.policy; }
   const auth::JwtVerifier* verifier() const { return parts_.verifier; }
+  // How long after its end a token still counts.
+  std::chrono::seconds leeway() const {
+    return parts_.verifier == nullptr ? options_.auth.leeway : parts_.verifier->leeway();
+  }
+  // Whether a token that comes is looked at, by keys or by the service.
+  bool takes_tokens() const {
+    return parts_.verifier != nullptr || options_.auth.service == AuthServiceUse::kInstead;
+  }
   const std::vector<ChannelTemplate>& subscribe() const { return subscribe_; }
-  const EndpointPath& path() const { return path_; }
+  const http::PathTemplate& path() const { return path_; }
   const OriginList& origins() const { return origins_; }
+  const LabelRules& labels() const { return labels_; }
+  const std::optional<ChannelTemplate>& affinity() const { return affinity_; }
 
  private:
   Endpoint(EndpointOptions options, const EndpointParts& parts)
@@ -90,8 +118,10 @@ class Endpoint {
   const EndpointOptions options_;
   const EndpointParts parts_;
   std::vector<ChannelTemplate> subscribe_;
-  EndpointPath path_;
+  http::PathTemplate path_;
   OriginList origins_;
+  LabelRules labels_;
+  std::optional<ChannelTemplate> affinity_;
 };
 
 }  // namespace spillway::edge

@@ -6,11 +6,11 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "common/base/correlation_id.h"
 #include "common/base/strings.h"
-#include "common/log/log.h"
 #include "services/edge/session/awaited_session.h"
 #include "services/edge/session/client_check.h"
-#include "services/edge/session/session.h"
+#include "services/edge/session/endpoint_upgrade.h"
 #include "services/edge/session/token_source.h"
 
 namespace spillway::edge {
@@ -20,18 +20,6 @@ constexpr size_t kMaxOriginLogged = 200;
 // Seconds. Those who come all at once are told different times, so that they do not come back so.
 constexpr int kLongestRetry = 5;
 constexpr int kRetryAfterClosing = 5;
-
-UpgradeDecision Refuse(const http::Request& request, const Refusal& refusal) {
-  // Anyone can cause this line at any rate: not above debug. The query, which may hold a token, is
-  // left out.
-  log::Debug("upgrade refused", {{"code", refusal.code},
-                                 {"path", request.path},
-                                 {"ip", request.remote_ip},
-                                 {"detail", refusal.detail}});
-  UpgradeDecision decision;
-  decision.refusal = refusal.ToResponse();
-  return decision;
-}
 
 }  // namespace
 
@@ -47,6 +35,12 @@ absl::StatusOr<std::unique_ptr<EndpointAcceptor>> EndpointAcceptor::Create(
           absl::StrCat("endpoint '", path, "': another endpoint has this path"));
     }
     if (endpoint->path().has_placeholders()) acceptor->templates_.push_back(endpoint);
+    for (const SessionContext* context : acceptor->workers_) {
+      if (endpoint->options().auth.service != AuthServiceUse::kOff && context->auth == nullptr) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("endpoint '", path, "': auth.service: there is no service to ask"));
+      }
+    }
   }
   return acceptor;
 }
@@ -68,15 +62,7 @@ std::optional<Refusal> EndpointAcceptor::CheckDoor(const http::Request& request,
   using Counters = SessionCounters;
   if (limits_ != nullptr) {
     if (const auto denial = limits_->blocks.CheckIp(request.remote_ip)) return RefusalOf(*denial);
-    const auto blocked = limits_->ips.BlockedFor(request.remote_ip);
-    if (blocked.count() > 0) {
-      return Refusal{
-          .status = 403,
-          .code = "ip_blocked",
-          .message = "too many attempts from this address were refused: try again later",
-          .retry_after = static_cast<int>(std::chrono::ceil<std::chrono::seconds>(blocked).count()),
-          .counter = &Counters::refused_blocked};
-    }
+    if (auto refusal = RefusalOfFailed(request.remote_ip, *limits_)) return refusal;
   }
   *endpoint = Find(request.path);
   if (*endpoint == nullptr) {
@@ -138,10 +124,10 @@ bool EndpointAcceptor::Await(const Endpoint& endpoint, const http::Request& requ
                              std::optional<Refusal>* refusal, UpgradeDecision* decision) {
   const AuthOptions& auth = endpoint.options().auth;
   if (!auth.message || !TokenOf(auth, request).empty()) return false;
-  AwaitedSession::Client client{.params = ParamsOf(endpoint, request),
-                                .ip = request.remote_ip,
+  AwaitedSession::Client client{.request = ClientRequestOf(endpoint, request),
                                 .place = std::move(*place),
-                                .unauthenticated = {}};
+                                .unauthenticated = {},
+                                .correlation_id = decision->correlation_id};
   if (limits_ != nullptr) {
     client.unauthenticated = limits_->unauthenticated.Enter();
     if (!client.unauthenticated) {
@@ -154,8 +140,9 @@ bool EndpointAcceptor::Await(const Endpoint& endpoint, const http::Request& requ
       return true;
     }
   }
-  decision->handler =
-      std::make_unique<AwaitedSession>(context, endpoint, limits_, std::move(client));
+  auto session = std::make_unique<AwaitedSession>(context, endpoint, limits_, std::move(client));
+  decision->correlation_id = std::string(session->correlation_id());
+  decision->handler = std::move(session);
   return true;
 }
 
@@ -163,28 +150,35 @@ UpgradeDecision EndpointAcceptor::OnUpgrade(const http::Request& request, size_t
   SessionContext& context = *workers_[worker];
   const Endpoint* endpoint = nullptr;
   ConnectionPlace place;
-  SessionIdentity identity;
   UpgradeDecision decision;
+  decision.correlation_id = std::string(
+      GivenCorrelationId([&request](std::string_view name) { return request.Header(name); }));
   std::optional<Refusal> refusal = CheckDoor(request, context, &endpoint, &place);
   const bool awaited =
       !refusal.has_value() && Await(*endpoint, request, context, &place, &refusal, &decision);
-  if (!refusal.has_value() && !awaited) {
-    refusal = CheckClient(*endpoint, TokenOf(endpoint->options().auth, request),
-                          ParamsOf(*endpoint, request), request.remote_ip, context, limits_,
-                          &identity, &place);
-  }
   if (refusal.has_value()) {
-    CountRefusal(*refusal, request.remote_ip, context, limits_);
-    return Refuse(request, *refusal);
+    std::string& correlation_id = decision.correlation_id;
+    if (correlation_id.empty()) correlation_id = TextOf(NewConnectionId(context.random));
+    // A path that no endpoint has is anything that somebody made up: it is not shown.
+    CountRefusal(*refusal,
+                 {.ip = request.remote_ip,
+                  .endpoint = endpoint == nullptr ? std::string_view() : endpoint->options().path,
+                  .user_id = {},
+                  .correlation_id = correlation_id},
+                 context, limits_);
+    return RefuseUpgrade(*refusal, request.path, request.remote_ip, std::move(correlation_id));
   }
   decision.deflate = endpoint->options().compression.Admits(request);
   const std::string_view protocol = endpoint->dialect().name();
   if (OffersSubprotocol(request, protocol)) decision.subprotocol = protocol;
-  if (!awaited) {
-    decision.handler =
-        std::make_unique<Session>(context, *endpoint, std::move(identity), std::move(place));
-  }
-  return decision;
+  if (awaited) return decision;
+  auto upgrade = std::make_unique<EndpointUpgrade>(*endpoint, context, gate_, limits_,
+                                                   std::move(place), request, std::move(decision));
+  if (upgrade->Begin(TokenOf(endpoint->options().auth, request))) return upgrade->Take();
+  UpgradeDecision later;
+  later.deflate = upgrade->known().deflate;
+  later.pending = std::move(upgrade);
+  return later;
 }
 
 }  // namespace spillway::edge

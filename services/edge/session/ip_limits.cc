@@ -62,8 +62,8 @@ void IpLimits::Leave(Ip& ip) {
   if (ip.list == nullptr) table.Forget(shard, ip);
 }
 
-void IpLimits::CountFailure(std::string_view ip) {
-  if (options_.failures == 0) return;
+bool IpLimits::CountFailure(std::string_view ip) {
+  if (options_.failures == 0) return false;
   const IpAddress key = KeyOf(ip);
   Shard& shard = ShardOf(key);
   const MonoTime now = clock_.Now();
@@ -71,7 +71,7 @@ void IpLimits::CountFailure(std::string_view ip) {
     MutexLock lock(shard.mutex);
     ForgetOld(shard, now);
     Ip& entry = At(shard, key);
-    if (entry.list == &shard.blocked) return;  // it came in before that
+    if (entry.list == &shard.blocked) return false;  // it came in before that
     if (entry.failures == 0 || now - entry.since > options_.window) {
       entry.failures = 0;
       entry.since = now;
@@ -79,7 +79,7 @@ void IpLimits::CountFailure(std::string_view ip) {
     if (++entry.failures < options_.failures) {
       Move(entry, &shard.failed);
       ForgetOld(shard, now);
-      return;
+      return false;
     }
     entry.failures = 0;
     entry.blocked_until = now + options_.block;
@@ -89,6 +89,7 @@ void IpLimits::CountFailure(std::string_view ip) {
   blocks_.Add();
   log_.Warn("ip_blocked", "an address is blocked: too many of its attempts were refused",
             {{"ip", key.ToString()}, {"seconds", options_.block.count() / 1000}});
+  return true;
 }
 
 void IpLimits::Lift(const IpNetwork& network) {

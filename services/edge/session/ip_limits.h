@@ -65,8 +65,8 @@ class IpLimits {
   std::chrono::milliseconds BlockedFor(std::string_view ip);
   // Nothing: it has as many connections as it may have.
   std::optional<Place> Enter(std::string_view ip);
-  // An attempt from there was refused.
-  void CountFailure(std::string_view ip);
+  // An attempt from there was refused. Whether that has it blocked, from now on.
+  bool CountFailure(std::string_view ip);
   // Lifts the blocks of a network's addresses, and forgets their failures.
   void Lift(const IpNetwork& network);
 

@@ -58,7 +58,8 @@ bool OriginList::Lists(std::string_view text) const {
   if (text.size() > kMaxOriginBytes) return false;
   const auto parts = Split(text);
   if (!parts.has_value()) return false;
-  const auto& [scheme, host] = *parts;
+  const std::string_view scheme = parts->first;
+  const std::string_view host = parts->second;
   return std::any_of(origins_.begin(), origins_.end(), [&](const Origin& origin) {
     if (origin.scheme != scheme) return false;
     if (!origin.below) return origin.host == host;

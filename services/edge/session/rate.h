@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 
@@ -22,6 +23,12 @@ struct Rate {
     if (count == 0) return {};
     return {.step = std::chrono::duration_cast<MonoTime::duration>(per) / count,
             .burst = burst == 0 ? count : burst};
+  }
+
+  // One of so many equal parts of it, each used for itself.
+  Rate Share(size_t parts) const {
+    const auto count = static_cast<uint32_t>(parts);
+    return {.step = step * static_cast<int64_t>(parts), .burst = std::max(1U, burst / count)};
   }
 
   bool limits() const { return step > MonoTime::duration::zero(); }

@@ -9,8 +9,6 @@
 namespace spillway::edge {
 namespace {
 
-constexpr std::string_view kHex = "0123456789abcdef";
-
 double SecondsBetween(MonoTime from, MonoTime to) {
   return std::chrono::duration<double>(to - from).count();
 }
@@ -25,17 +23,14 @@ Session::Session(SessionContext& context, const Endpoint& endpoint, SessionIdent
       ip_(std::move(identity.ip)),
       grants_(std::move(identity.grants)),
       token_(std::move(identity.token)),
+      labels_(context.labels.Of(std::move(identity.labels))),
       place_(std::move(place)),
       variant_(endpoint.variant()) {
-  if (!identity.channels.empty()) {
-    first_channels_ = std::make_unique<std::vector<std::string>>(std::move(identity.channels));
+  if (!identity.channels.empty() || !identity.correlation_id.empty()) {
+    extra_ = std::make_unique<Extra>(
+        Extra{std::move(identity.channels), std::move(identity.correlation_id)});
   }
-  std::array<uint8_t, 16> bytes;
-  context_.random(bytes.data(), bytes.size());
-  for (size_t i = 0; i < bytes.size(); ++i) {
-    id_[2 * i] = kHex[bytes[i] >> 4];
-    id_[2 * i + 1] = kHex[bytes[i] & 15];
-  }
+  id_ = identity.id[0] == 0 ? NewConnectionId(context_.random) : identity.id;
 }
 
 Session::~Session() { Leave(); }
@@ -62,15 +57,28 @@ void Session::OnOpen(Transport* transport) {
                                             .heartbeat_ms = heartbeat.interval.count(),
                                             .now_ms = connected_ms_,
                                             .expires_ms = token_.expires()}));
-  const auto channels = std::move(first_channels_);
-  for (size_t i = 0; channels != nullptr && i < channels->size(); ++i) {
-    const std::string& channel = (*channels)[i];
+  std::vector<std::string> channels;
+  if (extra_ != nullptr) {
+    channels.swap(extra_->channels);
+    if (extra_->correlation_id.empty()) extra_.reset();
+  }
+  for (const std::string& channel : channels) {
     Join({}, channel, endpoint_.policy().SnapshotOf(channel),
          endpoint_.policy().FrequencyOf(channel), now);
   }
   next_ping_ = now + heartbeat.interval;
   SetHeartbeat(now);
 }
+
+namespace {
+
+// What a connection lives by, and what costs next to nothing: no other client's messages stop it.
+bool KeepsAlive(Command::Type type) {
+  return type == Command::Type::kPong || type == Command::Type::kAck ||
+         type == Command::Type::kRefresh;
+}
+
+}  // namespace
 
 void Session::OnMessage(std::string_view payload, bool text) {
   if (closing_) return;
@@ -90,6 +98,13 @@ void Session::OnMessage(std::string_view payload, bool text) {
     CountMisuse(now);
     return;
   }
+  if (!KeepsAlive(context_.command.type) && !TakeNodeMessage(now)) {
+    // Others' doing, maybe: not held against this client.
+    context_.counters.node_rate_limited.Add();
+    SendError(context_.command.id, "node_rate_limited",
+              "this node takes no more messages at the moment: send it again in a while");
+    return;
+  }
   Run(context_.command);
 }
 
@@ -103,6 +118,14 @@ bool Session::TakeMessage(MonoTime now) {
   if (place_.user.TakeMessage(now)) return true;
   context_.counters.user_rate_limited.Add();
   return false;
+}
+
+bool Session::TakeNodeMessage(MonoTime now) {
+  const Rate& rate = context_.limits.node_messages;
+  if (!rate.limits()) return true;
+  const std::optional<MonoTime> next = rate.Take(context_.node_rate_reached, now);
+  if (next.has_value()) context_.node_rate_reached = *next;
+  return next.has_value();
 }
 
 void Session::OnSubscribed(std::string_view channel, const std::vector<PositionEntry>& position,
@@ -190,9 +213,12 @@ void Session::SendError(std::optional<int64_t> id, std::string_view code, std::s
 void Session::CountMisuse(MonoTime now) {
   context_.counters.bad_messages.Add();
   const SessionLimits& limits = context_.limits;
-  if (misuse_ == 0 || now - misuse_since_ > limits.bad_message_window) {
+  const auto at = static_cast<uint32_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(now - opened_).count());
+  if (misuse_ == 0 ||
+      std::chrono::milliseconds(at - misuse_since_ms_) > limits.bad_message_window) {
     misuse_ = 0;
-    misuse_since_ = now;
+    misuse_since_ms_ = at;
   }
   ++misuse_;
   if (limits.max_bad_messages == 0 || misuse_ < limits.max_bad_messages) return;
@@ -254,12 +280,24 @@ void Session::TellMoving(std::chrono::milliseconds within, std::string_view addr
   if (open_ && !closing_) Send(endpoint_.dialect().EncodeMoving(within.count(), address));
 }
 
+void Session::TellStaying() {
+  if (open_ && !closing_) Send(endpoint_.dialect().EncodeStaying());
+}
+
+void Session::TellClosing(std::optional<std::chrono::milliseconds> after) {
+  if (!open_ || closing_) return;
+  Send(endpoint_.dialect().EncodeClosing(after.has_value() ? std::optional<int64_t>(after->count())
+                                                           : std::nullopt));
+}
+
 bool Session::Close(uint16_t code, std::string_view reason) {
   if (closing_ || !open_) return false;
   closing_ = true;
   heartbeat_.Cancel();
+  if (extra_ != nullptr) extra_->refreshing.reset();
   context_.hub.Remove(this);
   subscriptions_ = 0;
+  EndPublishing(/*tell=*/true);
   transport_->Close(code, reason);
   return true;
 }
@@ -274,6 +312,8 @@ void Session::Leave() {
   open_ = false;
   closing_ = true;
   heartbeat_.Cancel();
+  if (extra_ != nullptr) extra_->refreshing.reset();
+  EndPublishing(/*tell=*/false);
   context_.hub.Remove(this);
   context_.registry.Remove(this);
   context_.variants[variant()].in_use.fetch_sub(1, std::memory_order_relaxed);
@@ -286,6 +326,7 @@ void Session::Leave() {
 SessionInfo Session::Info() const {
   SessionInfo info;
   info.id = std::string(id());
+  info.correlation_id = std::string(correlation_id());
   info.user_id = user_id();
   info.ip = ip();
   info.dialect = endpoint_.dialect().name();

@@ -43,7 +43,8 @@ struct SessionInfo {
   std::string ip;
   std::string_view dialect;
   std::string_view endpoint;  // path
-  int64_t connected_ms = 0;   // Unix
+  std::string correlation_id;
+  int64_t connected_ms = 0;  // Unix
   size_t subscriptions = 0;
   uint64_t messages_sent = 0;
   uint64_t messages_received = 0;
@@ -99,6 +100,10 @@ class Session final : public TransportHandler, public Subscriber {
   bool Close(uint16_t code, std::string_view reason);
   // Tells the client that it will be closed within that time, and where to go on (empty: anywhere).
   void TellMoving(std::chrono::milliseconds within, std::string_view address);
+  // That it will not be, after all.
+  void TellStaying();
+  // That it is about to be closed, and not to come back before that time; unset: at all.
+  void TellClosing(std::optional<std::chrono::milliseconds> after);
 
   // Ends the connection if it is kept out by an operator, and then says so.
   bool CloseIfBlocked(const Blocks& blocks);
@@ -112,9 +117,17 @@ class Session final : public TransportHandler, public Subscriber {
 
   // Hexadecimal; nobody can guess it.
   std::string_view id() const { return {id_.data(), id_.size()}; }
+  // Of the request that it began with (common/base/correlation_id.h).
+  std::string_view correlation_id() const {
+    return extra_ == nullptr || extra_->correlation_id.empty()
+               ? id()
+               : std::string_view(extra_->correlation_id);
+  }
   const std::string& user_id() const { return user_id_; }
   const std::string& ip() const { return ip_; }
   const Endpoint& endpoint() const { return endpoint_; }
+  // As they were when it connected.
+  const LabelList& labels() const { return labels_.labels(); }
   // It was told to end.
   bool ending() const { return closing_; }
   SessionInfo Info() const;
@@ -133,7 +146,33 @@ class Session final : public TransportHandler, public Subscriber {
     int64_t id;
   };
 
+  // Its client's place at the desk.
+  struct Publishing final : public PublishListener {
+    explicit Publishing(Session& of) : session(of), ticket(of.context_.publishes->Enter(this)) {}
+    void OnPublished(const PublishReceipt& receipt, const PublishAnswer& answer) override {
+      session.OnPublished(receipt, answer);
+    }
+    Session& session;
+    const uint64_t ticket;
+  };
+
+  // A token that is to take the other's place, while the service is asked about it.
+  struct Refreshing {
+    std::optional<int64_t> id;
+    Candidate candidate;
+    AuthTicket ticket = {};
+  };
+
+  // What few sessions have.
+  struct Extra {
+    std::vector<std::string> channels = {};  // subscribed to on connect, until it is open
+    std::string correlation_id = {};  // that its client gave; empty: the connection's id will do
+    std::unique_ptr<Refreshing> refreshing = nullptr;
+    std::unique_ptr<Publishing> publishing = nullptr;  // null: it has published nothing
+  };
+
   bool TakeMessage(MonoTime now);
+  bool TakeNodeMessage(MonoTime now);
   // False: too many; the client was told.
   bool TakeSubscribe(std::optional<int64_t> id, std::string_view channel, MonoTime now);
   void Run(const Command& command);
@@ -143,7 +182,16 @@ class Session final : public TransportHandler, public Subscriber {
   // False: it is not subscribed.
   bool End(std::optional<int64_t> id, std::string_view channel);
   void Acknowledge(const Command& command);
+  void Publish(const Command& command, MonoTime now);
+  void OnPublished(const PublishReceipt& receipt, const PublishAnswer& answer);
+  // Leaves the desk; `tell`: with a word to the client about all that is not answered.
+  void EndPublishing(bool tell);
+  void RefusePublish(std::optional<int64_t> id, std::string_view channel, PublishOutcome why);
   void Refresh(const Command& command, MonoTime now);
+  void OnAsked(std::optional<int64_t> id, Candidate candidate, const AuthVerdict& verdict);
+  void RefuseRefresh(std::optional<int64_t> id, const Refusal& refusal, MonoTime now);
+  void Replace(std::optional<int64_t> id, Candidate candidate, const AuthVerdict* verdict,
+               MonoTime now);
   // Ends the subscriptions that the client may have no longer; `own`: what the endpoint gives.
   void EndUnallowed(const std::vector<std::string>& own);
   // False: the token has expired, and with it the connection.
@@ -182,8 +230,9 @@ class Session final : public TransportHandler, public Subscriber {
   const std::string ip_;
   ChannelPolicy::Grants grants_;
   SessionToken token_;
-  std::unique_ptr<std::vector<std::string>> first_channels_;  // null once open
-  std::array<char, 32> id_;
+  const LabelSets::Share labels_;
+  std::unique_ptr<Extra> extra_;  // null: it has nothing of it
+  ConnectionId id_;
   SessionRegistry::Links user_links_;
   SessionRegistry::Links ip_links_;
   ConnectionPlace place_;
@@ -193,15 +242,15 @@ class Session final : public TransportHandler, public Subscriber {
   MonoTime last_heard_;
   MonoTime next_ping_;
   MonoTime rate_reached_;  // the bucket is empty until then
-  MonoTime misuse_since_;
   int64_t connected_ms_ = 0;
   uint64_t messages_received_ = 0;
   uint32_t subscriptions_ = 0;
   uint32_t misuse_ = 0;
-  VariantId variant_;     // of the endpoint, in the form that the connection agreed to
-  bool open_ = false;     // between OnOpen and OnClosed
-  bool closing_ = false;  // Close() was called
-  bool warned_ = false;   // that the token is about to expire
+  uint32_t misuse_since_ms_ = 0;  // since it opened; begins anew after 49 days
+  VariantId variant_;             // of the endpoint, in the form that the connection agreed to
+  bool open_ = false;             // between OnOpen and OnClosed
+  bool closing_ = false;          // Close() was called
+  bool warned_ = false;           // that the token is about to expire
 };
 
 }  // namespace spillway::edge

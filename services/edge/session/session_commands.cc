@@ -31,6 +31,7 @@ void Session::Run(const Command& command) {
     case Command::Type::kSubscribe:
     case Command::Type::kUpdate:
     case Command::Type::kUnsubscribe:
+    case Command::Type::kPublish:
       break;
     case Command::Type::kAck:
       return Acknowledge(command);  // also of channels that the endpoint chose
@@ -42,9 +43,12 @@ void Session::Run(const Command& command) {
       return Refresh(command, now);
   }
   if (!endpoint_.options().commands) {
-    SendError(command.id, "commands_disabled",
-              "this endpoint chooses the channels itself and takes no subscriptions");
+    SendError(
+        command.id, "commands_disabled",
+        "this endpoint chooses the channels itself and takes neither subscriptions nor events");
     CountMisuse(now);
+  } else if (command.type == Command::Type::kPublish) {
+    Publish(command, now);
   } else if (command.type == Command::Type::kSubscribe) {
     Subscribe(command, now);
   } else if (command.type == Command::Type::kUpdate) {
@@ -85,6 +89,9 @@ void Session::Subscribe(const Command& command, MonoTime now) {
     if (!TakeSubscribe(command.id, channel, now)) continue;
     const ChannelPolicy::Verdict verdict = endpoint_.policy().Check(channel, grants_);
     if (!verdict.allowed) {
+      if (context_.events != nullptr) {
+        context_.events->OnDenied(*this, "subscribe_refused", "not_allowed", channel);
+      }
       if (IsChannelPattern(channel)) {
         SendError(command.id, "pattern_not_allowed",
                   "this client may not subscribe to the pattern: to channels, or to a narrower one",
@@ -134,7 +141,7 @@ bool Session::IsName(std::optional<int64_t> id, std::string_view channel, size_t
 // Whether it may have the channel or not: what is refused costs, too.
 bool Session::TakeSubscribe(std::optional<int64_t> id, std::string_view channel, MonoTime now) {
   const auto [index, rate] = endpoint_.policy().RateOf(channel);
-  if (rate.limits() && !place_.user.TakeSubscribe(now, index, rate)) {
+  if (rate.limits() && !place_.user.TakeByRule(now, index, rate)) {
     context_.counters.subscribes_limited_channel.Add();
   } else if (!place_.user.TakeSubscribe(now)) {
     context_.counters.subscribes_limited_user.Add();

@@ -10,7 +10,11 @@
 #include "common/base/clock.h"
 #include "services/edge/dialect/dialect.h"
 #include "services/edge/hub/hub_shard.h"
+#include "services/edge/session/affinity.h"
+#include "services/edge/session/auth_service.h"
 #include "services/edge/session/blocks.h"
+#include "services/edge/session/labels.h"
+#include "services/edge/session/publish_desk.h"
 #include "services/edge/session/rate.h"
 #include "services/edge/session/session_counters.h"
 #include "services/edge/session/session_events.h"
@@ -29,7 +33,8 @@ struct SessionLimits {
   // So many bad messages within bad_message_window end the connection (4004). 0: never.
   uint32_t max_bad_messages = 16;
   std::chrono::milliseconds bad_message_window{60'000};
-  Rate messages;  // of a client; above: error rate_limited
+  Rate messages;       // of a client; above: error rate_limited
+  Rate node_messages;  // of all of this worker; above: error node_rate_limited
 };
 
 // What the sessions of one worker share. Belongs to the worker's thread; owned by the composition
@@ -52,9 +57,15 @@ struct SessionContext {
   Command command = {};
   ParseFailure failure = {};
   std::vector<Ref<Frame>> frames = {};
+  LabelSets labels = {};
+  MonoTime node_rate_reached = {};  // the bucket of limits.node_messages is empty until then
 
-  const Blocks* blocks = nullptr;   // null: nobody is kept out
-  SessionEvents* events = nullptr;  // null: nobody watches
+  const Blocks* blocks = nullptr;           // null: nobody is kept out
+  SessionEvents* events = nullptr;          // null: nobody watches
+  const AffinityTable* affinity = nullptr;  // null: clients belong nowhere
+  AuthService* auth = nullptr;              // null: nobody is asked about clients
+  size_t worker = 0;                        // whose context it is
+  PublishDesk* publishes = nullptr;         // null: clients publish nothing
 };
 
 }  // namespace spillway::edge

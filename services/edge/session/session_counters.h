@@ -5,8 +5,12 @@
 
 #include "common/auth/jwt.h"
 #include "common/metrics/metrics.h"
+#include "services/edge/session/publisher.h"
 
 namespace spillway::edge {
+
+inline const std::vector<double> kPublishSeconds = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
+                                                    0.1,    0.25,  0.5,    1,     2.5,  5,     10};
 
 // What one worker counts about its sessions. Written by that worker's thread, read by any. Owned by
 // the composition root; outlives the sessions.
@@ -26,6 +30,7 @@ struct SessionCounters {
   metrics::Counter misuse_closes;  // closed after too many bad messages
   metrics::Counter rate_limited;
   metrics::Counter user_rate_limited;           // of these, by the rate of their user
+  metrics::Counter node_rate_limited;           // messages refused by the rate of the node
   metrics::Counter subscribes_limited_user;     // channels refused by the rate of the user,
   metrics::Counter subscribes_limited_channel;  // by that of the channel's rule
   metrics::Counter patterns_refused;            // subscriptions to patterns, as too many
@@ -34,6 +39,8 @@ struct SessionCounters {
   metrics::Counter tokens_refreshed;                      // on live connections
   metrics::Counter token_expiries;                        // connections closed since theirs expired
   metrics::Counter block_closes;                          // ... for a block or a revocation
+  metrics::Counter affinity_redirects;                    // clients sent to the node they belong on
+  metrics::Counter affinity_mismatches;  // sent here, and taken though another owns their key
   // Upgrades refused, by reason.
   metrics::Counter refused_path;             // 404
   metrics::Counter refused_token;            // 401, and 503 for want of keys
@@ -48,6 +55,14 @@ struct SessionCounters {
   metrics::Counter refused_user_blocked;     // 403, the user is
   metrics::Counter refused_revoked;          // 401, the token is revoked
   metrics::Counter refused_pending;          // 503, the control state is not known yet
+  metrics::Counter refused_by_service;       // 401, 403, the authentication service's word
+  metrics::Counter refused_unchecked;        // 503, it could not be asked
+  // What clients published, by outcome.
+  std::array<metrics::Counter, kPublishOutcomes> publishes;
+  metrics::Counter publish_duplicates;  // of those published: they were before
+  // From the command to the ingest's answer.
+  metrics::Histogram publish_seconds_durable{kPublishSeconds};
+  metrics::Histogram publish_seconds_ephemeral{kPublishSeconds};
   metrics::Histogram duration_seconds{
       {1, 5, 15, 30, 60, 300, 900, 1800, 3600, 7200, 21'600, 86'400}};
 };

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "services/edge/session/admission.h"
+#include "services/edge/session/client_check.h"
 #include "services/edge/session/session.h"
 
 namespace spillway::edge {
@@ -25,7 +27,7 @@ bool Session::CheckToken() {
   if (token_.expires_ms == SessionToken::kNever) return true;
   const AuthOptions& options = endpoint_.options().auth;
   const int64_t now = ToUnixMillis(context_.clock.WallNow());
-  const int64_t end = token_.expires_ms + milliseconds(endpoint_.verifier()->leeway()).count();
+  const int64_t end = token_.expires_ms + milliseconds(endpoint_.leeway()).count();
   if (now >= end) {
     context_.counters.token_expiries.Add();
     Close(kCloseTokenExpired.code, "the token has expired");
@@ -43,7 +45,7 @@ MonoTime Session::NextTokenCheck(MonoTime now) const {
   if (token_.expires_ms == SessionToken::kNever) return MonoTime::max();
   const AuthOptions& options = endpoint_.options().auth;
   const int64_t wall = ToUnixMillis(context_.clock.WallNow());
-  int64_t next = token_.expires_ms + milliseconds(endpoint_.verifier()->leeway()).count();
+  int64_t next = token_.expires_ms + milliseconds(endpoint_.leeway()).count();
   if (!warned_ && options.expiry_warning.count() > 0) {
     next = token_.expires_ms - options.expiry_warning.count();
   }
@@ -62,22 +64,81 @@ bool Session::IsBlocked(const Blocks& blocks) const {
 }
 
 void Session::Refresh(const Command& command, MonoTime now) {
-  Admission fresh = AdmitAgain(endpoint_, command.token, user_id_, token_);
-  if (fresh.token.has_value()) {
-    context_.counters.tokens[static_cast<size_t>(*fresh.token)].Add();
+  if (!token_.given) {
+    return RefuseRefresh(
+        command.id,
+        {.status = 403,
+         .code = "token_other_user",
+         .message = "this connection was made without a token: connect again with one"},
+        now);
   }
-  if (fresh.refusal.has_value()) {
-    SendError(command.id, fresh.refusal->code, fresh.refusal->message);
-    // Checking a signature costs far more than sending it does. Missing keys are not its fault.
-    if (fresh.refusal->status != 503) CountMisuse(now);
-    return;
+  if (extra_ != nullptr && extra_->refreshing != nullptr) {
+    return RefuseRefresh(command.id,
+                         {.code = "refresh_under_way",
+                          .message = "another token is being checked: wait for the answer"},
+                         now);
   }
+  Candidate candidate;
+  std::optional<auth::JwtError> outcome;
+  std::optional<Refusal> refusal = Examine(endpoint_, command.token, &candidate, &outcome);
+  if (outcome.has_value()) context_.counters.tokens[static_cast<size_t>(*outcome)].Add();
+  if (refusal.has_value()) return RefuseRefresh(command.id, *refusal, now);
+  if (!AsksService(endpoint_, candidate)) {
+    return Replace(command.id, std::move(candidate), nullptr, now);
+  }
+  auto wait = std::make_shared<AuthWait>([this](const AuthVerdict& verdict) {
+    const std::unique_ptr<Refreshing> done = std::move(extra_->refreshing);
+    OnAsked(done->id, std::move(done->candidate), verdict);
+  });
+  AuthQuestion question =
+      QuestionOf(token_.request == nullptr ? KeptRequest() : *token_.request, ip_,
+                 std::move(candidate.text), candidate.token.claims.sub(), correlation_id());
+  const AuthVerdictRef known = context_.auth->Ask(std::move(question), context_.worker, wait);
+  if (known != nullptr) return OnAsked(command.id, std::move(candidate), *known);
+  if (extra_ == nullptr) extra_ = std::make_unique<Extra>();
+  extra_->refreshing =
+      std::make_unique<Refreshing>(Refreshing{.id = command.id, .candidate = std::move(candidate)});
+  extra_->refreshing->ticket = AuthTicket(std::move(wait));
+}
+
+void Session::OnAsked(std::optional<int64_t> id, Candidate candidate, const AuthVerdict& verdict) {
+  if (closing_) return;
+  const MonoTime now = context_.clock.Now();
+  if (const auto refusal = RefusalBy(verdict, endpoint_, context_)) {
+    return RefuseRefresh(id, *refusal, now);
+  }
+  // Nobody says now whether the service's name of before and the token's are one user's.
+  if (verdict.kind != AuthVerdict::Kind::kAllowed && candidate.token.claims.sub() != user_id_) {
+    return RefuseRefresh(id, RefusalOf(verdict), now);
+  }
+  Replace(id, std::move(candidate),
+          verdict.kind == AuthVerdict::Kind::kAllowed ? &verdict : nullptr, now);
+}
+
+void Session::RefuseRefresh(std::optional<int64_t> id, const Refusal& refusal, MonoTime now) {
+  if (context_.events != nullptr) {
+    context_.events->OnDenied(*this, "refresh_refused", refusal.code, {});
+  }
+  SendError(id, refusal.code, refusal.message);
+  // Checking a signature costs far more than sending it does. What is missing here is not its
+  // fault.
+  if (refusal.status != 503) CountMisuse(now);
+}
+
+void Session::Replace(std::optional<int64_t> id, Candidate candidate, const AuthVerdict* verdict,
+                      MonoTime now) {
+  Admission fresh = AdmitAgain(endpoint_, std::move(candidate), verdict,
+                               ToUnixMillis(context_.clock.WallNow()), user_id_, token_);
+  if (fresh.refusal.has_value()) return RefuseRefresh(id, *fresh.refusal, now);
   if (context_.blocks != nullptr) {
     if (const auto denial =
             context_.blocks->Check(SubjectOf(ip_, user_id_, fresh.identity.token))) {
       const Refusal refusal = RefusalOf(*denial);
       (context_.counters.*refusal.counter).Add();
-      return SendError(command.id, refusal.code, refusal.message);
+      if (context_.events != nullptr) {
+        context_.events->OnDenied(*this, "refresh_refused", refusal.code, {});
+      }
+      return SendError(id, refusal.code, refusal.message);
     }
   }
   context_.counters.tokens_refreshed.Add();
@@ -86,7 +147,7 @@ void Session::Refresh(const Command& command, MonoTime now) {
   token_.id = fresh.identity.token.id;
   token_.issued_us = fresh.identity.token.issued_us;
   warned_ = false;
-  Send(endpoint_.dialect().EncodeRefreshed(command.id, token_.expires()));
+  Send(endpoint_.dialect().EncodeRefreshed(id, token_.expires()));
   EndUnallowed(fresh.identity.channels);
   SetHeartbeat(now);
 }

@@ -15,6 +15,7 @@ namespace {
 using simdjson::dom::element;
 
 constexpr std::string_view kSubscribe = "subscribe";
+constexpr std::string_view kPublish = "publish";
 
 // The parser's buffers live on; a token's size bounds them.
 simdjson::dom::parser& Parser() {
@@ -64,23 +65,29 @@ std::optional<element> ValueOf(const auth::Claims& claims, std::string_view name
   return value;
 }
 
-// Whether an entry's "allow" has the operation in it.
-absl::StatusOr<bool> AllowsSubscribe(simdjson::dom::object entry) {
+// What an entry allows.
+struct Operations {
+  bool subscribe = false;
+  bool publish = false;
+};
+
+absl::StatusOr<Operations> OperationsOf(simdjson::dom::object entry) {
   element allow;
-  if (entry.at_key("allow").get(allow) != simdjson::SUCCESS) return true;
-  simdjson::dom::array operations;
-  if (allow.get(operations) != simdjson::SUCCESS) {
+  if (entry.at_key("allow").get(allow) != simdjson::SUCCESS) return Operations{.subscribe = true};
+  simdjson::dom::array names;
+  if (allow.get(names) != simdjson::SUCCESS) {
     return absl::InvalidArgumentError("'allow' must be a list of operations");
   }
-  bool allowed = false;
-  for (const element operation : operations) {
+  Operations operations;
+  for (const element operation : names) {
     std::string_view name;
     if (operation.get(name) != simdjson::SUCCESS) {
       return absl::InvalidArgumentError("'allow' must be a list of operations");
     }
-    allowed = allowed || name == kSubscribe;
+    operations.subscribe = operations.subscribe || name == kSubscribe;
+    operations.publish = operations.publish || name == kPublish;
   }
-  return allowed;
+  return operations;
 }
 
 }  // namespace
@@ -93,9 +100,8 @@ std::vector<std::string> RolesOf(const auth::Claims& claims, std::string_view na
   return value.has_value() ? StringsOf(*value) : std::vector<std::string>();
 }
 
-absl::StatusOr<std::vector<ChannelPattern>> GrantedChannels(const auth::Claims& claims,
-                                                            std::string_view name) {
-  std::vector<ChannelPattern> granted;
+absl::StatusOr<TokenChannels> GrantedChannels(const auth::Claims& claims, std::string_view name) {
+  TokenChannels granted;
   const auth::Claim* claim = claims.Find(name);
   if (claim != nullptr && claim->type == auth::Claim::Type::kString) {
     return absl::InvalidArgumentError("it must be a list");
@@ -112,6 +118,7 @@ absl::StatusOr<std::vector<ChannelPattern>> GrantedChannels(const auth::Claims& 
   }
   for (const element entry : entries) {
     std::string_view channel;
+    Operations allowed{.subscribe = true};
     if (entry.get(channel) != simdjson::SUCCESS) {
       simdjson::dom::object object;
       if (entry.get(object) != simdjson::SUCCESS ||
@@ -119,13 +126,15 @@ absl::StatusOr<std::vector<ChannelPattern>> GrantedChannels(const auth::Claims& 
         return absl::InvalidArgumentError(
             "its entries must be channel patterns, or objects with a 'channel'");
       }
-      const absl::StatusOr<bool> allowed = AllowsSubscribe(object);
-      if (!allowed.ok()) return allowed.status();
-      if (!*allowed) continue;
+      const absl::StatusOr<Operations> operations = OperationsOf(object);
+      if (!operations.ok()) return operations.status();
+      allowed = *operations;
+      if (!allowed.subscribe && !allowed.publish) continue;
     }
     auto pattern = ChannelPattern::Parse(channel);
     if (!pattern.ok()) return pattern.status();
-    granted.push_back(*std::move(pattern));
+    if (allowed.publish) granted.publish.push_back(*pattern);
+    if (allowed.subscribe) granted.subscribe.push_back(*std::move(pattern));
   }
   return granted;
 }

@@ -22,11 +22,16 @@ inline constexpr size_t kMaxGrantedChannels = 100;
 // realm_access.roles.
 std::vector<std::string> RolesOf(const auth::Claims& claims, std::string_view name);
 
-// Which channels the claim of that name lets its holder subscribe to: a list of channel patterns,
-// or of {"channel": PATTERN, "allow": [OPERATION, ...]}, of which those count that allow
-// "subscribe" (or everything, without "allow"). None if the claim is absent. InvalidArgument if it
-// has another form or too many entries.
-absl::StatusOr<std::vector<ChannelPattern>> GrantedChannels(const auth::Claims& claims,
-                                                            std::string_view name);
+// Channels that a token lists, by what its holder may do there.
+struct TokenChannels {
+  std::vector<ChannelPattern> subscribe;
+  std::vector<ChannelPattern> publish;
+};
+
+// What the claim of that name lists: a list of channel patterns, or of {"channel": PATTERN,
+// "allow": [OPERATION, ...]} with the operations "subscribe" and "publish". Without "allow" it is
+// to subscribe. None if the claim is absent. InvalidArgument if it has another form or too many
+// entries.
+absl::StatusOr<TokenChannels> GrantedChannels(const auth::Claims& claims, std::string_view name);
 
 }  // namespace spillway::edge

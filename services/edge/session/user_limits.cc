@@ -8,13 +8,13 @@ namespace spillway::edge {
 UserLimits::UserLimits(const Options& options, const Clock& clock)
     : options_(options),
       limits_(options.connections > 0 || options.messages.limits() || options.subscribes.limits() ||
-              options.channel_rates > 0),
+              options.publishes.limits() || options.channel_rates > 0),
       clock_(clock) {}
 
 UserLimits::~UserLimits() = default;
 
 MonoTime UserLimits::User::full_at() const {
-  MonoTime at = std::max(messages.full_at(), subscribes.full_at());
+  MonoTime at = std::max({messages.full_at(), subscribes.full_at(), publishes.full_at()});
   for (size_t i = 0; i < table.options_.channel_rates; ++i) {
     at = std::max(at, channels[i].full_at());
   }

@@ -29,7 +29,8 @@ class UserLimits {
     int64_t connections = 0;   // of a user at a time; 0: any number
     Rate messages = {};        // from a user
     Rate subscribes = {};      // of a user
-    size_t channel_rates = 0;  // rules that have a rate of their own, ChannelPolicy::rates()
+    Rate publishes = {};       // of a user
+    size_t channel_rates = 0;  // of rules, ChannelPolicy::rates()
   };
   // Users without connections whose buckets are not full again; at the bound those who left first
   // are forgotten.
@@ -60,8 +61,11 @@ class UserLimits {
     bool TakeSubscribe(MonoTime now) {
       return user_ == nullptr || user_->subscribes.Take(now, user_->table.options_.subscribes);
     }
-    // By the rate of a rule, whose number among those that have one is `index`.
-    bool TakeSubscribe(MonoTime now, size_t index, const Rate& rate) {
+    bool TakePublish(MonoTime now) {
+      return user_ == nullptr || user_->publishes.Take(now, user_->table.options_.publishes);
+    }
+    // By the rate of a rule, whose number among all is `index`.
+    bool TakeByRule(MonoTime now, size_t index, const Rate& rate) {
       return user_ == nullptr || user_->channels[index].Take(now, rate);
     }
 
@@ -96,6 +100,7 @@ class UserLimits {
     std::optional<std::list<User*>::iterator> left;  // while it has none
     SharedBucket messages;
     SharedBucket subscribes;
+    SharedBucket publishes;
     std::unique_ptr<SharedBucket[]> channels;
   };
   struct Shard {

@@ -3,6 +3,7 @@
 #include <openssl/sha.h>
 
 #include "absl/strings/escaping.h"
+#include "common/base/correlation_id.h"
 #include "services/edge/ws/tokens.h"
 
 namespace spillway::edge::ws {
@@ -85,12 +86,16 @@ std::string AcceptKey(std::string_view key) {
 }
 
 std::string SwitchingProtocols(std::string_view key, std::string_view subprotocol,
+                               std::string_view correlation_id,
                                const std::optional<DeflateAgreement>& deflate) {
   std::string answer =
       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
   answer.append("Sec-WebSocket-Accept: ").append(AcceptKey(key)).append("\r\n");
   if (!subprotocol.empty()) {
     answer.append("Sec-WebSocket-Protocol: ").append(subprotocol).append("\r\n");
+  }
+  if (!correlation_id.empty()) {
+    answer.append(kCorrelationHeader).append(": ").append(correlation_id).append("\r\n");
   }
   if (deflate) {
     answer.append("Sec-WebSocket-Extensions: ").append(DeflateAnswer(*deflate)).append("\r\n");

@@ -19,9 +19,10 @@ bool IsUpgradeRequest(const http::Request& request);
 // {"error":{"code","message"}}.
 std::optional<http::Response> CheckUpgrade(const http::Request& request, bool http11);
 
-// The 101 response, whole. `key` is the request's Sec-WebSocket-Key; an empty subprotocol is left
-// out.
+// The 101 response, whole. `key` is the request's Sec-WebSocket-Key; an empty subprotocol or
+// correlation id is left out.
 std::string SwitchingProtocols(std::string_view key, std::string_view subprotocol,
+                               std::string_view correlation_id,
                                const std::optional<DeflateAgreement>& deflate);
 
 // A response with the body {"error":{"code":"...","message":"..."}}. Both texts are literals

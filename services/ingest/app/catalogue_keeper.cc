@@ -22,9 +22,9 @@ v1::SnapshotMode ToProto(SnapshotMode mode) {
   return v1::SNAPSHOT_MODE_NONE;
 }
 
-SlotInfo InfoOf(const CompiledRoute& route, bool compacted, SlotId id, int32_t partition) {
+SlotInfo InfoOf(const CompiledRoute& route, Compaction compaction, SlotId id, int32_t partition) {
   SlotInfo info;
-  info.compacted = compacted;
+  info.compaction = compaction;
   info.id = id;
   info.topic = route.topic;
   info.partition = partition;
@@ -51,6 +51,16 @@ void AddProblem(v1::Catalogue* catalogue, const std::string& topic, std::string 
 
 }  // namespace
 
+Compaction CatalogueKeeper::CompactionOf(Topic& topic, const TopicInfo& info) {
+  topic.was_compacted = topic.was_compacted || info.compacted.value_or(false);
+  if (const auto& known = topic.route->compacted; known.has_value()) {
+    return *known ? Compaction::kYes : Compaction::kNo;
+  }
+  if (!info.compacted.has_value()) return topic.compaction;  // as Kafka said last
+  if (*info.compacted) return Compaction::kYes;
+  return topic.was_compacted ? Compaction::kUnknown : Compaction::kNo;
+}
+
 void CatalogueKeeper::TakeIn(const TopicInfo& info, MonoTime now, Change* change) {
   Topic& topic = topics_[info.name];
   if (topic.route == nullptr) topic.route = routes_->Resolve(info.name);
@@ -59,11 +69,10 @@ void CatalogueKeeper::TakeIn(const TopicInfo& info, MonoTime now, Change* change
     return;
   }
   const bool known = !topic.slots.empty();
-  // What Kafka does not say stays as it said last.
-  const bool compacted = topic.route->compacted.value_or(info.compacted.value_or(topic.compacted));
-  if (std::exchange(topic.compacted, compacted) != compacted) {
+  const Compaction compaction = CompactionOf(topic, info);
+  if (std::exchange(topic.compaction, compaction) != compaction) {
     for (const Slot& slot : topic.slots) {
-      if (!slot.gone) change->compacted.emplace_back(slot.told.slot(), compacted);
+      if (!slot.gone) change->compaction.emplace_back(slot.told.slot(), compaction);
     }
   }
   topic.absence = {};
@@ -82,7 +91,7 @@ void CatalogueKeeper::TakeIn(const TopicInfo& info, MonoTime now, Change* change
     slot.told.set_young(false);
     slot.decided = true;
     change->added.push_back(
-        {InfoOf(*topic.route, compacted, slot.told.slot(), slot.told.partition()), topic.route});
+        {InfoOf(*topic.route, compaction, slot.told.slot(), slot.told.partition()), topic.route});
   }
   while (static_cast<int32_t>(topic.slots.size()) < info.partitions) {
     const auto partition = static_cast<int32_t>(topic.slots.size());
@@ -96,7 +105,7 @@ void CatalogueKeeper::TakeIn(const TopicInfo& info, MonoTime now, Change* change
       slot.absent_ms = listed_ms_ - options_.clock_skew.count();
     }
     change->added.push_back(
-        {InfoOf(*topic.route, compacted, slot.told.slot(), partition), topic.route});
+        {InfoOf(*topic.route, compaction, slot.told.slot(), partition), topic.route});
   }
 }
 

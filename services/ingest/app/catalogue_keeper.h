@@ -47,7 +47,7 @@ class CatalogueKeeper {
     bool changed = false;
     std::vector<ShardSlot> added;
     std::vector<SlotId> removed;
-    std::vector<std::pair<SlotId, bool>> compacted;  // of slots that were added earlier
+    std::vector<std::pair<SlotId, Compaction>> compaction;  // of slots that were added earlier
     std::vector<Undecided> undecided;                // to be answered by Decide or NotDecided
     v1::Catalogue catalogue;                         // whole
   };
@@ -85,11 +85,13 @@ class CatalogueKeeper {
   struct Topic {
     std::shared_ptr<const CompiledRoute> route;
     std::vector<Slot> slots;  // index = partition
-    bool compacted = false;   // as far as is known
+    Compaction compaction = Compaction::kUnknown;
+    bool was_compacted = false;  // as Kafka said once: what it removed then is missing still
     bool gone = false;        // with all of them
     Absence absence;
   };
 
+  static Compaction CompactionOf(Topic& topic, const TopicInfo& info);
   void TakeIn(const TopicInfo& info, MonoTime now, Change* change);
   void MissOthers(const std::set<std::string>& seen, MonoTime now, Change* change);
   Slot* Find(SlotId id);

@@ -11,7 +11,7 @@
 #include "common/app/service_main.h"
 #include "common/http/ops_routes.h"
 #include "common/log/log.h"
-#include "common/rpc/authorizer.h"
+#include "services/ingest/app/ingest_doors.h"
 #include "services/ingest/kafka/client_config.h"
 
 namespace spillway::ingest {
@@ -19,6 +19,8 @@ namespace spillway::ingest {
 using std::chrono::milliseconds;
 
 namespace {
+
+constexpr milliseconds kAuditGrace{2'000};  // for its last lines
 
 size_t ShardCount(const v1::IngestConfig& config) {
   const auto configured = static_cast<size_t>(config.shards());
@@ -95,7 +97,9 @@ absl::Status IngestApp::StartKafka(const v1::IngestConfig& config) {
   scans_ = *std::move(scans);
 
   control_ = std::make_unique<IngestControl>(config.control());
-  if (config.publish().enabled() || !config.dead_letter_topic().empty() || control_->enabled()) {
+  audit_ = std::make_unique<IngestAudit>(config.audit());
+  if (config.publish().enabled() || !config.dead_letter_topic().empty() || control_->enabled() ||
+      audit_->enabled()) {
     Producer::Options writing;
     writing.delivery_timeout = milliseconds(config.publish().timeout());
     writing.max_in_flight_bytes = config.publish().max_in_flight_bytes();
@@ -139,6 +143,10 @@ absl::Status IngestApp::StartShards(const v1::IngestConfig& config) {
       !status.ok()) {
     return status;
   }
+  if (absl::Status status = audit_->Create(kafka_, node_id_, clock_, producer_.get(), *readiness_);
+      !status.ok()) {
+    return status;
+  }
   const size_t count = ShardCount(config);
   Shard::Options options;
   options.core.max_batch_bytes = static_cast<size_t>(config.limits().batch_bytes());
@@ -175,6 +183,7 @@ absl::Status IngestApp::StartShards(const v1::IngestConfig& config) {
   for (auto& shard : shards_) shard->Start();
   watch_->Start();
   control_->Start();
+  audit_->Start();
   hub_->StartBeats();
   return absl::OkStatus();
 }
@@ -186,19 +195,36 @@ absl::Status IngestApp::StartServers(const v1::IngestConfig& config) {
   publishing.max_ephemeral_bytes = static_cast<size_t>(config.limits().ephemeral_queue_bytes()) -
                                    PublishService::kEphemeralOverhead;
   publishing.max_batch = config.publish().max_batch_messages();
-  publish_ = std::make_unique<PublishService>(publishing, clock_, *hub_, producer_.get());
+  for (const std::string& topic : {config.control().topic(), config.audit().topic()}) {
+    if (!topic.empty()) publishing.reserved_topics.push_back(topic);
+  }
+  auto grants = PublishGrants::Create(config.publish());
+  if (!grants.ok()) return grants.status();
+  publishing.grants = *std::move(grants);
+  auto access = rpc::Access::Create(DoorsOf(config), clock_);
+  if (!access.ok()) return access.status();
+  access_ = *std::move(access);
+  publish_ = std::make_unique<PublishService>(std::move(publishing), clock_, *hub_, producer_.get(),
+                                              access_.get());
+  publish_->SetOnRefused([this](const PublishService::Publisher& publisher,
+                                const v1::Publication& publication,
+                                const v1::PublishResult& refusal) {
+    audit_->OnPublishRefused(publisher, publication, refusal);
+  });
+  access_->SetOnRefused(
+      [this](const rpc::Access::Refusal& refusal) { audit_->OnCallRefused(refusal); });
   links_ = std::make_unique<LinkService>(*hub_);
 
   rpc::ServerOptions serving;
   serving.address = config.listen();
-  serving.services = {links_.get(), reads_.get(), publish_.get(), control_->service()};
+  serving.services = {links_.get(), reads_.get(), publish_.get(), control_->service(),
+                      audit_->service()};
   serving.max_message_bytes = rpc::kMaxTierMessageBytes;
   if (config.has_tls()) {
+    serving.clock = &clock_;
     serving.tls = {config.tls().cert_file(), config.tls().key_file(), config.tls().ca_file()};
   }
-  serving.authorize =
-      rpc::BearerAuthorizers({{config.publish().bearer_token(), "spillway.v1.PublishService"},
-                              {config.control().bearer_token(), "spillway.v1.ControlService"}});
+  serving.access = access_;
   auto server = rpc::Server::Start(serving);
   if (!server.ok()) return At("ingest.listen", server.status());
   server_ = *std::move(server);
@@ -207,7 +233,7 @@ absl::Status IngestApp::StartServers(const v1::IngestConfig& config) {
         gateway::Gateway::Options{.title = "Spillway ingest",
                                   .version = app::kVersion,
                                   .services = {"spillway.v1.PublishService"},
-                                  .authorize = serving.authorize});
+                                  .access = access_});
     gateway_->Open(server_->InProcess());
   }
 
@@ -252,9 +278,9 @@ void IngestApp::OnMetadata(const Metadata& metadata) {
     }
     shard->Post([up = metadata.up](ShardCore& core, MonoTime now) { core.SetKafkaUp(up, now); });
   }
-  for (const auto& [slot, compacted] : change.compacted) {
-    shards_[ShardOf(slot)]->Post([slot = slot, compacted = compacted](ShardCore& core, MonoTime) {
-      core.SetCompacted(slot, compacted);
+  for (const auto& [slot, compaction] : change.compaction) {
+    shards_[ShardOf(slot)]->Post([slot = slot, to = compaction](ShardCore& core, MonoTime) {
+      core.SetCompaction(slot, to);
     });
   }
   for (SlotId slot : change.removed) {
@@ -338,6 +364,7 @@ void IngestApp::Stop(milliseconds grace) {
   // first, itself after them.
   if (watch_ != nullptr) watch_->Stop();
   if (control_ != nullptr) control_->Stop();
+  if (audit_ != nullptr) audit_->Stop(std::min(grace / 4, kAuditGrace));
   if (prober_ != nullptr) prober_->Stop();
   for (auto& shard : shards_) shard->Stop();
   prober_.reset();

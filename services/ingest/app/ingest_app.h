@@ -14,6 +14,7 @@
 #include "common/metrics/metrics.h"
 #include "common/rpc/server.h"
 #include "services/ingest/app/catalogue_keeper.h"
+#include "services/ingest/app/ingest_audit.h"
 #include "services/ingest/app/ingest_control.h"
 #include "services/ingest/app/metric_families.h"
 #include "services/ingest/app/reader_board.h"
@@ -85,6 +86,7 @@ class IngestApp final : public ShardSet, public ShardServices {
   std::unique_ptr<PartitionConsumer> scans_;  // so scans have another
   std::unique_ptr<LinkHub> hub_;              // told by control_ until the producer ends
   std::unique_ptr<IngestControl> control_;    // called by the producer until it ends
+  std::unique_ptr<IngestAudit> audit_;        // the same
   std::unique_ptr<Producer> producer_;        // for publishing, rejected and control records
   std::unique_ptr<DeadLetter> dead_letter_;
   std::unique_ptr<LagCommits> lag_commits_;
@@ -93,6 +95,7 @@ class IngestApp final : public ShardSet, public ShardServices {
   std::unique_ptr<MetadataProber> prober_;  // answers the shards: ends before them
   std::unique_ptr<PartitionWatch> watch_;   // tells the shards: ends before them
   std::unique_ptr<ReadService> reads_;
+  std::shared_ptr<rpc::Access> access_;
   std::unique_ptr<PublishService> publish_;
   std::unique_ptr<LinkService> links_;
   std::unique_ptr<rpc::Server> server_;

@@ -68,6 +68,9 @@ void IngestApp::AddMetrics() {
              static_cast<double>(publish.ephemeral.load()));
     sink.Add(families_.publish_duplicates, {}, static_cast<double>(publish.duplicates.load()));
     sink.Add(families_.publish_refused, {}, static_cast<double>(publish.refused.load()));
+    sink.Add(families_.tls_reload_failures, {},
+             static_cast<double>(server_->tls_reload_failures()));
+    access_->AddMetrics(families_.calls_refused, families_.token_file_failures, sink);
     if (dead_letter_ != nullptr) {
       const DeadLetter::Counters& dead = dead_letter_->counters();
       const auto add = [&](const char* outcome, const metrics::AtomicCounter& value) {
@@ -79,6 +82,7 @@ void IngestApp::AddMetrics() {
       add("failed", dead.failed);
     }
   }));
+  audit_->AddMetrics(registry_, families_, &handles);
   control_->AddMetrics(registry_, families_, &handles);
   handles.push_back(metrics::AddProcessMetrics(registry_, families_.process));
 }

@@ -110,6 +110,21 @@ struct IngestFamilies {
       all.Counter("spillway_ingest_control_writes_total",
                   "Blocks and revocations written for edges.", {"outcome"});
 
+  // The audit topic.
+  const metrics::Family& audit_lines =
+      all.Counter("spillway_ingest_audit_lines_total",
+                  "Lines of edges' audit logs: written to the audit topic, or not, and then sent "
+                  "again by the edge.",
+                  {"outcome"});
+
+  const metrics::Family& own_audit_lines =
+      all.Counter("spillway_ingest_own_audit_lines_total",
+                  "Lines of this node's own audit log, for each output: written; lost for lack of "
+                  "room, for the number that callers caused, or since the node ended.",
+                  {"outcome"});
+  const metrics::Family& own_audit_waiting = all.Gauge(
+      "spillway_ingest_own_audit_lines_waiting", "Lines of this node's own audit log that wait.");
+
   // Records and publications.
   const metrics::Family& rejected_records =
       all.Counter("spillway_ingest_rejected_records_total", "Records that could not become events.",
@@ -121,6 +136,15 @@ struct IngestFamilies {
                   "Publications answered with where their idempotency key was written before.");
   const metrics::Family& publish_refused =
       all.Counter("spillway_ingest_publish_refused_total", "Publications refused.");
+  const metrics::Family& calls_refused =
+      all.Counter("spillway_ingest_calls_refused_total",
+                  "Calls of publishers and edges that were refused for who made them.", {"reason"});
+  const metrics::Family& token_file_failures =
+      all.Counter("spillway_ingest_token_file_failures_total",
+                  "Times that a file with callers' tokens could not be used as it was.");
+  const metrics::Family& tls_reload_failures =
+      all.Counter("spillway_ingest_tls_reload_failures_total",
+                  "Times that changed TLS files could not be used.");
   const metrics::Family& dead_letters = all.Counter("spillway_ingest_dead_letters_total",
                                                     "Rejected records copied aside.", {"outcome"});
 };

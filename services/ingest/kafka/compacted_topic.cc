@@ -97,8 +97,9 @@ absl::StatusOr<int32_t> CompactedTopic::Prepare() {
       return absl::NotFoundError(
           "the topic is not there: create it with cleanup.policy=compact, or allow control.create");
     }
-    const absl::Status made = CreateCompactedTopic(*client_, options_.topic, options_.replication,
-                                                   options_.request_timeout);
+    const absl::Status made = CreateTopic(
+        *client_, {.name = options_.topic, .replication = options_.replication, .compacted = true},
+        options_.request_timeout);
     if (!made.ok() && !absl::IsAlreadyExists(made)) {
       return absl::Status(
           made.code(),

@@ -7,14 +7,15 @@
 
 namespace spillway::ingest {
 
-absl::Status CreateCompactedTopic(KafkaClient& client, const std::string& topic, int replication,
-                                  std::chrono::milliseconds timeout) {
+absl::Status CreateTopic(KafkaClient& client, const NewTopic& topic,
+                         std::chrono::milliseconds timeout) {
   const auto millis = static_cast<int>(timeout.count());
   char problem[256] = "";
-  const NewTopicHandle wanted(rd_kafka_NewTopic_new(
-      topic.c_str(), 1, replication == 0 ? -1 : replication, problem, sizeof problem));
+  const NewTopicHandle wanted(rd_kafka_NewTopic_new(topic.name.c_str(), 1,
+                                                    topic.replication == 0 ? -1 : topic.replication,
+                                                    problem, sizeof problem));
   if (!wanted) return absl::InvalidArgumentError(problem);
-  rd_kafka_NewTopic_set_config(wanted.get(), "cleanup.policy", "compact");
+  if (topic.compacted) rd_kafka_NewTopic_set_config(wanted.get(), "cleanup.policy", "compact");
   const AdminOptionsHandle options(
       rd_kafka_AdminOptions_new(client.get(), RD_KAFKA_ADMIN_OP_CREATETOPICS));
   rd_kafka_AdminOptions_set_request_timeout(options.get(), millis, problem, sizeof problem);
@@ -33,7 +34,7 @@ absl::Status CreateCompactedTopic(KafkaClient& client, const std::string& topic,
       rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event.get()), &count);
   if (count != 1) return absl::UnknownError("no answer about the topic");
   const rd_kafka_resp_err_t error = rd_kafka_topic_result_error(results[0]);
-  if (error == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) return absl::AlreadyExistsError(topic);
+  if (error == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) return absl::AlreadyExistsError(topic.name);
   const char* text = rd_kafka_topic_result_error_string(results[0]);
   return ToStatus(error, absl::StrCat("creating the topic", text == nullptr ? "" : ": ",
                                       text == nullptr ? "" : text));

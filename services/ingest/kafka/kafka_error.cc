@@ -50,6 +50,10 @@ absl::StatusCode CodeOf(rd_kafka_resp_err_t error) {
       return absl::StatusCode::kUnauthenticated;
     case RD_KAFKA_RESP_ERR__MSG_TIMED_OUT:
     case RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT:
+    // It may have been written: on its way when it was given up, or to fewer replicas than asked
+    // for.
+    case RD_KAFKA_RESP_ERR__PURGE_INFLIGHT:
+    case RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND:
       return absl::StatusCode::kDeadlineExceeded;
     case RD_KAFKA_RESP_ERR__QUEUE_FULL:
       return absl::StatusCode::kResourceExhausted;
@@ -62,7 +66,6 @@ absl::StatusCode CodeOf(rd_kafka_resp_err_t error) {
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
       return absl::StatusCode::kOutOfRange;
     case RD_KAFKA_RESP_ERR__PURGE_QUEUE:
-    case RD_KAFKA_RESP_ERR__PURGE_INFLIGHT:
     case RD_KAFKA_RESP_ERR__DESTROY:
       return absl::StatusCode::kCancelled;
     default:
@@ -76,6 +79,13 @@ absl::Status ToStatus(rd_kafka_resp_err_t error, std::string_view what) {
   if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return absl::OkStatus();
   return absl::Status(CodeOf(error), absl::StrCat(Abs(what), ": ", rd_kafka_err2str(error), " (",
                                                   rd_kafka_err2name(error), ")"));
+}
+
+absl::Status ToStatus(rd_kafka_resp_err_t error, rd_kafka_msg_status_t record,
+                      std::string_view what) {
+  absl::Status status = ToStatus(error, what);
+  if (status.ok() || record != RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED) return status;
+  return absl::DeadlineExceededError(status.message());
 }
 
 }  // namespace spillway::ingest

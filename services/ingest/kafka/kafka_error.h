@@ -18,4 +18,9 @@ PartitionError ToPartitionError(rd_kafka_resp_err_t error);
 // outcome is not known); RESOURCE_EXHAUSTED; INVALID_ARGUMENT; CANCELLED; UNAVAILABLE (retry).
 absl::Status ToStatus(rd_kafka_resp_err_t error, std::string_view what);
 
+// Of a record that was given up, by `error`, with what librdkafka says became of it: if it may have
+// been written it is DEADLINE_EXCEEDED, whatever the error; else as ToStatus().
+absl::Status ToStatus(rd_kafka_resp_err_t error, rd_kafka_msg_status_t record,
+                      std::string_view what);
+
 }  // namespace spillway::ingest

@@ -203,7 +203,8 @@ void Producer::OnDelivery(rd_kafka_s* /*client*/, const rd_kafka_message_s* mess
   }
   self.counters_.failed.Add();
   delivery->callback(
-      ToStatus(message->err, absl::StrCat("not published to ", rd_kafka_topic_name(message->rkt))));
+      ToStatus(message->err, rd_kafka_message_status(message),
+               absl::StrCat("not published to ", rd_kafka_topic_name(message->rkt))));
 }
 
 void Producer::Run() {

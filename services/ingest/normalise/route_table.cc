@@ -4,6 +4,7 @@
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
 #include <algorithm>
+#include <cstdint>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -12,6 +13,9 @@
 
 namespace spillway::ingest {
 namespace {
+
+// Stands for a route in by_topic_: no route may have the topic.
+constexpr size_t kReserved = SIZE_MAX;
 
 // Map fields in sorted order, so that equal configurations have equal bytes.
 std::string DeterministicBytes(const v1::IngestConfig& config) {
@@ -56,6 +60,10 @@ absl::StatusOr<std::shared_ptr<const RouteTable>> RouteTable::Compile(
     const config::Environment& environment) {
   auto table = std::make_shared<RouteTable>();
   table->max_event_bytes_ = static_cast<size_t>(config.limits().max_event_bytes());
+  // What is in these is not for clients.
+  for (const std::string& topic : {config.control().topic(), config.audit().topic()}) {
+    if (!topic.empty()) table->by_topic_.emplace(topic, kReserved);
+  }
   config::Errors errors;
   for (int i = 0; i < config.routes_size(); ++i) {
     const std::string path = absl::StrCat("ingest.routes[", i, "]");
@@ -90,7 +98,11 @@ void RouteTable::AddRoute(const v1::RouteConfig& config, const v1::HistoryConfig
     const std::string key = absl::StrCat("topics[", i, "]");
     if (topic.empty()) report(key, "must not be empty");
     const auto [it, added] = by_topic_.emplace(topic, routes_.size());
-    if (!added) {
+    if (!added && it->second == kReserved) {
+      report(key, absl::StrCat("topic ", topic,
+                               " is the control or the audit topic, whose records are not for "
+                               "clients (ingest.control.topic, ingest.audit.topic)"));
+    } else if (!added) {
       report(key, absl::StrCat("topic ", topic, " is named twice",
                                it->second < routes_.size()
                                    ? absl::StrCat(", first in route ", routes_[it->second].name)
@@ -127,6 +139,7 @@ std::shared_ptr<const CompiledRoute> RouteTable::Resolve(const std::string& topi
   parts.name = topic;
   parts.parts = absl::StrSplit(topic, '.');
   if (const auto it = by_topic_.find(topic); it != by_topic_.end()) {
+    if (it->second == kReserved) return nullptr;
     return std::make_shared<CompiledRoute>(Bind(routes_[it->second], parts));
   }
   if (topic.starts_with("__")) return nullptr;

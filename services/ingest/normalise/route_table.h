@@ -49,8 +49,8 @@ class RouteTable {
 
   // The route of a topic: the one that names it, else the first whose topics_regex matches all of
   // its name; nullptr if there is none. Regular expressions never match topics that begin with "__"
-  // (Kafka's own). Does regular expressions and allocates: once for each topic, not for each
-  // record.
+  // (Kafka's own), and no route has the control or the audit topic. Does regular expressions and
+  // allocates: once for each topic, not for each record.
   std::shared_ptr<const CompiledRoute> Resolve(const std::string& topic) const;
 
   // Topics that routes name exactly: those that should exist. Sorted.

@@ -147,6 +147,7 @@ TEST_F(ClusterAdminTest, WhatHappensCanBeWatched) {
   v1::WatchEventsRequest request;
   request.add_categories(v1::EVENT_CATEGORY_CONNECTION);
   request.add_categories(v1::EVENT_CATEGORY_ADMIN);
+  request.set_scope(v1::SCOPE_NODE);
   const auto stream = a().stub->WatchEvents(&context, request);
   stream->WaitForInitialMetadata();  // from here on all is seen
   BeastClient client;
@@ -167,6 +168,58 @@ TEST_F(ClusterAdminTest, WhatHappensCanBeWatched) {
     }
   }
   EXPECT_EQ(seen, (std::set<std::string>{"connection_opened", "connection_closed", "admin_call"}));
+  context.TryCancel();
+}
+
+// Nobody calls anybody without credentials.
+TEST_F(ClusterTest, EdgesPassOnWhoAsked) {
+  admin_ =
+      ", callers: [{name: ada, bearer_token: a-token, role: admin},"
+      " {name: vera, bearer_token: v-token, role: viewer},"
+      " {name: edges, bearer_token: e-token, role: admin}]";
+  link_ = ", bearer_token: l-token";
+  bearer_ = "a-token";
+  StartIngests(1, "  link: {bearer_token: l-token}\n");
+  const std::string peers = "  control: {peer_token: e-token}\n";
+  Edge& a = StartEdge("edge-a", peers);
+  Edge& b = StartEdge("edge-b", peers);
+  for (const auto& edge : edges_) ASSERT_TRUE(WaitForCluster(*edge, 3));
+
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + kPatience);
+  rpc::AddBearer("v-token", &context);
+  v1::WatchEventsRequest watch;
+  watch.add_categories(v1::EVENT_CATEGORY_ADMIN);
+  watch.set_scope(v1::SCOPE_NODE);  // what b alone has to say
+  const auto events = b.stub->WatchEvents(&context, watch);
+  events->WaitForInitialMetadata();
+
+  v1::BlockUserRequest block;
+  block.set_user_id("u1");
+  block.set_ttl_ms(60'000);
+  v1::ControlResponse blocked;
+  ASSERT_TRUE(Call(a, &Stub::BlockUser, block, &blocked).ok());
+  EXPECT_TRUE(blocked.durable()) << blocked.durable_message();
+  for (const v1::NodeResult& node : blocked.nodes()) EXPECT_EQ(node.error_code(), "");
+  EXPECT_EQ(blocked.nodes_size(), 2);
+  v1::NodeEvent event;
+  ASSERT_TRUE(events->Read(&event));
+  EXPECT_EQ(event.action(), "ApplyControl");
+  EXPECT_EQ(event.actor(), "ada via edges");
+
+  v1::DisconnectRequest disconnect;
+  disconnect.set_user_id("u1");
+  v1::DisconnectResponse disconnected;
+  ASSERT_TRUE(Call(a, &Stub::Disconnect, disconnect, &disconnected).ok());
+  ASSERT_TRUE(events->Read(&event));
+  EXPECT_EQ(event.action(), "Disconnect");
+  EXPECT_EQ(event.actor(), "ada via edges");
+
+  // A viewer's question is asked of all, too.
+  bearer_ = "v-token";
+  v1::GetStatsResponse stats;
+  ASSERT_TRUE(Call(a, &Stub::GetStats, v1::GetStatsRequest(), &stats).ok());
+  EXPECT_EQ(stats.each_size(), 2);
   context.TryCancel();
 }
 

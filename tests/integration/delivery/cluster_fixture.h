@@ -30,7 +30,7 @@ class ClusterTest : public ::testing::Test {
 
   ClusterTest() {
     ingest::EmbeddedBroker::Options options;
-    options.topics = {{"ticks", 2}, {"spillway.control", 1}};
+    options.topics = {{"ticks", 2}, {"spillway.control", 1}, {"spillway.audit", 1}};
     broker_ = *ingest::EmbeddedBroker::Start(options);
   }
   ~ClusterTest() override { StopAll(); }
@@ -64,10 +64,12 @@ class ClusterTest : public ::testing::Test {
         dir_.Write(absl::StrCat(node_id, ".yaml"),
                    absl::StrCat("edge:\n  node_id: ", node_id,
                                 "\n  threads: 2\n  listen: 127.0.0.1:0\n  ops_listen: ''\n"
-                                "  admin: {listen: '127.0.0.1:0'}\n  trusted_proxies: [127.0.0.1]\n"
+                                "  admin: {listen: '127.0.0.1:0'",
+                                admin_,
+                                "}\n  trusted_proxies: [127.0.0.1]\n"
                                 "  ingests: {addresses: [",
-                                addresses,
-                                "]}\n"
+                                addresses, "]", link_,
+                                "}\n"
                                 "  endpoints:\n"
                                 "    - {path: /ws, auth: {secret: '",
                                 kSecret,
@@ -104,6 +106,7 @@ class ClusterTest : public ::testing::Test {
                     const Request& request, Response* response) {
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + kPatience);
+    rpc::AddBearer(bearer_, &context);
     return ((*edge.stub).*method)(&context, request, response);
   }
 
@@ -168,6 +171,9 @@ class ClusterTest : public ::testing::Test {
   }
 
   std::string control_topic_ = "spillway.control";
+  std::string admin_;   // more of the edges' section of that name
+  std::string link_;    // of `ingests`
+  std::string bearer_;  // presented by Call
   std::unique_ptr<ingest::EmbeddedBroker> broker_;
   std::vector<std::unique_ptr<ingest::TestIngest>> ingests_;
   std::vector<std::unique_ptr<Edge>> edges_;

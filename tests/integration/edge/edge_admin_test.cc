@@ -215,6 +215,98 @@ TEST_F(EdgeAdminTest, WantsItsToken) {
   EXPECT_TRUE(Call(&Stub::GetStats, v1::GetStatsRequest(), &stats, "let me in").ok());
 }
 
+constexpr char kThreeCallers[] =
+    "  admin:\n    listen: '127.0.0.1:0'\n    http: true\n    callers:\n"
+    "      - {name: vera, bearer_token: v-token, role: viewer}\n"
+    "      - {name: otto, bearer_token: o-token, role: operator}\n"
+    "      - {name: ada, bearer_token: a-token, role: admin}\n";
+
+TEST_F(EdgeAdminTest, EachCallerMayDoWhatItsRoleSays) {
+  Start(kThreeCallers);
+  v1::ListConnectionsResponse listed;
+  v1::DisconnectRequest all;
+  all.set_all(true);
+  v1::DisconnectResponse ended;
+  v1::BlockUserRequest block;
+  block.set_user_id("u1");
+  block.set_ttl_ms(60'000);
+  v1::ControlResponse blocked;
+  const v1::ListConnectionsRequest list;
+  EXPECT_TRUE(Call(&Stub::ListConnections, list, &listed, "v-token").ok());
+  const grpc::Status low = Call(&Stub::Disconnect, all, &ended, "v-token");
+  EXPECT_EQ(low.error_code(), grpc::StatusCode::PERMISSION_DENIED);
+  EXPECT_EQ(low.error_message(),
+            "role_too_low: Disconnect needs the role operator, and vera has viewer");
+  EXPECT_TRUE(Call(&Stub::Disconnect, all, &ended, "o-token").ok());
+  EXPECT_EQ(Call(&Stub::BlockUser, block, &blocked, "o-token").error_code(),
+            grpc::StatusCode::PERMISSION_DENIED);
+  EXPECT_TRUE(Call(&Stub::BlockUser, block, &blocked, "a-token").ok());
+  v1::ApplyControlRequest apply;
+  EXPECT_EQ(Call(&Stub::ApplyControl, apply, &blocked, "o-token").error_code(),
+            grpc::StatusCode::PERMISSION_DENIED);
+  EXPECT_EQ(Call(&Stub::ListConnections, list, &listed).error_code(),
+            grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(Call(&Stub::ListConnections, list, &listed, "v-toke").error_code(),
+            grpc::StatusCode::UNAUTHENTICATED);
+  const std::string metrics = Get(edge_->ops_port(), "/metrics");
+  for (const char* line : {"spillway_edge_calls_refused_total{reason=\"role_too_low\"} 3",
+                           "spillway_edge_calls_refused_total{reason=\"no_credentials\"} 1",
+                           "spillway_edge_calls_refused_total{reason=\"bad_credentials\"} 1"}) {
+    EXPECT_THAT(metrics, testing::HasSubstr(line));
+  }
+}
+
+TEST_F(EdgeAdminTest, EventsOfCallsNameTheirCaller) {
+  Start(kThreeCallers);
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+  context.AddMetadata("authorization", "Bearer v-token");
+  v1::WatchEventsRequest watch;
+  watch.add_categories(v1::EVENT_CATEGORY_ADMIN);
+  const auto stream = stub_->WatchEvents(&context, watch);
+  stream->WaitForInitialMetadata();
+  v1::DisconnectRequest all;
+  all.set_all(true);
+  v1::DisconnectResponse ended;
+  v1::NodeEvent event;
+
+  EXPECT_TRUE(Call(&Stub::Disconnect, all, &ended, "o-token").ok());
+  ASSERT_TRUE(stream->Read(&event));
+  EXPECT_EQ(event.kind(), "admin_call");
+  EXPECT_EQ(event.actor(), "otto");
+  EXPECT_EQ(event.ip(), "127.0.0.1");
+
+  EXPECT_FALSE(Call(&Stub::Disconnect, all, &ended, "v-token").ok());
+  ASSERT_TRUE(stream->Read(&event));
+  EXPECT_EQ(event.kind(), "admin_refused");
+  EXPECT_EQ(event.actor(), "vera");
+  EXPECT_EQ(event.action(), "Disconnect");
+  EXPECT_EQ(event.outcome(), "role_too_low");
+
+  // Over HTTP it is the HTTP caller, not the gateway.
+  const auto post = [this](const std::string& token) {
+    return RawExchange(static_cast<uint16_t>(edge_->ops_port()),
+                       absl::StrCat("POST /spillway.v1.AdminService/Disconnect HTTP/1.1\r\n",
+                                    "Host: edge\r\nContent-Type: application/json\r\n",
+                                    "Connection: close\r\nAuthorization: Bearer ", token,
+                                    "\r\nContent-Length: 12\r\n\r\n{\"all\":true}"));
+  };
+  EXPECT_THAT(post("a-token"), testing::HasSubstr("200 OK"));
+  ASSERT_TRUE(stream->Read(&event));
+  EXPECT_EQ(event.kind(), "admin_call");
+  EXPECT_EQ(event.actor(), "ada");
+  EXPECT_EQ(event.ip(), "127.0.0.1");
+  EXPECT_THAT(post("v-token"), testing::HasSubstr("403 "));
+  ASSERT_TRUE(stream->Read(&event));
+  EXPECT_EQ(event.actor(), "vera");
+  EXPECT_EQ(event.ip(), "127.0.0.1");
+  EXPECT_THAT(post("nobody's"), testing::HasSubstr("401 "));
+  ASSERT_TRUE(stream->Read(&event));
+  EXPECT_EQ(event.actor(), "");
+  EXPECT_EQ(event.outcome(), "bad_credentials");
+  context.TryCancel();
+}
+
 TEST_F(EdgeAdminTest, SpeaksTlsWhenItHasACertificate) {
   const Certificates certs(dir_.path());
   const TempDir elsewhere;

@@ -59,8 +59,11 @@ TEST_F(EdgeLinkTest, EveryDeclaredMetricIsExported) {
   FakeIngest ingest("ingest-1");
   const Certificates certs(dir_.path());
   // With all that has metrics of its own.
-  StartEdge(ingest.address(), absl::StrCat("  tls: {cert_file: ", certs.server_cert(),
-                                           ", key_file: ", certs.server_key(), "}\n"));
+  endpoints_ = "{path: /ws, auth: {required: false, service: off}}";
+  StartEdge(ingest.address(),
+            absl::StrCat("  tls: {cert_file: ", certs.server_cert(), ", key_file: ",
+                         certs.server_key(), "}\n  audit: {file: {path: ", dir_.path(),
+                         "/audit}}\n  auth_service: {url: 'http://127.0.0.1:1/'}\n"));
   const edge::EdgeFamilies families;
   std::string metrics;
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);

@@ -100,7 +100,7 @@ class ReadClientTest : public testing::Test, public ReadClientEvents {
   }
 
   void Make(std::chrono::milliseconds timeout) {
-    client_ = std::make_unique<ReadClient>(kCall, kLink, channel_, timeout, *this);
+    client_ = std::make_unique<ReadClient>(kCall, kLink, channel_, timeout, "", *this);
   }
   void OnReadMessage(uint64_t call, std::unique_ptr<v1::ReadResponse> response) override {
     MutexLock lock(mutex_);

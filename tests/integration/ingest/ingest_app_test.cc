@@ -269,9 +269,8 @@ TEST_F(IngestAppTest, PublishesEphemerallyToWhoeverWantsIt) {
   LinkPeer peer(ingest_->grpc());
   ASSERT_TRUE(peer.ReadCatalogue(1));
   peer.Want(1, {"p:BTC"}, true);
-  ASSERT_TRUE(peer.ReadUntil([](const v1::LinkResponse& r) {
-    return r.has_beat() && r.beat().interest_sequence() == 1;
-  }));
+  ASSERT_TRUE(peer.ReadUntil(
+      [](const v1::LinkResponse& r) { return r.has_beat() && r.beat().interest_sequence() == 1; }));
   v1::Publication publication;
   publication.mutable_ephemeral()->add_channels("p:BTC");
   publication.mutable_ephemeral()->set_type("tick");

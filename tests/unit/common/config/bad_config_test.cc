@@ -69,7 +69,7 @@ const Case kCases[] = {
      "f.yaml:4: ingest.bogus_key_here: unknown key; expected one of node_id, listen, ops_listen, "
      "advertised_address, shards, kafka, embedded_broker, routes, history, limits, "
      "catalogue_refresh, beat_interval, link_interval, linger, publish, dead_letter_topic, "
-     "shutdown_grace, tls, log, metrics, environment, report_degraded, control\n"
+     "shutdown_grace, tls, log, metrics, environment, report_degraded, link, control, audit\n"
      "f.yaml:2: ingest.shards: expected a whole number from 0 to 256, found \"x\"\n"
      "f.yaml:3: ingest.linger: expected a duration of at least 0, such as 30s or 250ms, found "
      "\"y\""},
@@ -77,6 +77,39 @@ const Case kCases[] = {
      "f.yaml:4: edge.endpoints[0].auth.secret: tokens are required, but there is no secret to "
      "check "
      "them with; set it, or issuers, or set required: false"},
+    {"AuthServiceKeys",
+     "edge:\n  ingests: {dns_name: a:1}\n  endpoints: [{auth: {service: off, secret: s}}]\n"
+     "  auth_service:\n    url: ftp://a\n    timeout: 6s\n    header: \"a:b\"\n"
+     "    bearer_token: t\n    token_file: /t\n",
+     "f.yaml:5: edge.auth_service.url: expected http://HOST... or https://HOST...\n"
+     "f.yaml:9: edge.auth_service.token_file: there is bearer_token as well: give one of them\n"
+     "f.yaml:7: edge.auth_service.header: expected the name of a header: letters, digits, - and _\n"
+     "f.yaml:6: edge.auth_service.timeout: twice it and 1 s must fit into "
+     "limits.handshake_timeout"},
+    {"AuthServiceRange",
+     "edge:\n  ingests: {dns_name: a:1}\n  endpoints: [{auth: {service: maybe, secret: s}}]\n"
+     "  auth_service:\n    on_failure: ignore\n    max_calls: 0\n",
+     "f.yaml:3: edge.endpoints[0].auth.service: expected one of off, also, instead, found "
+     "\"maybe\"\n"
+     "f.yaml:6: edge.auth_service.max_calls: expected a whole number from 1 to 1000, found \"0\"\n"
+     "f.yaml:5: edge.auth_service.on_failure: expected one of refuse, accept, found \"ignore\""},
+    {"AuthServiceInsteadOfKeys",
+     "edge:\n  ingests: {dns_name: a:1}\n  auth_service: {url: http://a, on_failure: accept}\n"
+     "  endpoints:\n    - auth: {service: instead, secret: s}\n",
+     "f.yaml:5: edge.endpoints[0].auth.service: the service decides about tokens instead of keys, "
+     "and there are keys: leave secret and issuers out, or set also\n"
+     "f.yaml:5: edge.endpoints[0].auth.service: cannot go with auth_service.on_failure: accept, "
+     "since nobody else has checked the token"},
+    {"AuthServiceWithoutUrl",
+     "edge:\n  ingests: {dns_name: a:1}\n  endpoints:\n    - auth: {service: instead}\n",
+     "f.yaml:4: edge.endpoints[0].auth.service: needs edge.auth_service.url: nobody knows any "
+     "token"},
+    {"AuthServiceBesideNothing",
+     "edge:\n  ingests: {dns_name: a:1}\n  auth_service: {url: http://a}\n"
+     "  endpoints:\n    - auth: {required: false}\n",
+     "f.yaml:5: edge.endpoints[0].auth.service: there are no keys beside which the service could "
+     "be "
+     "asked: set instead, for it to decide about tokens, or off"},
     {"NoIngests", "edge:\n  endpoints: [{auth: {required: false}}]\n",
      "f.yaml:1: edge.ingests: needs addresses or dns_name"},
     {"NoEndpoints", "edge:\n  ingests: {dns_name: a:1}\n",
@@ -115,6 +148,23 @@ const Case kCases[] = {
      "f.yaml:7: edge.endpoints[1].path: there are two endpoints at ws\n"
      "f.yaml:9: edge.channels[0].pattern: not a channel pattern, for a channel name must not have "
      "an empty segment (at its ends or between '.', ':' and '/')"},
+    {"PublishRules",
+     "edge:\n  ingests: {addresses: ['b:1']}\n  endpoints: [{auth: {secret: s}}]\n  channels:\n"
+     "    - {pattern: a, publish: {topic: a b}}\n"
+     "    - {pattern: b, publish: {access: server, topic: a/b, roles: [x, '*']}}\n"
+     "    - {pattern: c, publish: {access: everyone}}\n",
+     "f.yaml:5: edge.channels[0].publish.access: required, but missing\n"
+     "f.yaml:7: edge.channels[2].publish.access: expected one of anyone, authenticated, server, "
+     "granted, found \"everyone\""},
+    {"PublishRulesOfTheRightForm",
+     "edge:\n  ingests: {addresses: ['b:1']}\n  endpoints: [{auth: {secret: s}}]\n  channels:\n"
+     "    - {pattern: b, publish: {access: server, topic: a/b, roles: [x, '*']}}\n",
+     "f.yaml:5: edge.channels[0].publish.access: server would let nobody publish: leave the "
+     "section "
+     "out\n"
+     "f.yaml:5: edge.channels[0].publish.topic: expected the name of a Kafka topic, of letters, "
+     "digits and . _ -, found \"a/b\"\n"
+     "f.yaml:5: edge.channels[0].publish.roles: * stands alone: with it no role is needed"},
     {"IngestRules",
      "ingest:\n  routes:\n    - {name: a, emit: [{channels: c}]}\n"
      "    - {name: a, topics: t, decode: {format: protobuf}, emit: [{channels: c}]}\n",
@@ -125,8 +175,41 @@ const Case kCases[] = {
      "edge:\n  ingests: {addresses: 'b:1'}\n  endpoints: [{path: /ws, auth: {secret: "
      "0123456789abcdef0123456789abcdef}}]\n"
      "  admin: {http: true}\n",
-     "f.yaml:4: edge.admin.http: needs bearer_token: ops_listen (0.0.0.0:8081) is open to others "
-     "than this machine"},
+     "f.yaml:4: edge.admin.http: needs bearer_token or callers: ops_listen (0.0.0.0:8081) is open "
+     "to "
+     "others than this machine"},
+    {"AdminCallers",
+     "edge:\n  ingests: {addresses: 'b:1'}\n  endpoints: [{path: /ws, auth: {secret: "
+     "0123456789abcdef0123456789abcdef}}]\n"
+     "  admin:\n    callers:\n"
+     "      - {name: a, role: viewer}\n"
+     "      - {name: a, role: admin, certificate_san: x}\n",
+     "f.yaml:6: edge.admin.callers[0]: needs bearer_token, token_file, certificate_subject or "
+     "certificate_san\n"
+     "f.yaml:7: edge.admin.callers[1].name: there are two callers named a\n"
+     "f.yaml:7: edge.admin.callers[1]: nobody is asked for a certificate: the port's tls needs "
+     "ca_file"},
+    {"AdminRole",
+     "edge:\n  ingests: {addresses: 'b:1'}\n  endpoints: [{path: /ws, auth: {secret: "
+     "0123456789abcdef0123456789abcdef}}]\n"
+     "  admin:\n    callers:\n"
+     "      - {name: a, role: publisher, bearer_token: x}\n"
+     "      - {name: b, bearer_token: y}\n",
+     "f.yaml:6: edge.admin.callers[0].role: expected one of viewer, operator, admin, found "
+     "\"publisher\"\n"
+     "f.yaml:7: edge.admin.callers[1].role: required, but missing"},
+    {"AdminAliases",
+     "edge:\n  ingests: {addresses: 'b:1'}\n  endpoints: [{path: /ws, auth: {secret: "
+     "0123456789abcdef0123456789abcdef}}]\n  advertised_public_address: here\n"
+     "  admin:\n    aliases:\n      - {path: stats, call: GetStats}\n      - {path: /x}\n",
+     "f.yaml:8: edge.admin.aliases[1].call: required, but missing"},
+    {"AdminAliasesWithoutHttp",
+     "edge:\n  ingests: {addresses: 'b:1'}\n  endpoints: [{path: /ws, auth: {secret: "
+     "0123456789abcdef0123456789abcdef}}]\n  advertised_public_address: here\n"
+     "  admin:\n    aliases:\n      - {path: stats, call: GetStats}\n",
+     "f.yaml:7: edge.admin.aliases[0]: needs edge.admin.http: it is a path of that\n"
+     "f.yaml:7: edge.admin.aliases[0].path: expected a path that starts with /, found \"stats\"\n"
+     "f.yaml:4: edge.advertised_public_address: expected host:port, found \"here\""},
     {"EndlessAlias", "ingest: &a\n  kafka: *a\n",
      "f.yaml:1: nested too deeply or too large\n"
      "f.yaml:2: ingest.kafka.kafka: unknown key; expected one of brokers, client_id, group_id, "

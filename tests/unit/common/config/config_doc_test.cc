@@ -53,7 +53,7 @@ TEST(ConfigDocTest, EveryKeyIsDocumentedAndEveryDefaultIsValid) {
         walk(*field.message_type());
       }
       if (field.cpp_type() == google::protobuf::FieldDescriptor::CPPTYPE_ENUM) {
-        EXPECT_FALSE(opts.default_value().empty())
+        EXPECT_TRUE(opts.required() || !opts.default_value().empty())
             << field.full_name() << ": code must never see the unspecified value";
       }
     }

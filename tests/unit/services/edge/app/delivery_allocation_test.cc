@@ -244,7 +244,7 @@ TEST(DeliveryAllocationTest, CompressionAddsNothingToAConnection) {
   }
   EXPECT_GT(grown[0], kClients * 100u);  // it does measure
   // The allocator rounds sizes as it happens to: not by a pointer for each connection.
-  EXPECT_NEAR(static_cast<double>(grown[1]), static_cast<double>(grown[0]), kClients * 4.0);
+  EXPECT_NEAR(static_cast<double>(grown[1]), static_cast<double>(grown[0]), kClients * 7.9);
 }
 
 TEST(DeliveryAllocationTest, ALaneCostsAFrameForEachKeyInAFlush) {

@@ -213,7 +213,8 @@ TEST(JsonCommands, BadJson) {
                            "{'type':'ping'}", "{\"type\":\"ping\",}", "\"\\ud800\"", "nul"}) {
     EXPECT_EQ(FailureOf(text).substr(0, 20), "bad_json: not JSON: ") << text;
   }
-  EXPECT_THAT(FailureOf(R"({"type":"ping","x":[[[[[[[[[[1]]]]]]]]]]})"), HasSubstr("bad_json"));
+  const std::string deep = std::string(40, '[') + "1" + std::string(40, ']');
+  EXPECT_THAT(FailureOf(R"({"type":"ping","x":)" + deep + "}"), HasSubstr("bad_json"));
   EXPECT_THAT(FailureOf("\xff"), HasSubstr("bad_json"));
 }
 
@@ -248,8 +249,8 @@ TEST(JsonCommands, MissingAndUnknown) {
   EXPECT_EQ(FailureOf(R"({"type":"subscribe","id":9})"), "9 missing_field: 'channels' is missing");
   EXPECT_EQ(
       FailureOf(R"({"type":"fly","id":2})"),
-      "2 unknown_type: unknown type 'fly'; known are connect, subscribe, update, unsubscribe, ack, "
-      "refresh, ping, pong");
+      "2 unknown_type: unknown type 'fly'; known are connect, subscribe, update, unsubscribe, "
+      "publish, ack, refresh, ping, pong");
   EXPECT_EQ(FailureOf(R"({"type":"subscribe","channel":"a"})"),
             "unknown_key: unknown member 'channel'");
   EXPECT_EQ(FailureOf(R"({"type":"unsubscribe","channels":["a"],"snapshot":true})"),
@@ -267,7 +268,7 @@ TEST(JsonCommands, Bounds) {
   std::string type = "x";
   for (int i = 0; i < 100; ++i) type += "\xC3\xA9";
   const std::string failure = FailureOf(absl::StrCat(R"({"type":")", type, "\"}"));
-  EXPECT_LT(failure.size(), 180u);
+  EXPECT_LT(failure.size(), 200u);
   EXPECT_EQ(JsonString(failure).find("\xEF\xBF\xBD"), std::string::npos);
 }
 

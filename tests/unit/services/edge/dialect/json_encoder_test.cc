@@ -349,5 +349,20 @@ TEST(JsonEncoderTest, EventsOfPatterns) {
   EXPECT_EQ(TextOf(frames[0]), R"({"c":"price:BTC","p":"price:*","m":"price:BTC"})");
 }
 
+// Who was told nothing has nothing to forget.
+TEST(JsonEncoderTest, StayingGoesWhereMovingDoes) {
+  EXPECT_EQ(TextOf(MakeEncoder().EncodeStaying()), R"({"type":"staying"})");
+  EXPECT_FALSE(MakeEncoder({{"moving", ""}}).EncodeStaying());
+  EXPECT_FALSE(MakeEncoder({{"staying", ""}}).EncodeStaying());
+}
+
+TEST(JsonEncoderTest, ClosingSaysWhetherToComeBack) {
+  EXPECT_EQ(TextOf(MakeEncoder().EncodeClosing(1'500)),
+            R"({"type":"closing","reconnect":true,"after_ms":1500})");
+  EXPECT_EQ(TextOf(MakeEncoder().EncodeClosing(0)),
+            R"({"type":"closing","reconnect":true,"after_ms":0})");
+  EXPECT_EQ(TextOf(MakeEncoder().EncodeClosing({})), R"({"type":"closing","reconnect":false})");
+}
+
 }  // namespace
 }  // namespace spillway::edge

@@ -11,10 +11,10 @@
 #include <vector>
 
 #include "common/channel/channel_name.h"
+#include "common/http/path_template.h"
 #include "services/edge/net/proxy_header.h"
 #include "services/edge/net/trusted_proxies.h"
 #include "services/edge/session/channel_template.h"
-#include "services/edge/session/endpoint_path.h"
 #include "services/edge/session/origin_list.h"
 #include "services/edge/session/token_grants.h"
 #include "tests/support/proxy_bytes.h"
@@ -97,7 +97,7 @@ TEST_F(OutsideBytesTest, Origins) {
 }
 
 TEST_F(OutsideBytesTest, Paths) {
-  const EndpointPath path = *EndpointPath::Parse("/ws/{a}/x/{b}");
+  const http::PathTemplate path = *http::PathTemplate::Parse("/ws/{a}/x/{b}");
   const std::vector<std::string> pieces = {"/",   "ws", "/ws/", "x", "/x/",
                                            "{a}", "",   "a b",  "%", "\n"};
   for (int round = 0; round < kRounds; ++round) {
@@ -148,7 +148,8 @@ TEST_F(OutsideBytesTest, ListsInTokens) {
     if (!claims.ok()) continue;
     const auto granted = GrantedChannels(*claims, "channels");
     if (granted.ok()) {
-      ASSERT_LE(granted->size(), kMaxGrantedChannels);
+      ASSERT_LE(granted->subscribe.size(), kMaxGrantedChannels);
+      ASSERT_LE(granted->publish.size(), kMaxGrantedChannels);
     }
     ASSERT_LE(RolesOf(*claims, "channels").size(), kMaxRoles);
   }

@@ -267,7 +267,7 @@ TEST_F(AdmissionTest, PathsCapacityAndShutdown) {
   EXPECT_EQ(gate_.count(), 0);
   {
     std::vector<Client> clients;
-    for (int i = 0; i < 100; ++i) clients.push_back(Connect());
+    for (int i = 0; i < 1'000; ++i) clients.push_back(Connect());
     EXPECT_EQ(RefusalOf(RequestOf({})), "503 too_many_connections");
     const auto response = acceptor_->OnUpgrade(RequestOf({}), 0).refusal.value();
     EXPECT_THAT(response.headers,

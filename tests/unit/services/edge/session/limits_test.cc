@@ -229,5 +229,30 @@ TEST_F(LimitsTest, WithoutLimitsThereAreNone) {
   EXPECT_EQ(limits_->users.size(), 0u);
 }
 
+// One client's flood is others' trouble, too; theirs is not held against them.
+TEST_F(LimitsTest, MessagesOfAllClientsOfANode) {
+  Limit({}, Open());
+  context_.limits.node_messages = Rate::Of(2, seconds(1), 2);
+  context_.limits.max_bad_messages = 2;
+  Client first = Connect();
+  Client second = Connect();
+  first.Says(R"({"type":"ping"})");
+  second.Says(R"({"type":"ping"})");
+  EXPECT_THAT(first.TakeOne(), HasSubstr("pong"));
+  EXPECT_THAT(second.TakeOne(), HasSubstr("pong"));
+  for (int i = 0; i < 5; ++i) {
+    first.Says(R"({"type":"ping"})");
+    EXPECT_THAT(first.TakeOne(), HasSubstr("node_rate_limited"));
+  }
+  first.Says(R"({"type":"pong"})");
+  EXPECT_THAT(first.Take(), IsEmpty()) << "what a connection lives by is not counted";
+  EXPECT_FALSE(first.transport->closed);
+  EXPECT_EQ(counters_.node_rate_limited.Value(), 5u);
+  EXPECT_EQ(counters_.bad_messages.Value(), 0u);
+  clock_.Advance(seconds(1));
+  second.Says(R"({"type":"ping"})");
+  EXPECT_THAT(second.TakeOne(), HasSubstr("pong"));
+}
+
 }  // namespace
 }  // namespace spillway::edge

@@ -61,5 +61,14 @@ TEST(Rate, ThreadsTogetherTakeNoMore) {
   EXPECT_EQ(taken.load(), 1000);
 }
 
+TEST(RateTest, SharesAddUpToTheWhole) {
+  const Rate whole = Rate::Of(100, std::chrono::seconds(1), 10);
+  const Rate share = whole.Share(4);
+  EXPECT_EQ(share.step, whole.step * 4);
+  EXPECT_EQ(share.burst, 2u);
+  EXPECT_EQ(whole.Share(64).burst, 1u) << "or it would let nothing pass";
+  EXPECT_FALSE(Rate().Share(4).limits());
+}
+
 }  // namespace
 }  // namespace spillway::edge

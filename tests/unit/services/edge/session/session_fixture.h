@@ -220,7 +220,7 @@ class SessionTest : public ::testing::Test {
   HubShard hub_{{}, variants_, upstream_};
   SessionRegistry registry_;
   SessionCounters counters_;
-  ConnectionGate gate_{100};
+  ConnectionGate gate_{1'000};
   std::unique_ptr<ConnectionLimits> limits_;  // set before Build(); null: none
   int next_random_ = 0;
   std::vector<Ref<Frame>> kept_;
@@ -238,6 +238,8 @@ class SessionTest : public ::testing::Test {
                                 for (size_t i = 0; i < size; ++i) {
                                   bytes[i] = static_cast<uint8_t>(next_random_ + 16 * i);
                                 }
+                                // Else there were 256 different ones.
+                                bytes[size - 1] += static_cast<uint8_t>(next_random_ / 256);
                               },
                           .keep = [this](Ref<Frame> frame) { kept_.push_back(std::move(frame)); }};
   std::unique_ptr<auth::JwtVerifier> verifier_ =

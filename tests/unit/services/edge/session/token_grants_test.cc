@@ -58,20 +58,23 @@ std::string Granted(std::string_view claim_json) {
       *auth::Claims::Parse("{\"channels\":" + std::string(claim_json) + "}"), "channels");
   if (!granted.ok()) return std::string(granted.status().message());
   std::string all;
-  for (const ChannelPattern& pattern : *granted) all += pattern.text() + " ";
+  for (const ChannelPattern& pattern : granted->subscribe) all += pattern.text() + " ";
+  for (const ChannelPattern& pattern : granted->publish) all += "+" + pattern.text() + " ";
   return all;
 }
 
 TEST(GrantedChannels, PatternsAndObjects) {
   EXPECT_EQ(Granted(R"(["a","b:*","c:**"])"), "a b:* c:** ");
   EXPECT_EQ(Granted(R"([{"channel":"a:*"},{"channel":"b","allow":["subscribe","publish"]}])"),
-            "a:* b ");
+            "a:* b +b ");
   EXPECT_EQ(Granted(R"([{"channel":"a","allow":["publish"]},{"channel":"b","allow":[]},
                         {"channel":"c","allow":["history"]},"d"])"),
-            "d ");
+            "d +a ");
   EXPECT_EQ(Granted("[]"), "");
   EXPECT_EQ(Granted("null"), "");
-  EXPECT_THAT(*GrantedChannels(*auth::Claims::Parse("{}"), "channels"), IsEmpty());
+  const auto none = GrantedChannels(*auth::Claims::Parse("{}"), "channels");
+  EXPECT_THAT(none->subscribe, IsEmpty());
+  EXPECT_THAT(none->publish, IsEmpty());
 }
 
 TEST(GrantedChannels, WhatIsNoSuchListIsTold) {

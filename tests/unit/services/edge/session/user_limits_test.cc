@@ -65,9 +65,9 @@ TEST_F(UserLimitsTest, ConnectionsShareTheirUsersBuckets) {
   EXPECT_TRUE(second->TakeSubscribe(Now()));
   EXPECT_FALSE(first->TakeSubscribe(Now()));
   const Rate once = Rate::Of(1, seconds(1), 1);
-  EXPECT_TRUE(first->TakeSubscribe(Now(), 0, once));
-  EXPECT_FALSE(second->TakeSubscribe(Now(), 0, once));
-  EXPECT_TRUE(second->TakeSubscribe(Now(), 1, once));
+  EXPECT_TRUE(first->TakeByRule(Now(), 0, once));
+  EXPECT_FALSE(second->TakeByRule(Now(), 0, once));
+  EXPECT_TRUE(second->TakeByRule(Now(), 1, once));
 }
 
 TEST_F(UserLimitsTest, ComingBackDoesNotFillABucket) {

@@ -59,11 +59,16 @@ TEST(HandshakeTest, VersionErrorsSayWhichIsSpoken) {
 
 TEST(HandshakeTest, AnswersTheExampleOfTheRfc) {
   EXPECT_EQ(AcceptKey("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
-  EXPECT_EQ(SwitchingProtocols("dGhlIHNhbXBsZSBub25jZQ==", "chat", DeflateAgreement{}),
+  EXPECT_EQ(SwitchingProtocols("dGhlIHNhbXBsZSBub25jZQ==", "chat", "", DeflateAgreement{}),
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: chat\r\n"
             "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; "
             "client_no_context_takeover\r\n\r\n");
+}
+
+TEST(HandshakeTest, GivesTheCorrelationIdBack) {
+  EXPECT_TRUE(SwitchingProtocols("key", "", "abc", std::nullopt)
+                  .ends_with("\r\nx-correlation-id: abc\r\n\r\n"));
 }
 
 }  // namespace

@@ -214,15 +214,26 @@ TEST_F(CatalogueKeeperTest, SaysWhetherATopicIsCompactedAsKafkaSaysIt) {
   Listings listings(keeper);
   auto change = listings.After(1s, Listed({Cleaned("prices", 2, true)}));
   ASSERT_EQ(change.added.size(), 2u);
-  EXPECT_TRUE(change.added[0].info.compacted);
-  EXPECT_TRUE(change.compacted.empty());
+  EXPECT_EQ(change.added[0].info.compaction, Compaction::kYes);
+  EXPECT_TRUE(change.compaction.empty());
   change = listings.After(1s, Listed({Cleaned("prices", 2, std::nullopt)}));
-  EXPECT_TRUE(change.compacted.empty()) << "what is not said stays";
+  EXPECT_TRUE(change.compaction.empty()) << "what is not said stays";
   change = listings.After(1s, Listed({Cleaned("prices", 3, false)}));
-  ASSERT_EQ(change.compacted.size(), 2u);
-  EXPECT_FALSE(change.compacted[0].second);
+  ASSERT_EQ(change.compaction.size(), 2u);
+  EXPECT_EQ(change.compaction[0].second, Compaction::kUnknown) << "what it removed is missing still";
   ASSERT_EQ(change.added.size(), 1u);
-  EXPECT_FALSE(change.added[0].info.compacted);
+  EXPECT_EQ(change.added[0].info.compaction, Compaction::kUnknown);
+}
+
+TEST_F(CatalogueKeeperTest, ATopicThatNeverWasCompactedKeepsItsRecords) {
+  CatalogueKeeper keeper(Routes());
+  Listings listings(keeper);
+  auto change = listings.After(1s, Listed({Cleaned("prices", 1, std::nullopt)}));
+  ASSERT_EQ(change.added.size(), 1u);
+  EXPECT_EQ(change.added[0].info.compaction, Compaction::kUnknown);
+  change = listings.After(1s, Listed({Cleaned("prices", 1, false)}));
+  ASSERT_EQ(change.compaction.size(), 1u);
+  EXPECT_EQ(change.compaction[0].second, Compaction::kNo);
 }
 
 TEST_F(CatalogueKeeperTest, ARouteMayKnowBetter) {
@@ -231,7 +242,7 @@ TEST_F(CatalogueKeeperTest, ARouteMayKnowBetter) {
   Listings listings(keeper);
   const auto change = listings.After(1s, Listed({Cleaned("prices", 1, false)}));
   ASSERT_EQ(change.added.size(), 1u);
-  EXPECT_TRUE(change.added[0].info.compacted);
+  EXPECT_EQ(change.added[0].info.compaction, Compaction::kYes);
 }
 
 // It was deleted and made anew.

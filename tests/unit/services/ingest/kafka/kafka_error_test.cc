@@ -37,5 +37,27 @@ TEST(ToStatus, CarriesTheCodeAndBothTexts) {
   EXPECT_EQ(ToStatus(RD_KAFKA_RESP_ERR__TRANSPORT, "").code(), absl::StatusCode::kUnavailable);
 }
 
+// Who publishes must not be told that it was not.
+TEST(ToStatus, WhatMayHaveBeenWrittenIsLate) {
+  for (const auto error :
+       {RD_KAFKA_RESP_ERR__PURGE_INFLIGHT, RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND}) {
+    EXPECT_EQ(ToStatus(error, "").code(), absl::StatusCode::kDeadlineExceeded);
+  }
+  EXPECT_EQ(ToStatus(RD_KAFKA_RESP_ERR__PURGE_QUEUE, "").code(), absl::StatusCode::kCancelled);
+}
+
+TEST(ToStatus, ARecordIsLateIfItMayHaveBeenWritten) {
+  for (const auto error : {RD_KAFKA_RESP_ERR__TRANSPORT, RD_KAFKA_RESP_ERR__FATAL,
+                           RD_KAFKA_RESP_ERR__DESTROY, RD_KAFKA_RESP_ERR_UNKNOWN}) {
+    const absl::Status status = ToStatus(error, RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED, "topic t");
+    EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
+    EXPECT_EQ(status.message(), ToStatus(error, "topic t").message());
+    EXPECT_EQ(ToStatus(error, RD_KAFKA_MSG_STATUS_NOT_PERSISTED, "topic t"),
+              ToStatus(error, "topic t"));
+  }
+  EXPECT_TRUE(
+      ToStatus(RD_KAFKA_RESP_ERR_NO_ERROR, RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED, "").ok());
+}
+
 }  // namespace
 }  // namespace spillway::ingest

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "absl/strings/str_cat.h"
 #include "tests/unit/services/ingest/normalise/route_fixture.h"
 
 namespace spillway::ingest {
@@ -27,6 +28,25 @@ TEST_F(RouteTableTest, ExactNamesThenTheFirstExpression) {
   EXPECT_EQ(table->Resolve("x.market-data.eth-ticks")->name, "rest") << "the whole name counts";
   EXPECT_EQ(table->Resolve("__consumer_offsets"), nullptr);
   EXPECT_THAT(table->named_topics(), ElementsAre("b", "market-data.btc-ticks"));
+}
+
+// Who is blocked, and who did what, is not for clients.
+TEST_F(RouteTableTest, NoExpressionTakesTheControlOrTheAuditTopic) {
+  const auto table = *Compile(kRoutes, "  control: {topic: blocks}\n  audit: {topic: who.did}\n");
+  EXPECT_EQ(table->Resolve("blocks"), nullptr);
+  EXPECT_EQ(table->Resolve("who.did"), nullptr);
+  EXPECT_EQ(table->Resolve("who.did.2")->name, "rest");
+  EXPECT_THAT(table->named_topics(), ElementsAre("b", "market-data.btc-ticks"));
+}
+
+TEST_F(RouteTableTest, NoRouteMayNameTheControlOrTheAuditTopic) {
+  for (const char* of : {"control", "audit"}) {
+    const auto table = Compile("- {name: a, topics: [t, mine], emit: [{channels: [c]}]}",
+                               absl::StrCat("  ", of, ": {topic: mine}\n"));
+    EXPECT_THAT(std::string(table.status().message()),
+                testing::StartsWith("f.yaml:4: ingest.routes[0].topics[1]: topic mine is the "
+                                    "control or the audit topic"));
+  }
 }
 
 TEST_F(RouteTableTest, NoRoute) {
