@@ -102,6 +102,17 @@ def test_optional_parts_are_absent_until_asked_for(tool):
     assert everything["Service", "demo-spillway-edge"]["spec"]["sessionAffinity"] == "ClientIP"
 
 
+def test_edges_need_no_key_where_keys_come_from_elsewhere(tool):
+    def environment(*arguments):
+        code, output = template(tool, "-f", MINIMAL, *arguments)
+        assert code == 0, output
+        edge = next(one for one in yaml.safe_load_all(output)
+                    if one and one["kind"] == "Deployment" and one["metadata"]["name"].endswith("-edge"))
+        return {one["name"] for one in edge["spec"]["template"]["spec"]["containers"][0]["env"]}
+    assert "JWT_SECRET" in environment()
+    assert "JWT_SECRET" not in environment("--set", "jwt.enabled=false", "--set", "jwt.existingSecret=")
+
+
 @pytest.mark.parametrize("arguments, reason", [
     (["--set", "kafka.brokers="], "kafka.brokers is required"),
     (["--set", "jwt.existingSecret="], "jwt.existingSecret or jwt.secret is required"),

@@ -117,9 +117,11 @@ spec:
         - name: POD_IP
           valueFrom: { fieldRef: { fieldPath: status.podIP } }
         {{- if eq .tier "edge" }}
+        {{- if .root.Values.jwt.enabled }}
         - name: JWT_SECRET
           valueFrom:
             secretKeyRef: {{- include "spillway.jwtSecretRef" .root | trim | nindent 14 }}
+        {{- end }}
         {{- if or .root.Values.admin.existingSecret .root.Values.admin.token }}
         - name: ADMIN_TOKEN
           valueFrom:
@@ -188,7 +190,7 @@ spec:
 name: {{ .Values.jwt.existingSecret }}
 key: {{ .Values.jwt.existingSecretKey }}
 {{- else }}
-{{- $_ := required "jwt.existingSecret or jwt.secret is required: the key that clients' tokens are signed with" .Values.jwt.secret }}
+{{- $_ := required "jwt.existingSecret or jwt.secret is required: the key that clients' tokens are signed with (none: jwt.enabled=false)" .Values.jwt.secret }}
 name: {{ include "spillway.fullname" . }}
 key: JWT_SECRET
 {{- end }}
