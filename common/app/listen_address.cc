@@ -2,6 +2,7 @@
 
 #include <netdb.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <charconv>
 #include <memory>
@@ -44,6 +45,12 @@ absl::StatusOr<ListenAddress> ListenAddressAt(std::string_view key, const std::s
   auto address = ParseListenAddress(text);
   if (address.ok()) return address;
   return absl::InvalidArgumentError(absl::StrCat(Abs(key), ": ", address.status().message()));
+}
+
+std::string HostName() {
+  char name[256] = {};
+  if (::gethostname(name, sizeof name - 1) != 0 || name[0] == '\0') return "localhost";
+  return name;
 }
 
 std::string HostPort(const std::string& host, int port) {

@@ -22,5 +22,7 @@ absl::StatusOr<ListenAddress> ListenAddressAt(std::string_view key, const std::s
 
 // "host:port", the host in brackets if it is an IPv6 address.
 std::string HostPort(const std::string& host, int port);
+// Of this machine, as others may know it; "localhost" if it has none.
+std::string HostName();
 
 }  // namespace spillway::app

@@ -1,7 +1,5 @@
 #include "services/edge/app/app_options.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <thread>
 
@@ -15,12 +13,6 @@ namespace spillway::edge {
 namespace {
 
 using std::chrono::milliseconds;
-
-std::string HostName() {
-  char name[256] = {};
-  if (::gethostname(name, sizeof name - 1) != 0 || name[0] == '\0') return "localhost";
-  return name;
-}
 
 void SetLimits(const v1::EdgeLimitsConfig& limits, EdgeOptions* options) {
   ws::ConnectionOptions& connection = options->worker.connection;
@@ -225,7 +217,7 @@ absl::StatusOr<EdgeOptions> MakeEdgeOptions(const v1::EdgeConfig& config) {
 
 v1::NodeAddresses AddressesOf(const EdgeOptions& options, int public_port, int ops_port,
                               int admin_port) {
-  const std::string host = HostName();
+  const std::string host = app::HostName();
   v1::NodeAddresses addresses;
   addresses.set_public_address(options.advertised_public_address.empty()
                                    ? app::HostPort(host, public_port)

@@ -130,7 +130,6 @@ absl::Status IngestApp::StartShards(const v1::IngestConfig& config) {
   links.hello.set_route_hash(absl::StrCat(absl::Hex(routes_->hash(), absl::kZeroPad16)));
   links.hello.set_route_time_us(ToUnixMicros(clock_.WallNow()));
   links.hello.mutable_addresses()->set_grpc_address(config.advertised_address());
-  links.hello.mutable_addresses()->set_ops_address(config.ops_listen());
   links.session.ephemeral_bytes = static_cast<size_t>(config.limits().ephemeral_queue_bytes());
   links.session.interval = milliseconds(config.link_interval());
   links.max_links = static_cast<size_t>(config.limits().max_links());
@@ -253,6 +252,7 @@ absl::Status IngestApp::StartServers(const v1::IngestConfig& config) {
     auto ops = http::HttpServer::Start(options, std::move(routes));
     if (!ops.ok()) return At("ingest.ops_listen", ops.status());
     ops_ = *std::move(ops);
+    hub_->SetOpsAddress(app::HostPort(app::HostName(), ops_->port()));
   }
   return absl::OkStatus();
 }

@@ -110,6 +110,7 @@ grpc::Status LinkHub::OnHello(const Session& session, const v1::EdgeHello& hello
     }
     sessions_[session->id()] = session;
     ++counters_.opened;
+    greeting.mutable_hello()->mutable_addresses()->set_ops_address(ops_address_);
   }
   for (size_t shard = 0; shard < shards_->size(); ++shard) {
     shards_->Post(shard, [id = session->id()](ShardCore& core, MonoTime) { core.OpenLink(id); });
@@ -235,12 +236,21 @@ void LinkHub::SetKafka(bool up, std::string error) {
   Beat();  // edges learn of it now, not with the next beat
 }
 
+void LinkHub::SetOpsAddress(std::string address) {
+  {
+    MutexLock lock(mutex_);
+    ops_address_ = std::move(address);
+  }
+  TellMembership();
+}
+
 void LinkHub::TellMembership() {
   v1::LinkResponse response;
   v1::Node* self = response.mutable_membership()->add_nodes();
   self->set_node_id(options_.hello.node_id());
   self->set_kind(v1::NODE_KIND_INGEST);
-  *self->mutable_addresses() = options_.hello.addresses();
+  v1::NodeAddresses* const addresses = self->mutable_addresses();
+  *addresses = options_.hello.addresses();
   self->set_version(options_.hello.version());
   std::vector<Session> all;
   uint64_t version = 0;
@@ -248,6 +258,7 @@ void LinkHub::TellMembership() {
     MutexLock lock(mutex_);
     all = AllLocked();
     version = ++membership_version_;
+    addresses->set_ops_address(ops_address_);
   }
   // An edge that has come back may have a link of before, which has yet to end: the newest counts.
   std::map<std::string_view, const LinkSession*> newest;

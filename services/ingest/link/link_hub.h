@@ -65,6 +65,8 @@ class LinkHub final : public LinkSink, private LinkSessionHandler {
   void SetShards(ShardSet* shards) { shards_ = shards; }
   void SetReadSink(ReadSink* reads) { reads_ = reads; }
   void StartBeats();
+  // Where operators reach this ingest: for the membership. Any time.
+  void SetOpsAddress(std::string address);
   // What every new link is told of the control state; null: nothing. Before the server starts.
   void SetControlState(std::function<std::vector<v1::Control>()> whole) {
     control_state_ = std::move(whole);
@@ -137,6 +139,7 @@ class LinkHub final : public LinkSink, private LinkSessionHandler {
   uint64_t membership_version_ SPILLWAY_GUARDED_BY(mutex_) = 0;
   bool kafka_up_ SPILLWAY_GUARDED_BY(mutex_) = false;
   std::string kafka_error_ SPILLWAY_GUARDED_BY(mutex_) = "Kafka was not reached yet";
+  std::string ops_address_ SPILLWAY_GUARDED_BY(mutex_);
   bool stopping_ SPILLWAY_GUARDED_BY(mutex_) = false;
   Counters counters_ SPILLWAY_GUARDED_BY(mutex_);
   std::thread beats_;

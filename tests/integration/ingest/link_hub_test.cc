@@ -94,6 +94,23 @@ TEST_F(LinkHubTest, ANodeIsOnceInTheMembershipAsItsNewestLinkSays) {
   }));
 }
 
+// It is known once that port is open, which may be after an edge has linked.
+TEST_F(LinkHubTest, TellsWhereOperatorsReachIt) {
+  Start({});
+  const auto tells = [](std::string_view address) {
+    return [address](const v1::LinkResponse& response) {
+      return response.has_membership() &&
+             response.membership().nodes(0).addresses().ops_address() == address;
+    };
+  };
+  LinkPeer early(address_);
+  ASSERT_TRUE(early.ReadUntil(tells("")));
+  hub_->SetOpsAddress("ingest-1:7401");
+  EXPECT_TRUE(early.ReadUntil(tells("ingest-1:7401")));
+  LinkPeer late(address_);
+  EXPECT_TRUE(late.ReadUntil(tells("ingest-1:7401")));
+}
+
 TEST_F(LinkHubTest, EndsACallThatNeverSaysHello) {
   LinkHub::Options options;
   options.hello_timeout = std::chrono::seconds(3);  // which the second has, too
