@@ -13,7 +13,7 @@ FIGURES = {
     "recovery_p50": ("s", 2), "recovery_p99": ("s", 2), "recovery_max": ("s", 2), "recovery_seconds": ("s", 2),
     "resumes_per_second": ("/s", 0), "reads": ("", 0), "reread_ratio": ("", 2),
     "quotes_max": ("ms", 1), "fills_max": ("ms", 1), "slow_p50": ("ms", 0),
-    "kafka_p50": ("ms", 2), "kafka_p99": ("ms", 2),
+    "kafka_p50": ("ms", 2), "kafka_p99": ("ms", 2), "confirmed_p50": ("ms", 2), "confirmed_p99": ("ms", 2),
     "edge_cpu_per_delivery": ("us", 2), "edge_user_per_delivery": ("us", 2), "edge_system_per_delivery": ("us", 2),
     "ingest_cpu_per_delivery": ("us", 2), "both_cpu_per_delivery": ("us", 2),
     "ingest_cpu_per_event": ("us", 2), "ingest_cpu_per_event_and_edge": ("us", 2),
@@ -75,6 +75,14 @@ def connecting(report, count=None):
         "edge_cpu_per_connect": tier(connect["cpu"], "edge")["seconds"] / count * 1e6,
         "connect_seconds": connect["seconds"],
         "connect_p50": report["connect_us"]["p50"] / 1000, "connect_p99": report["connect_us"]["p99"] / 1000}
+
+
+def confirmed(report):
+    """From when a publication was due until its answer, whoever published."""
+    for name in ("client_confirmation_us", "publish_confirmation_us"):
+        if name in report["publish"]:
+            return {f"confirmed_{key}": report["publish"][name][key] / 1000 for key in ("p50", "p99")}
+    raise BenchError("nothing was confirmed")
 
 
 def latency(report, stream="all", prefix=""):

@@ -42,7 +42,7 @@ def _list(numbers):
     return ",".join(map(str, sorted(numbers)))
 
 
-def _child(cpus):
+def child(cpus):
     """For a child between fork and exec: it ends with this program, however that ends, and stays on its cores."""
     def prepare():
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
@@ -58,7 +58,7 @@ class Node:
         with open(log, "wb") as stream:
             self.popen = subprocess.Popen([str(part) for part in command], env={**os.environ, **env},
                                           stdin=subprocess.DEVNULL, stdout=stream, stderr=stream,
-                                          preexec_fn=_child(cpus))
+                                          preexec_fn=child(cpus))
         self.pid = self.popen.pid
         self.addresses = self.wait(self._listening, "to listen")
 
@@ -204,7 +204,7 @@ class Stack:
     `topics`: {name: {"partitions": N, "channel": TEMPLATE}}; a record's member "c" is its channel's number.
     `real_kafka`: records are published; else the broker inside ingest only has to be there.
     `ingest_on`, `edge_on`: "server" or "load", whose cores they get.
-    `edge`, `ingest`, `endpoint`: settings that are laid over the ordinary ones.
+    `edge`, `ingest`, `endpoint`: settings that are laid over the ordinary ones; `edge` may be a function of the stack.
     """
 
     def __init__(self, context, topics=None, edges=1, real_kafka=False, ingest_on="load", edge_on="server", edge=None,
@@ -224,7 +224,8 @@ class Stack:
         logs.mkdir(parents=True, exist_ok=True)
         self.endpoint = {"path": "/ws", "auth": {"secret": "${JWT_SECRET}"}, **(endpoint or {})}
         files = {}
-        for tier, config in (("ingest", _laid_over(self._ingest(), ingest)), ("edge", _laid_over(self._edge(), edge))):
+        for tier, config in (("ingest", _laid_over(self._ingest(), ingest)),
+                             ("edge", _laid_over(self._edge(), edge(self) if callable(edge) else edge))):
             files[tier] = logs / f"{tier}.yaml"
             files[tier].write_text(json.dumps({tier: config}, indent=1), encoding="utf-8")  # JSON is YAML
         self.env = {"JWT_SECRET": secrets.token_hex(32)}
@@ -318,7 +319,7 @@ def run_load(context, urls, pids, env=None, **flags):
         float(flags.get(name, 0)) for name in ("seconds", "warmup", "idle"))
     try:
         run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False,
-                             env={**os.environ, **(env or {})}, timeout=bound, preexec_fn=_child(context.cores.load))
+                             env={**os.environ, **(env or {})}, timeout=bound, preexec_fn=child(context.cores.load))
     except subprocess.TimeoutExpired as error:
         raise BenchError(f"spillway-load did not end within {bound:.0f} s") from error
     if run.returncode:

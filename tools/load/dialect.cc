@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <system_error>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -54,6 +57,29 @@ class JsonDialect final : public Dialect {
   }
 
   std::string_view pong() const override { return R"({"type":"pong"})"; }
+
+  std::string Publish(std::string_view channel, std::string_view payload,
+                      uint64_t id) const override {
+    std::string message = absl::StrCat(R"({"type":"publish","id":)", id, R"(,"channel":)");
+    AppendJsonString(&message, channel);
+    absl::StrAppend(&message, ",\"data\":", Abs(payload), "}");
+    return message;
+  }
+  bool answers_publications() const override { return true; }
+  // Relies on `id` being the second member.
+  std::optional<PublishAnswer> ReadPublishAnswer(std::string_view message) const override {
+    static constexpr std::array<std::pair<std::string_view, bool>, 2> kAnswers = {
+        {{R"({"type":"published","id":)", true}, {R"({"type":"error","id":)", false}}};
+    for (const auto& [beginning, published] : kAnswers) {
+      if (!message.starts_with(beginning)) continue;
+      const char* const end = message.data() + message.size();
+      PublishAnswer answer{0, published};
+      if (std::from_chars(message.data() + beginning.size(), end, answer.id).ec == std::errc()) {
+        return answer;
+      }
+    }
+    return std::nullopt;
+  }
 
  private:
   static std::vector<std::string> Subscribe(const std::vector<std::string>& channels,
@@ -108,7 +134,7 @@ class RawDialect final : public Dialect {
   Kind Classify(std::string_view message) const override {
     return message == "subscribed" ? Kind::kSubscribed : Kind::kOther;
   }
-  std::string Publish(std::string_view channel, std::string_view payload) const override {
+  std::string Publish(std::string_view channel, std::string_view payload, uint64_t) const override {
     return absl::StrCat("pub ", Abs(channel), "\n", Abs(payload));
   }
 };
@@ -142,7 +168,7 @@ class CentrifugoDialect final : public Dialect {
   }
   std::string_view pong() const override { return "{}"; }
 
-  std::string Publish(std::string_view channel, std::string_view payload) const override {
+  std::string Publish(std::string_view channel, std::string_view payload, uint64_t) const override {
     std::string message = R"({"id":1,"publish":{"channel":)";
     AppendJsonString(&message, channel);
     absl::StrAppend(&message, ",\"data\":", Abs(payload), "}}");
@@ -170,7 +196,7 @@ constexpr std::array<Known, 4> kDialects = {{
 
 }  // namespace
 
-std::string Dialect::Publish(std::string_view, std::string_view) const { return {}; }
+std::string Dialect::Publish(std::string_view, std::string_view, uint64_t) const { return {}; }
 
 absl::StatusOr<std::unique_ptr<Dialect>> MakeDialect(std::string_view name) {
   for (const Known& known : kDialects) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,8 +49,19 @@ class Dialect {
   virtual bool greets() const { return false; }
   virtual Kind Classify(std::string_view message) const = 0;
   virtual std::string_view pong() const { return {}; }
-  // The message by which a client publishes a JSON payload; empty: clients cannot.
-  virtual std::string Publish(std::string_view channel, std::string_view payload) const;
+  // The message by which a client publishes a JSON payload; empty: clients cannot. `id` comes back
+  // with the answer, where there is one.
+  virtual std::string Publish(std::string_view channel, std::string_view payload,
+                              uint64_t id) const;
+  virtual bool answers_publications() const { return false; }
+  struct PublishAnswer {
+    uint64_t id = 0;
+    bool published = false;
+  };
+  // Nothing: it is another message.
+  virtual std::optional<PublishAnswer> ReadPublishAnswer(std::string_view /*message*/) const {
+    return std::nullopt;
+  }
 };
 
 // InvalidArgument lists the names there are.

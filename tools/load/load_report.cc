@@ -106,9 +106,10 @@ void LoadRun::ReportPublishing(const Publisher& publisher) {
         std::max(latest_p99_late_ms_, static_cast<double>(stream.late.Percentile(0.99)) / 1e6);
   }
   publish.Add("streams", streams);
-  // Kafka's and the publish API's answers, from the same due times as latency.
+  // Kafka's, the publish API's and the edge's answers, from the same due times as latency.
   for (const auto& [via, name] : {std::pair<Via, const char*>{Via::kKafka, "kafka_confirmation_us"},
-                                  {Via::kEphemeral, "publish_confirmation_us"}}) {
+                                  {Via::kEphemeral, "publish_confirmation_us"},
+                                  {Via::kSocket, "client_confirmation_us"}}) {
     if (const Sink* sink = publisher.sink(via))
       publish.Add(name, Percentiles(sink->confirmations()));
   }

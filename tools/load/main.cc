@@ -37,6 +37,7 @@ ABSL_FLAG(
     std::string, stream, "",
     "channels and what is published to them: KEY=VALUE,...; several separated by ';'; the manual "
     "lists the keys");
+ABSL_FLAG(uint32_t, publishers, 1, "further clients, that publish what streams have via=socket");
 ABSL_FLAG(double, connect_timeout, 60, "seconds to wait for all clients");
 ABSL_FLAG(double, idle, 0, "seconds to wait, connected, before memory is read");
 ABSL_FLAG(double, warmup, 2, "seconds of publishing before CPU and latency count");
@@ -165,6 +166,7 @@ absl::Status ReadClients(ClientOptions* clients) {
   clients->dialect = absl::GetFlag(FLAGS_dialect);
   clients->clients = absl::GetFlag(FLAGS_clients);
   clients->connect_rate = absl::GetFlag(FLAGS_connect_rate);
+  clients->publishers = absl::GetFlag(FLAGS_publishers);
   clients->max_unfinished = absl::GetFlag(FLAGS_unfinished);
   const std::string deflate = absl::GetFlag(FLAGS_deflate);
   if (deflate == "count") {

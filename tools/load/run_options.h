@@ -89,6 +89,7 @@ struct ClientOptions {
   size_t workers = 1;    // threads
   size_t processes = 1;  // that share the workers
   std::vector<StreamOptions> streams;
+  size_t publishers = 1;  // clients that publish, where streams are published by clients
 
   DeflateMode deflate = DeflateMode::kOff;
   std::string tls_ca;         // file with certificates to trust; empty: the system's

@@ -38,9 +38,25 @@ TEST(DialectTest, JsonKnowsMessagesByTheirType) {
   EXPECT_EQ(json->Classify(R"({"type":"error","code":"bad"})"), Kind::kError);
   EXPECT_EQ(json->Classify(R"({"type":"checkpoint"})"), Kind::kPosition);
   EXPECT_EQ(json->Classify(""), Kind::kOther);
-  EXPECT_EQ(json->Publish("c", "{}"), "");
   // A snapshot's events are not events of their own.
   EXPECT_FALSE(std::string_view(R"({"type":"snapshot","ch)").starts_with(json->event_prefix()));
+}
+
+TEST(DialectTest, JsonPublishesAndReadsTheAnswer) {
+  const auto json = Get("json");
+  EXPECT_EQ(json->Publish("c\"", "{}", 7),
+            R"({"type":"publish","id":7,"channel":"c\"","data":{}})");
+  EXPECT_TRUE(json->answers_publications());
+  const auto published = json->ReadPublishAnswer(R"({"type":"published","id":12,"channel":"c"})");
+  ASSERT_TRUE(published.has_value());
+  EXPECT_EQ(published->id, 12u);
+  EXPECT_TRUE(published->published);
+  const auto refused = json->ReadPublishAnswer(R"({"type":"error","id":13,"code":"publish_busy"})");
+  ASSERT_TRUE(refused.has_value());
+  EXPECT_EQ(refused->id, 13u);
+  EXPECT_FALSE(refused->published);
+  EXPECT_FALSE(json->ReadPublishAnswer(R"({"type":"error","code":"bad_json"})").has_value());
+  EXPECT_FALSE(json->ReadPublishAnswer(R"({"type":"event","id":13})").has_value());
 }
 
 TEST(DialectTest, AssessmentSaysNothingAndWaitsForTheGreeting) {
@@ -49,6 +65,7 @@ TEST(DialectTest, AssessmentSaysNothingAndWaitsForTheGreeting) {
   EXPECT_EQ(assessment->answers(1), 0u);
   EXPECT_TRUE(assessment->greets());
   EXPECT_EQ(assessment->event_prefix(), "");
+  EXPECT_EQ(assessment->Publish("a", "{}", 7), "");
 }
 
 TEST(DialectTest, CentrifugoSpeaksInLines) {
@@ -62,14 +79,14 @@ TEST(DialectTest, CentrifugoSpeaksInLines) {
   EXPECT_EQ(centrifugo->Classify(R"({"id":2,"error":{"code":1}})"), Kind::kError);
   EXPECT_EQ(centrifugo->Classify("{}"), Kind::kPing);
   EXPECT_EQ(centrifugo->pong(), "{}");
-  EXPECT_EQ(centrifugo->Publish("a", "[1]"), R"({"id":1,"publish":{"channel":"a","data":[1]}})");
+  EXPECT_EQ(centrifugo->Publish("a", "[1]", 7), R"({"id":1,"publish":{"channel":"a","data":[1]}})");
 }
 
 TEST(DialectTest, RawIsNothingButPayloads) {
   const auto raw = Get("raw");
   EXPECT_THAT(raw->Hello({"a", "b"}), ElementsAre("sub a", "sub b"));
   EXPECT_EQ(raw->Classify("subscribed"), Kind::kSubscribed);
-  EXPECT_EQ(raw->Publish("a", "{}"), "pub a\n{}");
+  EXPECT_EQ(raw->Publish("a", "{}", 7), "pub a\n{}");
 }
 
 }  // namespace
