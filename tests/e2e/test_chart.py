@@ -113,6 +113,18 @@ def test_edges_need_no_key_where_keys_come_from_elsewhere(tool):
     assert "JWT_SECRET" not in environment("--set", "jwt.enabled=false", "--set", "jwt.existingSecret=")
 
 
+def test_clients_are_told_an_address_that_exists(tool):
+    def addresses(*arguments):
+        code, output = template(tool, "-f", MINIMAL, *arguments)
+        assert code == 0, output
+        data = next(one["data"] for one in yaml.safe_load_all(output)
+                    if one and one["kind"] == "ConfigMap" and one["metadata"]["name"].endswith("-edge"))
+        return [yaml.safe_load(data[name])["edge"].get("advertised_public_address") for name in ("values.yaml", "chart.yaml")]
+    assert addresses() == [None, "${POD_IP}:8080"]
+    own = ("--set", "edge.config.advertised_public_address=stream.example.com:443")
+    assert addresses(*own) == ["stream.example.com:443", None]
+
+
 @pytest.mark.parametrize("arguments, reason", [
     (["--set", "kafka.brokers="], "kafka.brokers is required"),
     (["--set", "jwt.existingSecret="], "jwt.existingSecret or jwt.secret is required"),

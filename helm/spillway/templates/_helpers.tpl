@@ -63,6 +63,9 @@ edge:
   listen: "0.0.0.0:8080"
   ops_listen: "0.0.0.0:9080"
   advertised_address: "${POD_IP}:9090"
+  {{- if not .Values.edge.config.advertised_public_address }}
+  advertised_public_address: "${POD_IP}:8080"
+  {{- end }}
   admin:
     listen: "0.0.0.0:9090"
     {{- if or .Values.admin.existingSecret .Values.admin.token }}
