@@ -124,9 +124,20 @@ void AwaitedSession::Refuse(std::optional<int64_t> id, std::string_view code,
   transport_->Close(close.code, code);
 }
 
-void AwaitedSession::OnPong() {
-  if (session_ != nullptr) session_->OnPong();
+bool AwaitedSession::TakeControl() {
+  if (ended_) return false;
+  if (++control_frames_ <= kMaxControlFrames) return true;
+  context_.counters.bad_messages.Add();
+  Refuse({}, "connect_first", "the first message is connect, before so many pings and pongs",
+         kCloseUnauthorized);
+  return false;
 }
+
+void AwaitedSession::OnPong() {
+  session_ != nullptr ? session_->OnPong() : static_cast<void>(TakeControl());
+}
+
+bool AwaitedSession::OnPing() { return session_ != nullptr ? session_->OnPing() : TakeControl(); }
 
 Ref<Frame> AwaitedSession::EncodeGap(const ChannelTraits& channel, const LostEvents& lost) {
   return session_ == nullptr ? Ref<Frame>() : session_->EncodeGap(channel, lost);

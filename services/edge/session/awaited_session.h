@@ -32,6 +32,8 @@ class AwaitedSession final : public TransportHandler {
   // What a client may send while it is checked; with more it is closed.
   static constexpr size_t kMaxHeld = 16;
   static constexpr size_t kMaxHeldBytes = 32 * 1024;
+  // Pings and pongs until it is a session; one more, and it is closed.
+  static constexpr uint8_t kMaxControlFrames = 16;
 
   // What is known of the client by its upgrade request.
   struct Client {
@@ -48,6 +50,7 @@ class AwaitedSession final : public TransportHandler {
   void OnOpen(Transport* transport) override;
   void OnMessage(std::string_view payload, bool text) override;
   void OnPong() override;
+  bool OnPing() override;
   Ref<Frame> EncodeGap(const ChannelTraits& channel, const LostEvents& lost) override;
   void OnWritable() override;
   void OnClosed(uint16_t code, std::string_view reason) override;
@@ -69,6 +72,7 @@ class AwaitedSession final : public TransportHandler {
   };
 
   void OnTimeout();
+  bool TakeControl();
   void Hold(std::string_view payload, bool text);
   void Connect(std::optional<int64_t> id, std::string_view token);
   void OnChecked();
@@ -86,6 +90,7 @@ class AwaitedSession final : public TransportHandler {
   std::unique_ptr<Checking> checking_;  // from its message until it is decided
   std::unique_ptr<Session> session_;
   bool ended_ = false;
+  uint8_t control_frames_ = 0;
 };
 
 }  // namespace spillway::edge

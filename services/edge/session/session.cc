@@ -108,15 +108,28 @@ void Session::OnMessage(std::string_view payload, bool text) {
   Run(context_.command);
 }
 
-bool Session::TakeMessage(MonoTime now) {
+bool Session::TakeOwn(MonoTime now) {
   const Rate& rate = context_.limits.messages;
-  if (rate.limits()) {
-    const std::optional<MonoTime> next = rate.Take(rate_reached_, now);
-    if (!next.has_value()) return false;
-    rate_reached_ = *next;
-  }
+  if (!rate.limits()) return true;
+  const std::optional<MonoTime> next = rate.Take(rate_reached_, now);
+  if (next.has_value()) rate_reached_ = *next;
+  return next.has_value();
+}
+
+bool Session::TakeMessage(MonoTime now) {
+  if (!TakeOwn(now)) return false;
   if (place_.user.TakeMessage(now)) return true;
   context_.counters.user_rate_limited.Add();
+  return false;
+}
+
+bool Session::TakeControl() {
+  if (closing_) return false;
+  const MonoTime now = context_.clock.Now();
+  last_heard_ = now;
+  if (TakeOwn(now)) return true;
+  context_.counters.rate_limited.Add();
+  CountMisuse(now);
   return false;
 }
 
@@ -223,10 +236,15 @@ void Session::CountMisuse(MonoTime now) {
   ++misuse_;
   if (limits.max_bad_messages == 0 || misuse_ < limits.max_bad_messages) return;
   context_.counters.misuse_closes.Add();
+  if (context_.events != nullptr) {
+    context_.events->OnDenied(*this, "misuse_closed", kCloseBadCommand.name, {});
+  }
   Close(kCloseBadCommand.code, "too many bad messages");
 }
 
-void Session::OnPong() { last_heard_ = context_.clock.Now(); }
+void Session::OnPong() { TakeControl(); }
+
+bool Session::OnPing() { return TakeControl(); }
 
 void Session::OnWritable() {
   if (!closing_) context_.hub.OnWritable(this, context_.clock.Now());

@@ -79,6 +79,7 @@ class Session final : public TransportHandler, public Subscriber {
   void OnOpen(Transport* transport) override;
   void OnMessage(std::string_view payload, bool text) override;
   void OnPong() override;
+  bool OnPing() override;
   void OnWritable() override;
   Ref<Frame> EncodeGap(const ChannelTraits& channel, const LostEvents& lost) override;
   void OnClosed(uint16_t code, std::string_view reason) override;
@@ -171,6 +172,10 @@ class Session final : public TransportHandler, public Subscriber {
     std::unique_ptr<Publishing> publishing = nullptr;  // null: it has published nothing
   };
 
+  // Control frames are messages of this connection, of no user and no node: libraries send them by
+  // themselves.
+  bool TakeControl();
+  bool TakeOwn(MonoTime now);
   bool TakeMessage(MonoTime now);
   bool TakeNodeMessage(MonoTime now);
   // False: too many; the client was told.

@@ -60,8 +60,10 @@ class TransportHandler {
   virtual void OnOpen(Transport* transport) = 0;
   // A whole message, inflated and (text) checked as UTF-8. `payload` is valid during the call only.
   virtual void OnMessage(std::string_view payload, bool text) = 0;
-  // A protocol-level pong (RFC 6455, section 5.5.3). Pings are answered below.
+  // A protocol-level pong (RFC 6455, section 5.5.3).
   virtual void OnPong() = 0;
+  // The same of a ping. False: it is one too many, and is not answered.
+  virtual bool OnPing() { return true; }
   // The frame that tells of them, in their place. Asked for where frames were sent under traits of
   // a policy that drops; null: there is none.
   virtual Ref<Frame> EncodeGap(const ChannelTraits& channel, const LostEvents& lost) {

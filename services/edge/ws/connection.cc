@@ -74,7 +74,7 @@ void Connection::OnMessage(std::string_view payload, bool text) {
 }
 
 void Connection::OnPing(std::string_view payload) {
-  if (state_ != State::kOpen) return;
+  if (state_ != State::kOpen || !handler_->OnPing()) return;
   Ref<Frame> pong = Frame::Make(Opcode::kPong, payload);
   Send(*pong, nullptr);
   set_.Keep(std::move(pong));

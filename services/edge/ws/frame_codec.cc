@@ -17,6 +17,9 @@ CodecFailure ProtocolError(std::string_view reason) { return {kCloseProtocolErro
 CodecFailure TooBig() { return {kCloseTooBig.code, "message too big"}; }
 CodecFailure NotUtf8() { return {kCloseInvalidPayload.code, "text is not UTF-8"}; }
 
+// Frames of a message without a byte in them: they add to no bound of bytes.
+constexpr uint32_t kMaxEmptyFrames = 128;
+
 bool IsKnown(uint8_t opcode) { return opcode <= 0x2 || (opcode >= 0x8 && opcode <= 0xA); }
 
 }  // namespace
@@ -36,6 +39,7 @@ struct FrameCodec::Partial {
   bool in_message = false;
   bool text = false;
   bool compressed = false;
+  uint32_t empty_frames = 0;
   std::string message;
   Utf8Validator utf8;
 };
@@ -110,7 +114,7 @@ bool FrameCodec::ReadHeader(Input& in, FrameHeader* header, Outcome* outcome) {
   return true;
 }
 
-FrameCodec::Outcome FrameCodec::CheckHeader(const FrameHeader& header) const {
+FrameCodec::Outcome FrameCodec::CheckHeader(const FrameHeader& header) {
   const bool in_message = partial_ != nullptr && partial_->in_message;
   if (header.rsv2 || header.rsv3) return ProtocolError("reserved bit set");
   if (!IsKnown(header.opcode)) return ProtocolError("unknown opcode");
@@ -127,6 +131,9 @@ FrameCodec::Outcome FrameCodec::CheckHeader(const FrameHeader& header) const {
   if (header.rsv1 && (!deflate_ || continuation)) return ProtocolError("reserved bit set");
   const size_t before = in_message ? partial_->message.size() : 0;
   if (header.payload_size > max_message_bytes_ - before) return TooBig();
+  if (in_message && header.payload_size == 0 && ++partial_->empty_frames > kMaxEmptyFrames) {
+    return CodecFailure{kClosePolicyViolation.code, "too many empty frames"};
+  }
   return std::nullopt;
 }
 

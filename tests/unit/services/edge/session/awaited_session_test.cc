@@ -88,6 +88,19 @@ TEST_F(AwaitedSessionTest, TheTokenComesByMessage) {
   EXPECT_EQ(gate_.count(), 0);
 }
 
+TEST_F(AwaitedSessionTest, AFewPingsAreAnsweredBefore) {
+  BuildWithLimits(ByMessage());
+  Awaited client = Await();
+  for (int i = 0; i < 15; ++i) EXPECT_TRUE(client.handler->OnPing());
+  client.handler->OnPong();
+  EXPECT_FALSE(client.transport->closed);
+  EXPECT_FALSE(client.handler->OnPing());
+  EXPECT_THAT(client.TakeOne(), HasSubstr("connect_first"));
+  EXPECT_EQ(client.transport->close_code, 4001);
+  EXPECT_FALSE(client.handler->OnPing());
+  client.Ends();
+}
+
 TEST_F(AwaitedSessionTest, NothingElseIsTaken) {
   BuildWithLimits(ByMessage());
   const auto refused = [&](std::string_view message, const char* code, uint16_t close) {

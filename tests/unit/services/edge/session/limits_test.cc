@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/unit/services/edge/session/denials.h"
 #include "tests/unit/services/edge/session/session_fixture.h"
 
 namespace spillway::edge {
@@ -11,6 +12,7 @@ namespace {
 using std::chrono::minutes;
 using std::chrono::seconds;
 using ::testing::Each;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
@@ -56,6 +58,32 @@ TEST_F(LimitsTest, ConnectionsOfAUser) {
   EXPECT_EQ(gate_.count(), 2);  // the refused hold no place
   second.session->OnClosed(1000, "");
   EXPECT_EQ(RefusalOf(From("10.0.0.9", Token("u1"))), "");
+}
+
+// Pings would each make a pong, and neither is a message that could be refused.
+TEST_F(LimitsTest, ControlFramesAreMessagesOfTheirConnection) {
+  Denials denials;
+  context_.events = &denials;
+  context_.limits.messages = Rate::Of(1, seconds(1), 3);
+  context_.limits.max_bad_messages = 4;
+  Limit({.users = {.messages = Rate::Of(1, minutes(1), 1)}}, EndpointOptions());
+  Client client = ConnectAs("u1");
+  EXPECT_TRUE(client.session->OnPing());
+  client.session->OnPong();
+  EXPECT_TRUE(client.session->OnPing());
+  EXPECT_FALSE(client.session->OnPing());
+  Pass(seconds(1));
+  EXPECT_TRUE(client.session->OnPing());
+  EXPECT_EQ(counters_.user_rate_limited.Value(), 0u) << "libraries send them by themselves";
+  client.session->OnPong();
+  client.session->OnPong();
+  EXPECT_FALSE(client.transport->closed);
+  EXPECT_FALSE(client.session->OnPing());
+  EXPECT_EQ(client.transport->close_code, 4004);
+  EXPECT_EQ(counters_.rate_limited.Value(), 4u);
+  EXPECT_THAT(denials.all, ElementsAre("u1 misuse_closed bad_command "));
+  EXPECT_THAT(client.Take(), IsEmpty());
+  EXPECT_FALSE(client.session->OnPing()) << "it is closing";
 }
 
 TEST_F(LimitsTest, ConnectionsOfAnAddress) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/unit/services/edge/session/denials.h"
 #include "tests/unit/services/edge/session/fake_publisher.h"
 #include "tests/unit/services/edge/session/session_fixture.h"
 
@@ -16,20 +17,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-class Denials final : public SessionEvents {
- public:
-  void OnOpened(const Session&) override {}
-  void OnClosed(const Session&, uint16_t, std::string_view) override {}
-  void OnRefused(std::string_view, const RefusedClient&) override {}
-  void OnAddressBlocked(const RefusedClient&) override {}
-  void OnDenied(const Session& session, std::string_view action, std::string_view code,
-                std::string_view target) override {
-    all.push_back(session.user_id() + " " + std::string(action) + " " + std::string(code) + " " +
-                  std::string(target));
-  }
-  std::vector<std::string> all;
-};
 
 class SessionPublishTest : public SessionTest {
  protected:

@@ -23,6 +23,7 @@ struct Script {
   Transport* transport = nullptr;
   std::function<void(std::string_view)> on_message = [](std::string_view) {};
   std::function<void()> on_writable = [] {};
+  bool answers_pings = true;
   bool destroyed = false;
 };
 
@@ -39,6 +40,7 @@ class Handler final : public TransportHandler {
     script_.on_message(payload);
   }
   void OnPong() override { script_.log.push_back("pong"); }
+  bool OnPing() override { return script_.answers_pings; }
   void OnWritable() override {
     script_.log.push_back("writable");
     script_.on_writable();

@@ -168,6 +168,13 @@ TEST_F(ConnectionTest, AnswersPings) {
   EXPECT_EQ(script_.log, (Log{"open", "pong"}));
 }
 
+TEST_F(ConnectionTest, APingTooManyIsNotAnswered) {
+  script_.answers_pings = false;
+  Open();
+  Receive(ClientFrame(0x89, "are you there"));
+  EXPECT_EQ(peer_.written, "");
+}
+
 // An "H" looks like the first byte of a close frame.
 TEST_F(ConnectionTest, TheAnswerToTheHandshakeLeavesWithTheFirstFrames) {
   const std::string message = ClientFrame(0x81, "hello");

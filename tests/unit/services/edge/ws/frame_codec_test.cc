@@ -207,6 +207,21 @@ TEST(FrameCodecTest, MessagesAreBounded) {
             1009);
 }
 
+// They cost time and add to no other bound. Some libraries end a message with one.
+TEST(FrameCodecTest, EmptyFramesOfOneMessageAreBounded) {
+  const auto message = [](int empty) {
+    std::string stream = ClientFrame(kText & kNoFin, "a");
+    for (int i = 0; i < empty; ++i) stream += ClientFrame(kCont & kNoFin, "");
+    return stream + ClientFrame(kCont, "b");
+  };
+  for (const size_t piece : {1, 1000}) {
+    EXPECT_EQ(Parse(message(128) + message(128), piece).log, (Log{"text:ab", "text:ab"}));
+    const Result result = Parse(message(129), piece);
+    EXPECT_EQ(result.failure, 1008);
+    EXPECT_EQ(result.log, Log{});
+  }
+}
+
 std::string Compressed(std::string_view payload) {
   Deflater deflater;
   return std::string(deflater.Compress(payload));
