@@ -170,8 +170,11 @@ absl::Status EdgeApp::StartOps() {
 void EdgeApp::Update() {
   cluster_->Update();
   publishing_->Update();
-  edge_readiness_.Update(upstream_->status());
+  // What is asked for later is told first: nobody is to find the node ready with the one, and
+  // refused for want of the other.
+  const auto upstream = upstream_->status();
   edge_readiness_.UpdateControl(cluster_->status());
+  edge_readiness_.Update(upstream);
   edge_readiness_.UpdateAudit(audit_->status());
   edge_readiness_.UpdateKeys(endpoints_->keys().sources());
   if (tls_ != nullptr) tls_->Update();
