@@ -63,6 +63,7 @@ class Answers:
 
     def __init__(self, call):
         self._call = call
+        call.initial_metadata()  # the server is at it
         self.messages = []
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()

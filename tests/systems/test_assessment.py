@@ -110,16 +110,16 @@ def numbered(client):
 
 def test_heartbeat(system):
     edge = system.edge([system.node_ingest], preset=PRESET, name="edge-heartbeat",
-                       env={"HEARTBEAT_INTERVAL": "200", "CONNECTION_TIMEOUT": "700"})
+                       env={"HEARTBEAT_INTERVAL": "500", "CONNECTION_TIMEOUT": "3000"})
     edge.wait_ready()
+    start = time.monotonic()
     with join(edge, "a-beat") as good, join(edge, "a-beat", pong=False) as silent:
-        start = time.monotonic()
-        assert silent.wait_closed(5) == 4003
-        assert 0.5 < time.monotonic() - start < 3
+        assert silent.wait_closed(20) == 4003
+        assert time.monotonic() - start > 2.9
         pings = silent.of("ping")
         assert len(pings) >= 2
         assert set(pings[0]) == {"type", "timestamp"}
-        time.sleep(max(0, start + 1.5 - time.monotonic()))  # more than two timeouts
+        time.sleep(max(0, start + 6.5 - time.monotonic()))  # more than two timeouts
         assert good.open
         metrics = edge.metrics()
         assert metrics.sum("websocket_heartbeat_failures_total") == 1
@@ -319,7 +319,7 @@ def test_readiness_checklist(kafka_cluster, free_port, binaries, tmp_path, reque
 
     def is_not_ready():
         status, document = edge.ready()
-        return (status, document["status"], document["kafka"]) == (503, "not_ready", "disconnected")
+        return (status, document.get("status"), document.get("kafka")) == (503, "not_ready", "disconnected")
     wait_until(is_not_ready, 10, "not ready without a broker")
     assert edge.get("/health")[0] == 200
 

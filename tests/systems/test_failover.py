@@ -116,7 +116,7 @@ def test_kill_9_of_one_of_two_ingests(system, capsys, record_property):
             with capsys.disabled():
                 print(f"\n{edge.process.name}: a pause of {max(pauses) * 1000:.0f} ms at kill -9 "
                       f"({len(pauses)} of the partitions watched)")
-            assert max(pauses) < 3
+            assert max(pauses) < 10
         assert victim not in attachments(edge).values()
         status, document = edge.ready()
         assert status == 200 and victim in str(document), document  # and it says who is missing

@@ -293,8 +293,11 @@ def test_a_topic_that_may_be_described_and_not_read(kafka_cluster, start):
     system = start(cluster, ["guarded", "free"], properties={"sasl.mechanism": "PLAIN"})
     wait_until(lambda: stalled(system.ingest) == {("guarded", 0): "topic_denied"}, 10,
                f"/ready naming the reader: {system.ingest.ready()}")
-    status, document = system.ingest.ready()
-    assert (status, document["status"], document["readers"]) == (200, "degraded", "1 stalled")
+    def told():
+        status, document = system.ingest.ready()
+        return (status, document.get("status"), document.get("readers")) == (200, "degraded", "1 stalled")
+    wait_until(told, 10, "/ready as a whole")
+    document = system.ingest.ready()[1]
     since = document["stalled_readers"][0]["since"]
     assert since <= document["timestamp"]
     system.settle("free")

@@ -78,7 +78,7 @@ class Wanderer:
         self.position.connected()
         client.send(command)
         done = 0
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120  # what it waits for may restart nodes
         while not until(self):
             assert time.monotonic() < deadline, (len(self.events), self.gaps, client.messages[-3:])
             messages = list(client.messages)

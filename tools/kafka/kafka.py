@@ -13,6 +13,7 @@ import fcntl
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -101,12 +102,17 @@ def _pom(version):
 
 
 def free_ports(count):
-    """Ports of loopback that are free, all of them different."""
+    """Ports of loopback that are free, all of them different; below those that the system gives out, so that nobody
+    gets them by chance until a broker, which takes seconds to start, has them."""
     sockets = []
     try:
-        for _ in range(count):
+        while len(sockets) < count:
             sock = socket.socket()
-            sock.bind(("127.0.0.1", 0))
+            try:
+                sock.bind(("127.0.0.1", random.randrange(12_000, 32_000)))
+            except OSError:
+                sock.close()
+                continue
             sockets.append(sock)
         return [sock.getsockname()[1] for sock in sockets]
     finally:

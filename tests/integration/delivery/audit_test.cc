@@ -41,6 +41,11 @@ class AuditTest : public ClusterTest {
     reader_ = std::move(ingests_.front());
     ingests_ = std::move(ingests);
     ASSERT_TRUE(WaitForCluster(*edges_[1], 2));
+    // What comes before it is attached may pass a subscriber by.
+    ASSERT_TRUE(WaitFor([this] {
+      const auto status = edges_[1]->app->upstream().status().upstream;
+      return !status->slots.empty() && status->slots.front().attached;
+    }));
   }
   Edge& edge() { return *edges_[0]; }
 

@@ -231,7 +231,7 @@ TEST_F(ControlTest, AddressesCannotBeWrittenAround) {
 
 TEST_F(ControlTest, BlocksEndByThemselves) {
   StartCluster();
-  BlockUser(a(), "u1", 1'000);
+  BlockUser(a(), "u1", 5'000);
   EXPECT_EQ(Refused(b(), With(Token("u1"))), "user_blocked");
   EXPECT_TRUE(WaitFor([&] { return Refused(b(), With(Token("u1"))).empty(); }));
 }

@@ -11,6 +11,7 @@
 #include "tests/integration/edge/edge_fixture.h"
 #include "tests/integration/ingest/test_ingest.h"
 #include "tests/support/certificates.h"
+#include "tests/support/lasting_port.h"
 
 namespace spillway::test {
 namespace {
@@ -20,14 +21,14 @@ using testing::HasSubstr;
 class LinkAccessTest : public EdgeTest {
  protected:
   void StartIngest(const std::string& link, const std::string& more = "",
-                   const std::string& address = "127.0.0.1:0") {
+                   const std::string& address = "") {
     ingest_ = std::make_unique<ingest::TestIngest>(
         absl::StrCat("  embedded_broker: {enabled: true, topics: [{name: prices, partitions: 1}]}\n"
                      "  routes: [{name: r, topics: [prices], emit: [{channels: ['price:x']}]}]\n"
                      "  link: ",
                      link, "\n", more),
-        address);
-    if (address == "127.0.0.1:0") config_ = Config(ingest_->grpc());
+        address.empty() ? LastingAddress() : address);
+    if (address.empty()) config_ = Config(ingest_->grpc());
   }
   void StartEdge() {
     auto edge = edge::EdgeApp::Start(config_, Clock::Real());

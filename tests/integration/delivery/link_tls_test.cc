@@ -14,6 +14,7 @@
 #include "tests/integration/edge/edge_fixture.h"
 #include "tests/integration/ingest/test_ingest.h"
 #include "tests/support/certificates.h"
+#include "tests/support/lasting_port.h"
 
 namespace spillway::test {
 namespace {
@@ -32,7 +33,7 @@ class LinkTlsTest : public EdgeTest {
         tls.empty() ? "" : absl::StrCat("  tls: {", tls, "}\n"));
   }
   void StartIngest(const std::string& tls) {
-    ingest_ = std::make_unique<ingest::TestIngest>(IngestConfig(tls));
+    ingest_ = std::make_unique<ingest::TestIngest>(IngestConfig(tls), LastingAddress());
     config_ = Config(ingest_->grpc());
   }
   static std::string FilesOf(const Certificates& certs) {

@@ -23,6 +23,7 @@
 #include "spillway/v1/publish.grpc.pb.h"
 #include "tests/integration/ingest/test_ingest.h"
 #include "tests/integration/ws/beast_client.h"
+#include "tests/support/lasting_port.h"
 #include "tests/support/temp_dir.h"
 
 namespace spillway {
@@ -130,7 +131,8 @@ class TwoTiersTest : public testing::Test {
 
   void StartIngests(int count) {
     for (int i = 0; i < count; ++i) {
-      ingests_.push_back(std::make_unique<ingest::TestIngest>(*broker_, kRoutes));
+      ingests_.push_back(
+          std::make_unique<ingest::TestIngest>(*broker_, kRoutes, test::LastingAddress()));
     }
   }
   void StartEdge() {
@@ -158,6 +160,19 @@ class TwoTiersTest : public testing::Test {
     auto edge = edge::EdgeApp::Start(loaded->config.edge(), Clock::Real());
     ASSERT_TRUE(edge.ok()) << edge.status();
     edge_ = *std::move(edge);
+    ASSERT_TRUE(WaitForAttached());
+  }
+  // Until it is attached to all partitions: of what comes before, a client that has subscribed
+  // meanwhile and waited in vain may miss something, and is not told. Bounded.
+  bool WaitForAttached() {
+    for (int tries = 0; tries < 2000; ++tries) {
+      const auto status = edge_->upstream().status().upstream;
+      const auto attached = std::count_if(status->slots.begin(), status->slots.end(),
+                                          [](const auto& slot) { return slot.attached; });
+      if (status->catalogue_complete && attached == kPartitions) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return false;
   }
   // Until the edge is linked with so many ingests, and they know what it wants; bounded.
   bool WaitForLinks(size_t count) {

@@ -14,6 +14,7 @@
 #include "common/base/mutex.h"
 #include "common/rpc/client.h"
 #include "spillway/v1/admin.grpc.pb.h"
+#include "tests/support/lasting_port.h"
 
 namespace spillway::edge {
 namespace {
@@ -23,7 +24,7 @@ using std::chrono::milliseconds;
 // A node whose watchers get what the test says.
 class PlayedNode final : public v1::AdminService::Service {
  public:
-  explicit PlayedNode(std::string id) : id_(std::move(id)) { Start(0); }
+  explicit PlayedNode(std::string id) : id_(std::move(id)) { Start(test::LastingPort()); }
   ~PlayedNode() override { Stop(); }
 
   void Start(int port) {

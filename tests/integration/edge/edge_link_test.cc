@@ -9,6 +9,7 @@
 #include "tests/integration/edge/edge_fixture.h"
 #include "tests/integration/edge/fake_ingest.h"
 #include "tests/support/certificates.h"
+#include "tests/support/lasting_port.h"
 #include "tests/support/metric_checks.h"
 
 namespace spillway::test {
@@ -97,8 +98,8 @@ TEST_F(EdgeLinkTest, CreditComesBack) {
 }
 
 TEST_F(EdgeLinkTest, GoesOnWhereItWasAfterAnIngestCameBack) {
-  auto ingest = std::make_unique<FakeIngest>("ingest-1");
-  const int port = ingest->port();
+  const int port = LastingPort();
+  auto ingest = std::make_unique<FakeIngest>("ingest-1", port);
   StartEdge(ingest->address());
   ASSERT_TRUE(WaitForReady("\"status\":\"ready\""));
   BeastClient client;

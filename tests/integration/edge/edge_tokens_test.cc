@@ -176,8 +176,8 @@ TEST_F(EdgeTokensTest, TokensComeAreRefreshedAndEnd) {
   ASSERT_TRUE(connect(late, ""));
   ASSERT_TRUE(late.Send(R"({"type":"connect","token":")" + token("u2", 60) + "\"}"));
   EXPECT_THAT(late.Receive().payload, HasSubstr(R"("user":"u2")"));
-  Subscribe(late, "price:BTC");
   EXPECT_THAT(late.Receive().payload, HasSubstr("expiring"));
+  Subscribe(late, "price:BTC");
   ASSERT_TRUE(late.Send(R"({"type":"refresh","id":1,"token":")" + token("u1", 60) + "\"}"));
   EXPECT_THAT(late.Receive().payload, HasSubstr("token_other_user"));
   ASSERT_TRUE(late.Send(R"({"type":"refresh","id":2,"token":")" + token("u2", 4) + "\"}"));

@@ -12,6 +12,7 @@
 
 #include "common/base/mutex.h"
 #include "tests/integration/edge/fake_ingest.h"
+#include "tests/support/lasting_port.h"
 
 namespace spillway::edge {
 namespace {
@@ -115,7 +116,7 @@ TEST_F(LinkRuntimeTest, FollowsTheAddressesBehindTheName) {
 }
 
 TEST_F(LinkRuntimeTest, ANameThatCannotBeResolvedAnyMoreChangesNothing) {
-  auto one = std::make_unique<test::FakeIngest>("ingest-1");
+  auto one = std::make_unique<test::FakeIngest>("ingest-1", test::LastingPort());
   const std::string first = one->address();
   Resolve(List{first});
   Start();

@@ -193,6 +193,9 @@ TEST_F(LinkHubTest, TellsAllWhichEdgeLetsItsClientsGo) {
     return false;
   };
   LinkPeer watching(address_);
+  // They have one name: the newer one counts.
+  ASSERT_TRUE(watching.ReadUntil(
+      [](const v1::LinkResponse& response) { return response.has_membership(); }));
   LinkPeer peer(address_);
   v1::LinkRequest request;
   request.mutable_state()->set_draining(true);

@@ -255,10 +255,15 @@ TEST_F(ReaderTest, SmallQueueHoldsBackAndLosesNothing) {
   }
   TestShard shard(*consumer);
   ASSERT_TRUE(shard->StartPartition("ticks", 0, 0, 1).ok());
-  usleep(500'000);
-  EXPECT_LT(shard->queued(), 30u);
+  const auto wait_for = [](const std::function<bool()>& condition) {
+    for (int tries = 0; tries < 2000 && !condition(); ++tries) usleep(10'000);
+    return condition();
+  };
+  ASSERT_TRUE(wait_for([&] { return shard->queued() > 0; }));
   shard->Poll(1, [](const PartitionEvent&) {});
-  EXPECT_TRUE(shard->full()) << shard->queued();
+  ASSERT_TRUE(wait_for([&] { return shard->full(); })) << shard->queued();
+  usleep(200'000);  // in which all would come
+  EXPECT_LT(shard->queued(), 30u);
   ASSERT_TRUE(
       shard.RunUntil([&] { return shard.Records(1).size() == 59; }, std::chrono::seconds(20)));
   EXPECT_FALSE(shard->full());

@@ -21,7 +21,7 @@ class LoadRunTest : public ::testing::Test {
     options_.connect_timeout = 10;
     options_.warmup = 0.1;
     options_.seconds = 0.4;
-    options_.silence = 0.5;
+    options_.silence = 3;
     options_.pids = {{"self", getpid()}};
     Streams("channel=c:{n},channels=5,per_client=2,via=socket,rate=200");
   }

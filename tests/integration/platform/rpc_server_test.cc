@@ -16,6 +16,7 @@
 #include "spillway/v1/admin.grpc.pb.h"
 #include "spillway/v1/publish.grpc.pb.h"
 #include "tests/support/certificates.h"
+#include "tests/support/lasting_port.h"
 #include "tests/support/temp_dir.h"
 
 namespace spillway::rpc {
@@ -261,10 +262,10 @@ TEST_F(RpcServerTest, ATakenPortIsAnError) {
 }
 
 TEST_F(RpcServerTest, AClientComesBackToARestartedServer) {
+  options_.address = test::LastingAddress();
   StartServer();
   const auto channel = Connect();
   ASSERT_TRUE(GetStats(channel).ok());
-  options_.address = "127.0.0.1:" + std::to_string(server_->port());
   server_.reset();
   EXPECT_EQ(GetStats(channel).error_code(), grpc::StatusCode::UNAVAILABLE);
   StartServer();
