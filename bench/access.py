@@ -1,12 +1,18 @@
-"""What access costs: an HTTP service that is asked about clients, and what clients publish."""
+"""What access and control cost: an HTTP service that is asked about clients, what clients publish, clients that are
+refused in crowds, and clients that an operator ends."""
 
+import concurrent.futures
 import contextlib
+import json
+import os
 import pathlib
 import subprocess
 import sys
+import time
+import urllib.request
 
 import figures as fig
-from nodes import Stack, child
+from nodes import BenchError, Stack, child
 from scenarios import most_connections, scenario, stream
 
 
@@ -58,3 +64,56 @@ def client_publish(context):
     for case, topic in (("straight to subscribers", False), ("durable", True)):
         yield f"{case}, publish API", *_published(context, "durable" if topic else "ephemeral", rate, topic)
         yield f"{case}, clients", *_published(context, "socket", rate, topic, publishers=100)
+
+
+@scenario("what others notice of a storm: 200 clients stay, with 10,000 deliveries/s, while others connect at 3,000/s and 500/s are let in")
+def storm_beside(context):
+    limits = {"handshakes": {"count": 500, "per": "1s", "burst": 1000}}
+    with Stack(context, edge={"limits": limits}) as stack:
+        for case in ("before", "in the storm"):
+            with concurrent.futures.ThreadPoolExecutor(1) as other:
+                inside = other.submit(stack.load, clients=200, connect_rate=400, warmup=2, seconds=8, silence=1,
+                                      stream=stream(channel="live", via="ephemeral", rate=50))
+                while case == "in the storm" and not inside.done():
+                    # Those who are refused are not counted as an error here: it is what they are for.
+                    stack.load(clients=6000, connect_rate=3000, connect_timeout=3, warmup=0, seconds=0, silence=0,
+                               stream=stream(channel="load:{n}", channels=100))
+                report = inside.result()
+            fig.connected(report)
+            refused = stack.edge.metric("spillway_edge_admissions_refused_total")
+            yield case, {**fig.latency(report), "refused": refused, **fig.checks(report)}, report
+
+
+def _call(node, method, **request):
+    """A call of the admin API on the operations port; its answer."""
+    asked = urllib.request.Request(f"http://{node.addresses['ops']}/spillway.v1.AdminService/{method}",
+                                   json.dumps(request).encode(), {"content-type": "application/json"})
+    with urllib.request.urlopen(asked, timeout=30) as answer:
+        return json.load(answer)
+
+
+def _cpu(pid):
+    """Seconds of CPU that a process has used."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@scenario("an operator ends 15,000 connections of one edge by one call")
+def disconnect(context):
+    clients = most_connections(15_000)
+    for method, request in (("Disconnect", {"all": True}), ("BlockIp", {"ip": "127.0.0.0/8", "ttlMs": 60_000})):
+        with Stack(context, edge={"admin": {"listen": "127.0.0.1:0", "http": True}}) as stack, \
+                concurrent.futures.ThreadPoolExecutor(1) as other:
+            load = other.submit(stack.load, clients=clients, connect_rate=4000, warmup=0, seconds=12, silence=0.5,
+                                stream=stream(channel="load:{n}", channels=100))
+            deadline = time.monotonic() + 60
+            while stack.edge.metric("spillway_edge_connections") < clients:
+                if load.done() or time.monotonic() > deadline:
+                    raise BenchError("the clients are not connected")
+                time.sleep(0.05)
+            time.sleep(1)
+            before, began = _cpu(stack.edge.pid), time.monotonic()
+            _call(stack.edge, method, **request)
+            while stack.edge.metric("spillway_edge_connections") > 0:
+                time.sleep(0.02)
+            yield method, {"ended_seconds": time.monotonic() - began, "ended_cpu": _cpu(stack.edge.pid) - before}, load.result()

@@ -24,6 +24,7 @@ FIGURES = {
     "edge_pss_per_connection": ("KiB", 2), "edge_rss_per_connection": ("KiB", 2), "kernel_per_connection": ("KiB", 2),
     "client_pss_per_connection": ("KiB", 2), "edge_pss_growth": ("MiB", 1),
     "edge_cpu_per_connect": ("us", 1), "connect_seconds": ("s", 2), "connect_p50": ("ms", 2), "connect_p99": ("ms", 2),
+    "refused": ("", 0), "ended_seconds": ("s", 2), "ended_cpu": ("s", 2),
     "edge_idle_cpu": ("% of a core", 2), "ingest_idle_cpu": ("% of a core", 2),
     "edge_cpu": ("% of a core", 0), "ingest_cpu": ("% of a core", 0), "kafka_cpu": ("% of a core", 0),
     "load_cpu": ("% of a core", 0), "load_cpu_per_delivery": ("us", 2), "foreign_cpu": ("% of a core", 0),

@@ -5,6 +5,7 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 #include <simdjson.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -21,6 +22,7 @@
 #include "services/edge/app/edge_app.h"
 #include "services/ingest/kafka/producer.h"
 #include "spillway/v1/publish.grpc.pb.h"
+#include "tests/integration/delivery/two_tiers_client.h"
 #include "tests/integration/ingest/test_ingest.h"
 #include "tests/integration/ws/beast_client.h"
 #include "tests/support/lasting_port.h"
@@ -39,81 +41,6 @@ constexpr char kRoutes[] =
     "        - channels: ['all', 'key:{key}']\n"
     "          type: tick\n"
     "          snapshot: {mode: by_key}\n";
-
-// What a client saw: the numbers of the events, by slot in the order of arrival, and everything
-// that was wrong.
-struct Seen {
-  std::map<int64_t, std::vector<int64_t>> offsets;
-  std::set<int64_t> numbers;
-  std::set<std::string> names;  // of live events: "CHANNEL by PATTERN"
-  std::vector<std::string> wrong;
-  int gaps = 0;
-};
-
-class Client {
- public:
-  Client(uint16_t port, const std::string& channel, bool snapshot) {
-    test::BeastClient::Options options;
-    options.path = "/ws";
-    EXPECT_TRUE(client_.Connect(port, options)) << client_.body();
-    client_.Send(absl::StrCat(R"({"type":"subscribe","id":1,"channels":[")", channel,
-                              R"("],"snapshot":)", snapshot ? "true" : "false", "}"));
-    // What is published from here on must arrive.
-    simdjson::dom::parser parser;
-    for (;;) {
-      const test::ClientResult message = client_.Receive();
-      if (!message.ok) {
-        ADD_FAILURE() << "closed before subscribed: " << message.close_reason;
-        return;
-      }
-      if (parser.parse(message.payload)["type"].get_string().value() == "subscribed") return;
-    }
-  }
-
-  // Receives until it has `count` different events, or the connection ends.
-  void ReceiveUntil(size_t count) {
-    simdjson::dom::parser parser;
-    while (seen_.numbers.size() < count) {
-      const test::ClientResult message = client_.Receive();
-      if (!message.ok) {
-        seen_.wrong.push_back("the connection ended: " + message.close_reason);
-        return;
-      }
-      const simdjson::dom::element root = parser.parse(message.payload);
-      const std::string_view type = root["type"].get_string().value();
-      if (type == "gap") ++seen_.gaps;
-      if (type == "error") seen_.wrong.push_back(message.payload);
-      if (type == "snapshot") {
-        for (const simdjson::dom::element event : root["events"].get_array()) {
-          seen_.numbers.insert(event["data"]["n"].get_int64());
-        }
-      }
-      if (type != "event") continue;
-      std::string_view pattern = "itself";
-      if (std::string_view by; root["pattern"].get(by) == simdjson::SUCCESS) pattern = by;
-      seen_.names.insert(absl::StrCat(std::string(root["channel"].get_string().value()), " by ",
-                                      std::string(pattern)));
-      if (!root["slot"].is_int64()) {  // it never was in Kafka
-        seen_.numbers.insert(root["data"]["n"].get_int64());
-        continue;
-      }
-      auto& offsets = seen_.offsets[root["slot"].get_int64()];
-      const int64_t offset = root["offset"].get_int64();
-      if (!offsets.empty() && offset <= offsets.back()) {
-        seen_.wrong.push_back(absl::StrCat("offset ", offset, " after ", offsets.back()));
-      }
-      offsets.push_back(offset);
-      if (!seen_.numbers.insert(root["data"]["n"].get_int64()).second) {
-        seen_.wrong.push_back("an event twice");
-      }
-    }
-  }
-  const Seen& seen() const { return seen_; }
-
- private:
-  test::BeastClient client_;
-  Seen seen_;
-};
 
 class TwoTiersTest : public testing::Test {
  protected:
@@ -162,28 +89,26 @@ class TwoTiersTest : public testing::Test {
     edge_ = *std::move(edge);
     ASSERT_TRUE(WaitForAttached());
   }
-  // Until it is attached to all partitions: of what comes before, a client that has subscribed
-  // meanwhile and waited in vain may miss something, and is not told. Bounded.
+  static bool WaitFor(const std::function<bool()>& condition) {
+    for (int tries = 0; tries < 2000 && !condition(); ++tries) usleep(10'000);
+    return condition();
+  }
+  // What comes before, a client that waited in vain to be attached may miss, and is not told.
   bool WaitForAttached() {
-    for (int tries = 0; tries < 2000; ++tries) {
+    return WaitFor([this] {
       const auto status = edge_->upstream().status().upstream;
       const auto attached = std::count_if(status->slots.begin(), status->slots.end(),
                                           [](const auto& slot) { return slot.attached; });
-      if (status->catalogue_complete && attached == kPartitions) return true;
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-    return false;
+      return status->catalogue_complete && attached == kPartitions;
+    });
   }
-  // Until the edge is linked with so many ingests, and they know what it wants; bounded.
-  bool WaitForLinks(size_t count) {
-    for (int tries = 0; tries < 200; ++tries) {
+  // Until the edge is linked with so many ingests, and they know what it wants.
+  bool WaitForLinks(ptrdiff_t count) {
+    return WaitFor([this, count] {
       const auto status = edge_->upstream().status().upstream;
-      const auto linked = std::count_if(status->links.begin(), status->links.end(),
-                                        [](const auto& link) { return link.interest_in_force; });
-      if (static_cast<size_t>(linked) >= count) return true;
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    }
-    return false;
+      return std::count_if(status->links.begin(), status->links.end(),
+                           [](const auto& link) { return link.interest_in_force; }) >= count;
+    });
   }
   uint16_t port() const { return static_cast<uint16_t>(edge_->public_port()); }
 
