@@ -73,7 +73,6 @@ absl::Status Check(const v1::ControlEntry& entry) {
     return absl::InvalidArgumentError(
         absl::StrCat("the reason has more than ", kMaxReasonBytes, " bytes"));
   }
-  constexpr int64_t kLatestUs = 4'000'000'000'000'000;  // the year 2096: sums of two still fit
   if (entry.issued_us() <= 0 || entry.issued_us() > kLatestUs || entry.expires_us() < 0 ||
       entry.expires_us() > kLatestUs || entry.before_us() < 0 || entry.before_us() > kLatestUs) {
     return absl::InvalidArgumentError("issued_us and expires_us must be times");

@@ -16,6 +16,8 @@ namespace spillway::control {
 
 inline constexpr size_t kMaxSubjectBytes = 512;
 inline constexpr size_t kMaxReasonBytes = 256;
+// Of the times that an entry names, in microseconds: the year 2096. Sums of two still fit.
+inline constexpr int64_t kLatestUs = 4'000'000'000'000'000;
 // How long it is remembered that an entry was lifted: what says otherwise and was issued earlier
 // may still be on its way.
 inline constexpr std::chrono::hours kRemovalMemory{24};

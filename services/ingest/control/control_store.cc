@@ -7,48 +7,14 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/strings.h"
 #include "common/log/log.h"
+#include "services/ingest/control/control_record.h"
 
 namespace spillway::ingest {
 namespace {
 
-constexpr char kEntryHeader[] = "spillway.control";
 constexpr int kEntriesAMessage = 1'000;
 constexpr size_t kClearedATurn = 100;
 constexpr std::chrono::seconds kLogInterval{10};
-
-// A tombstone that somebody else wrote, such as an operator by a tool of Kafka's: the entry is
-// lifted as of then.
-std::optional<v1::ControlEntry> RemovalOf(std::string_view key, int64_t timestamp_ms) {
-  const size_t colon = key.find(':');
-  if (colon == std::string_view::npos || timestamp_ms <= 0) return std::nullopt;
-  const auto kind = control::KindOfName(key.substr(0, colon));
-  if (!kind.has_value()) return std::nullopt;
-  v1::ControlEntry entry;
-  entry.set_kind(*kind);
-  entry.set_subject(std::string(key.substr(colon + 1)));
-  entry.set_issued_us(timestamp_ms * 1'000);
-  entry.set_expires_us(entry.issued_us() +
-                       std::chrono::microseconds(control::kRemovalMemory).count());
-  entry.set_removed(true);
-  return entry;
-}
-
-std::optional<v1::ControlEntry> EntryOf(const RecordView& record) {
-  if (!record.key.has_value()) return std::nullopt;
-  const std::optional<std::string_view> bytes =
-      record.value.has_value() ? record.value : record.Header(kEntryHeader);
-  std::optional<v1::ControlEntry> entry;
-  if (bytes.has_value()) {
-    entry.emplace();
-    if (!entry->ParseFromArray(bytes->data(), static_cast<int>(bytes->size()))) return std::nullopt;
-  } else {
-    entry = RemovalOf(*record.key, record.timestamp_ms);
-  }
-  if (!entry.has_value() || !control::Check(*entry).ok() || control::KeyOf(*entry) != *record.key) {
-    return std::nullopt;
-  }
-  return entry;
-}
 
 }  // namespace
 
@@ -70,7 +36,11 @@ void ControlStore::ClearLater(const v1::ControlEntry& entry, MonoTime now) {
 
 void ControlStore::OnRecord(const RecordView& record) {
   counters_.records.Add();
-  const std::optional<v1::ControlEntry> entry = EntryOf(record);
+  const std::optional<v1::ControlEntry> entry =
+      EntryOf({.key = record.key,
+               .value = record.value,
+               .header = record.Header(ControlRecord::kHeader),
+               .timestamp_ms = record.timestamp_ms});
   if (!entry.has_value()) {
     counters_.bad.Add();
     log_.Warn("bad", "a record of the control topic is no entry, and is passed over",
@@ -180,7 +150,7 @@ absl::Status ControlStore::Send(const v1::ControlEntry& entry, bool tombstone,
   request.topic = options_.topic;
   request.key = key;
   if (tombstone) {
-    request.headers = {{kEntryHeader, bytes}};
+    request.headers = {{ControlRecord::kHeader, bytes}};
   } else {
     request.value = bytes;
   }

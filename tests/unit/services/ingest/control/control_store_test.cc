@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -168,6 +169,16 @@ TEST_F(ControlStoreTest, ATombstoneOfSomebodyElseLifts) {
   EXPECT_EQ(store_->status().entries, 0u);
   ASSERT_EQ(told_.back().entries_size(), 1);
   EXPECT_TRUE(told_.back().entries(0).removed());
+}
+
+TEST_F(ControlStoreTest, ATombstoneOfNoTimeIsPassedOver) {
+  Read(Entry("u1"));
+  store_->OnWhole();
+  // Producers may give any: this one, in microseconds, is 2^64 too much for a number, and little.
+  Read("user_block:u1", std::nullopt, 18'446'744'073'709'552);
+  Read("user_block:u1", std::nullopt, std::numeric_limits<int64_t>::max());
+  EXPECT_EQ(store_->counters().bad.Value(), 2u);
+  EXPECT_EQ(store_->status().entries, 1u);
 }
 
 TEST_F(ControlStoreTest, WhatWasSupersededIsNotWritten) {
