@@ -16,5 +16,7 @@ void AppendJsonNumber(std::string* out, double value);
 // Length of the well-formed UTF-8 sequence that `text` starts with (Unicode 15, table 3-7); 0 if
 // there is none.
 size_t Utf8SequenceLength(std::string_view text);
+// Whether all of it is: protobuf reads no other text, whoever wrote it.
+bool IsUtf8(std::string_view text);
 
 }  // namespace spillway

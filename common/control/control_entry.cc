@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/json_text.h"
 #include "common/base/strings.h"
 #include "common/net/ip_address.h"
 
@@ -60,6 +61,7 @@ absl::StatusOr<std::string> CanonicalSubject(v1::ControlKind kind, std::string_v
   if (std::any_of(subject.begin(), subject.end(), IsControl)) {
     return absl::InvalidArgumentError("it holds control characters");
   }
+  if (!IsUtf8(subject)) return absl::InvalidArgumentError("it is not UTF-8");
   return std::string(subject);
 }
 

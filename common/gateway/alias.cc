@@ -39,15 +39,6 @@ const FieldDescriptor* FieldOf(const Descriptor& type, const std::string& name) 
   return field;
 }
 
-bool IsUtf8(std::string_view text) {
-  while (!text.empty()) {
-    const size_t length = Utf8SequenceLength(text);
-    if (length == 0) return false;
-    text.remove_prefix(length);
-  }
-  return true;
-}
-
 // False: the text is none of the field's.
 bool SetField(const FieldDescriptor& field, const std::string& text, Message* message) {
   const auto* reflection = message->GetReflection();

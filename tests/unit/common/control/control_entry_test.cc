@@ -47,6 +47,9 @@ TEST(ControlEntryTest, SubjectsAreBounded) {
   EXPECT_FALSE(CanonicalSubject(v1::CONTROL_KIND_TOKEN_REVOCATION, std::string(513, 'x')).ok());
   EXPECT_FALSE(CanonicalSubject(v1::CONTROL_KIND_USER_BLOCK, "u\n1").ok());
   EXPECT_FALSE(CanonicalSubject(v1::CONTROL_KIND_UNSPECIFIED, "u1").ok());
+  EXPECT_TRUE(CanonicalSubject(v1::CONTROL_KIND_USER_BLOCK, "\xC3\xA9").ok());
+  EXPECT_FALSE(CanonicalSubject(v1::CONTROL_KIND_USER_BLOCK, "u\xDB").ok())
+      << "no edge could read it";
 }
 
 TEST(ControlEntryTest, WhatAnotherNodeSaysIsChecked) {

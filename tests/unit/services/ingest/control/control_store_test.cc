@@ -181,6 +181,15 @@ TEST_F(ControlStoreTest, ATombstoneOfNoTimeIsPassedOver) {
   EXPECT_EQ(store_->status().entries, 1u);
 }
 
+// In a link's message it would keep edges from reading the whole of it.
+TEST_F(ControlStoreTest, ATombstoneOfAKeyThatIsNoTextIsPassedOver) {
+  store_->OnWhole();
+  told_.clear();
+  Read("user_block:u\xDB", std::nullopt, ToUnixMillis(clock_.WallNow()));
+  EXPECT_EQ(store_->counters().bad.Value(), 1u);
+  EXPECT_TRUE(told_.empty());
+}
+
 TEST_F(ControlStoreTest, WhatWasSupersededIsNotWritten) {
   const v1::ControlEntry early = Entry("u1");
   Read(Removal("u1"));
