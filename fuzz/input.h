@@ -39,6 +39,13 @@ class Input {
     rest_.remove_prefix(std::min(end + 1, rest_.size()));
     return line;
   }
+  // As many bytes, or what there is.
+  std::string_view Take(size_t size) {
+    const std::string_view bytes = rest_.substr(0, size);
+    rest_.remove_prefix(bytes.size());
+    return bytes;
+  }
+  bool empty() const { return rest_.empty(); }
   std::string_view TakeRest() { return std::exchange(rest_, {}); }
 
  private:

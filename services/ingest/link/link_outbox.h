@@ -2,6 +2,7 @@
 
 #include <grpcpp/support/byte_buffer.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -72,7 +73,11 @@ class LinkOutbox {
   // however few come after them.
   bool AddEphemeral(std::string_view event);
 
-  void AddCredit(int64_t bytes) { credit_ += bytes; }
+  // Whatever an edge says: nothing is taken away, and more than it could ever use is not kept.
+  void AddCredit(int64_t bytes) {
+    constexpr int64_t kMost = int64_t{1} << 50;
+    credit_ = std::min(kMost, credit_ + std::clamp<int64_t>(bytes, 0, kMost));
+  }
   // The next message that may be written now.
   std::optional<Out> Next(MonoTime now);
   // If only Limits.interval held back what waits, at the last Next: when to ask again.

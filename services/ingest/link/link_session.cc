@@ -49,7 +49,7 @@ void LinkSession::OnReadDone(bool ok) {
     SetDraining(hello_.state().draining());
     {
       MutexLock lock(mutex_);
-      outbox_.AddCredit(std::max<int64_t>(0, hello_.credit_bytes()));
+      outbox_.AddCredit(hello_.credit_bytes());
     }
     const grpc::Status status = handler_.OnHello(shared_from_this(), hello_);
     if (!status.ok()) {
@@ -59,7 +59,7 @@ void LinkSession::OnReadDone(bool ok) {
   } else if (request.message_case() == v1::LinkRequest::kCredit) {
     {
       MutexLock lock(mutex_);
-      outbox_.AddCredit(std::max<int64_t>(0, request.credit().bytes()));
+      outbox_.AddCredit(request.credit().bytes());
     }
     WriteNext();
   } else {

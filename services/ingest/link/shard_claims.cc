@@ -19,7 +19,9 @@ RecordMark MarkOf(const v1::Claim& claim) {
 void ShardCore::Judge(uint64_t read_id, const std::vector<v1::Claim>& claims, MonoTime now) {
   PendingRead read{
       .id = read_id, .channel = {}, .history = true, .after = {}, .not_before = {}, .begun = now};
-  for (const v1::Claim& claim : claims) {
+  for (v1::Claim claim : claims) {
+    claim.set_offset(Bounded(claim.offset()));
+    claim.set_fingerprint_at(Bounded(claim.fingerprint_at()));
     const Slot* slot = FindSlot(claim.slot());
     PendingClaim& pending = read.claims.emplace_back();
     if (slot != nullptr) {

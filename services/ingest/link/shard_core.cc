@@ -88,9 +88,12 @@ void ShardCore::OnInterest(LinkId link, const v1::Interest& interest) {
   }
 }
 
-void ShardCore::OnAttach(LinkId link, const v1::Attach& attach, MonoTime now) {
+void ShardCore::OnAttach(LinkId link, const v1::Attach& said, MonoTime now) {
   EdgeFeed* feed = FindFeed(link);
   if (feed == nullptr) return;
+  v1::Attach attach = said;
+  if (attach.from_case() == v1::Attach::kAfter) attach.set_after(Bounded(attach.after()));
+  attach.set_fingerprint_at(Bounded(attach.fingerprint_at()));
   Slot* slot = FindSlot(attach.slot());
   if (slot == nullptr) {
     Refuse(link, attach, "unknown_slot", "this ingest has no such slot");
@@ -116,7 +119,7 @@ void ShardCore::OnPrepare(LinkId link, const v1::Prepare& prepare, MonoTime now)
   if (slot == nullptr) return;
   // A link moves a slot once at a time.
   std::erase_if(slot->prepares, [&](const Slot::Prepare& old) { return old.link == link; });
-  slot->prepares.push_back({link, prepare.after()});
+  slot->prepares.push_back({link, Bounded(prepare.after())});
   // Lingers as if it had just been given up: the attach that follows finds it reading.
   if (slot->attached == 0) slot->unattached_since = now;
   SettleOrResolve(*slot, now);

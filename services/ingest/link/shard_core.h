@@ -110,7 +110,7 @@ class ShardCore final : private EdgeFeed::Logs {
   void OpenLink(LinkId link);
   void CloseLink(LinkId link, MonoTime now);
   void OnInterest(LinkId link, const v1::Interest& interest);
-  void OnAttach(LinkId link, const v1::Attach& attach, MonoTime now);
+  void OnAttach(LinkId link, const v1::Attach& said, MonoTime now);
   void OnDetach(LinkId link, const v1::Detach& detach, MonoTime now);
   void OnPrepare(LinkId link, const v1::Prepare& prepare, MonoTime now);
   // The batch sent last was written to the stream.

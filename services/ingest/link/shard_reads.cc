@@ -14,7 +14,7 @@ void ShardCore::ReadSnapshot(uint64_t read_id, std::string channel,
                    .channel = std::move(channel),
                    .history = false,
                    .after = {},
-                   .not_before = std::move(not_before),
+                   .not_before = Bounded(std::move(not_before)),
                    .begun = now};
   read.Prepare();
   if (!TryRead(read, now)) reads_.push_back(std::move(read));
@@ -26,8 +26,8 @@ void ShardCore::ReadHistory(uint64_t read_id, std::string channel,
   PendingRead read{.id = read_id,
                    .channel = std::move(channel),
                    .history = true,
-                   .after = std::move(after),
-                   .not_before = std::move(not_before),
+                   .after = Bounded(std::move(after)),
+                   .not_before = Bounded(std::move(not_before)),
                    .begun = now};
   read.Prepare();
   if (TryRead(read, now)) return;

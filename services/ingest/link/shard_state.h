@@ -17,6 +17,14 @@
 
 namespace spillway::ingest {
 
+// An offset as an edge says it, whatever that is: no further than where sums and differences of two
+// fit. Kafka has none beyond.
+inline int64_t Bounded(int64_t offset) { return std::clamp<int64_t>(offset, -1, int64_t{1} << 62); }
+inline std::vector<v1::SlotOffset> Bounded(std::vector<v1::SlotOffset> places) {
+  for (v1::SlotOffset& place : places) place.set_offset(Bounded(place.offset()));
+  return places;
+}
+
 // A range of a slot that cannot be had; `reason` is one of docs/protocol-json.md.
 inline v1::Gap MakeGap(SlotId slot, int64_t from, int64_t to, std::string_view reason) {
   v1::Gap gap;

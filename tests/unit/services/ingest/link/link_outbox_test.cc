@@ -3,6 +3,8 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
@@ -145,6 +147,19 @@ TEST(LinkOutboxTest, ControlEntriesHaveABoundOfTheirOwn) {
   Drain(outbox);
   EXPECT_EQ(outbox.queued_bytes(), 0u);
   EXPECT_TRUE(outbox.AddControl(control)) << "what was taken takes no more room";
+}
+
+// Credit is a number that an edge sends, and adds up.
+TEST(LinkOutboxTest, WhateverIsGrantedIsCredit) {
+  LinkOutbox outbox({});
+  outbox.Greet(Hello());
+  outbox.AddCredit(std::numeric_limits<int64_t>::max());
+  outbox.AddCredit(std::numeric_limits<int64_t>::max());
+  outbox.AddBatch(0, Batch(10));
+  EXPECT_EQ(Drain(outbox), "hello, batch");
+  outbox.AddCredit(std::numeric_limits<int64_t>::min());
+  outbox.AddBatch(0, Batch(10));
+  EXPECT_EQ(Drain(outbox), "batch");
 }
 
 TEST(LinkOutboxTest, ALargeBatchGoesInPartsWithinCredit) {

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <limits>
+
 #include "tests/unit/services/ingest/link/read_fixture.h"
 
 namespace spillway::ingest {
@@ -30,6 +32,13 @@ TEST_F(ShardHistory, HistoryWaitsForItsPlace) {
   core_->Pump(now_);
   EXPECT_EQ(Answer(1), "1:100 as of 100 complete");
 }
+
+TEST_F(ShardHistory, WhatIsNoOffsetIsTakenForTheNextThatCouldBeOne) {
+  TakeUpAtEnd(0, 100);
+  History(1, std::numeric_limits<int64_t>::max(), 0);
+  EXPECT_EQ(Answer(1), absl::StrCat(" as of ", int64_t{1} << 62, " complete"));
+}
+
 // Reading again would else keep a large topic from ever having a whole snapshot.
 TEST_F(ShardHistory, ABackfillGoesOnWhereItWasInterrupted) {
   Build(SmallLog(2), /*keeps_latest=*/true);

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <limits>
+
 #include "tests/unit/services/ingest/link/claims_fixture.h"
 
 namespace spillway::ingest {
@@ -40,6 +42,15 @@ TEST_F(ShardProof, ATakeUpReadsTheRecordThatProvesIt) {
   Live(50);
   Live(53);
   EXPECT_THAT(Pump(), ElementsAre("1:53 1#11<=53"));
+}
+
+// Whatever numbers an edge shows, the reader begins no earlier for them than for a record that is.
+TEST_F(ShardProof, WhatIsNoOffsetIsReadForByNobody) {
+  Build({});
+  Open(1);
+  Attach(1, 11, 50'000, 51, std::numeric_limits<int64_t>::min() + 1);
+  core_->OnResolved(1, 10, 100'000, now_);
+  EXPECT_THAT(source_.Take(), ElementsAre("resolve 1", "live 1 from 50001"));
 }
 
 TEST_F(ShardProof, AnotherRecordInItsPlaceIsAReset) {
