@@ -1,25 +1,21 @@
 #include "services/edge/control/admin_actions.h"
 
-#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <memory>
-#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
-#include "common/channel/channel_name.h"
-#include "common/channel/channel_pattern.h"
+#include "absl/container/flat_hash_set.h"
 #include "common/log/log.h"
 #include "common/net/ip_address.h"
+#include "services/edge/control/admin_queries.h"
 #include "services/edge/control/admin_workers_op.h"
 #include "services/edge/session/session.h"
 
 namespace spillway::edge {
 namespace {
-
-constexpr size_t kMaxPatternChannels = 1'000;
-constexpr size_t kBroadcastsATurn = 8;
 
 // Connections of one worker that are to end, turn by turn; by id, since some will end by themselves
 // meanwhile.
@@ -54,14 +50,6 @@ void CloseTurn(AdminWorkers& workers, size_t worker, const std::shared_ptr<Closi
   });
 }
 
-// `label` was checked.
-std::vector<Session*> WithLabel(const std::string& label, const SessionRegistry& sessions) {
-  const LabelFilter filter = *LabelFilter::Parse(label);
-  std::vector<Session*> found = sessions.All();
-  std::erase_if(found, [&](const Session* session) { return !filter.Matches(session->labels()); });
-  return found;
-}
-
 uint64_t Sum(const std::vector<uint64_t>& parts) {
   uint64_t sum = 0;
   for (uint64_t part : parts) sum += part;
@@ -69,6 +57,16 @@ uint64_t Sum(const std::vector<uint64_t>& parts) {
 }
 
 }  // namespace
+
+void CloseInTurns(AdminWorkers& workers, size_t worker, const v1::DisconnectRequest& request,
+                  const std::vector<Session*>& targets, SessionRegistry& sessions) {
+  const auto closing = std::make_shared<Closing>();
+  closing->code = DisconnectCode(request);
+  closing->reason = request.reason();
+  if (request.has_reconnect()) closing->advice = request.reconnect();
+  for (const Session* target : targets) closing->ids.emplace_back(target->id());
+  CloseTurn(workers, worker, closing, sessions);
+}
 
 std::vector<Session*> TargetsOf(const v1::DisconnectRequest& request,
                                 const SessionRegistry& sessions, const HubShard& hub) {
@@ -80,14 +78,9 @@ std::vector<Session*> TargetsOf(const v1::DisconnectRequest& request,
     case v1::DisconnectRequest::kUserId:
       found = sessions.OfUser(request.user_id());
       break;
-    case v1::DisconnectRequest::kIp: {
-      const IpNetwork network = *IpNetwork::Parse(request.ip());
-      for (Session* session : sessions.All()) {
-        const auto address = IpAddress::Parse(session->ip());
-        if (address.has_value() && network.Contains(*address)) found.push_back(session);
-      }
+    case v1::DisconnectRequest::kIp:
+      found = SessionsFrom(*IpNetwork::Parse(request.ip()), sessions);
       break;
-    }
     case v1::DisconnectRequest::kAll:
       found = sessions.All();
       break;
@@ -103,7 +96,7 @@ std::vector<Session*> TargetsOf(const v1::DisconnectRequest& request,
       }
       break;
     case v1::DisconnectRequest::kLabel:
-      found = WithLabel(request.label(), sessions);
+      found = SessionsWithLabel(request.label(), sessions);
       break;
     case v1::DisconnectRequest::TARGET_NOT_SET:
       break;
@@ -121,13 +114,7 @@ AdminOp<v1::DisconnectRequest, v1::DisconnectResponse> MakeDisconnect(const Admi
         parts.workers,
         [&parts, &request](size_t worker, SessionRegistry& sessions, HubShard& hub) -> uint64_t {
           const std::vector<Session*> targets = TargetsOf(request, sessions, hub);
-          if (request.dry_run()) return targets.size();
-          const auto closing = std::make_shared<Closing>();
-          closing->code = DisconnectCode(request);
-          closing->reason = request.reason();
-          if (request.has_reconnect()) closing->advice = request.reconnect();
-          for (const Session* target : targets) closing->ids.emplace_back(target->id());
-          CloseTurn(parts.workers, worker, closing, sessions);
+          if (!request.dry_run()) CloseInTurns(parts.workers, worker, request, targets, sessions);
           return targets.size();
         },
         [&request, done](const std::vector<uint64_t>& all, bool complete) {
@@ -137,8 +124,10 @@ AdminOp<v1::DisconnectRequest, v1::DisconnectResponse> MakeDisconnect(const Admi
           if (response.disconnected() == 0 && request.has_connection_id()) {
             return done(NoConnection(request.connection_id()), std::move(response));
           }
-          log::Info("admin: connections told to end",
-                    {{"connections", response.disconnected()}, {"code", DisconnectCode(request)}});
+          if (!request.dry_run()) {
+            log::Info("admin: connections told to end", {{"connections", response.disconnected()},
+                                                         {"code", DisconnectCode(request)}});
+          }
           done(grpc::Status::OK, std::move(response));
         });
   };
@@ -149,196 +138,58 @@ AdminOp<v1::DisconnectRequest, v1::DisconnectResponse> MakeDisconnect(const Admi
   return op;
 }
 
-uint64_t BroadcastTo(const Broadcast& broadcast, bool dry_run, const VariantTable& variants,
-                     SessionRegistry& sessions, HubShard& hub, std::vector<Ref<EdgeEvent>>* kept) {
-  const v1::BroadcastRequest& request = *broadcast.request;
-  std::vector<Session*> targets;
-  if (request.all()) targets = sessions.All();
-  if (!request.label().empty()) targets = WithLabel(request.label(), sessions);
-  for (const std::string& user : request.users()) {
-    const std::vector<Session*> of_user = sessions.OfUser(user);
-    targets.insert(targets.end(), of_user.begin(), of_user.end());
-  }
-  if (request.all() || request.users_size() > 0 || !request.label().empty()) {
-    if (dry_run) return targets.size();
-    for (Session* session : targets) {
-      session->SendFrame(*variants.FrameOf(*broadcast.event, 0, session->variant()), nullptr);
-    }
-    return targets.size();
-  }
-  std::vector<std::string> channels(request.channels().begin(), request.channels().end());
-  Ref<EdgeEvent> event = broadcast.event;
-  if (!request.pattern().empty()) {
-    const ChannelPattern pattern = *ChannelPattern::Parse(request.pattern());
-    hub.ForEachChannel([&](std::string_view name, size_t) {
-      if (channels.size() < kMaxPatternChannels && pattern.Matches(name) &&
-          IsValidChannelName(name)) {  // what is subscribed to may be a pattern itself
-        channels.emplace_back(name);
-      }
-    });
-    if (channels.empty()) return 0;
-    wire::EventView view = broadcast.event->view();
-    view.channels.clear();
-    for (const std::string& channel : channels) view.channels.push_back(channel);
-    event = EdgeEvent::Make(view, kNoSlot);
-    kept->push_back(event);
-  }
-  return dry_run ? hub.BroadcastTargets(*event) : hub.Broadcast(*event);
-}
-
-namespace {
-
-// Events, and what each worker made of them: kept to the end of the workers' turns.
-struct Batch {
-  std::vector<Broadcast> broadcasts;
-  std::vector<std::vector<Ref<EdgeEvent>>> kept;
-  bool dry_run = false;
-};
-
-using Delivered = std::vector<uint64_t>;
-
-using SendDone = std::function<void(const Delivered& delivered, bool complete)>;
-
-// Whether it looks at all sessions, or all channels, of a worker.
-bool IsWide(const v1::BroadcastRequest& request) {
-  return request.all() || !request.label().empty() || !request.pattern().empty();
-}
-
-// Behind the last of those that go in one turn of each worker, so that others are served between: a
-// few, or a single wide one.
-size_t TurnEnd(const std::vector<Broadcast>& broadcasts, size_t first) {
-  if (IsWide(*broadcasts[first].request)) return first + 1;
-  size_t end = first;
-  while (end < broadcasts.size() && end - first < kBroadcastsATurn &&
-         !IsWide(*broadcasts[end].request)) {
-    ++end;
-  }
-  return end;
-}
-
-// Turn after turn. `sum`: of those before.
-void Send(const AdminParts& parts, const std::shared_ptr<Batch>& batch, Delivered sum,
-          SendDone done) {
-  batch->kept.resize(parts.workers.count());
-  const size_t first = sum.size();
-  const size_t end = TurnEnd(batch->broadcasts, first);
-  Gather<Delivered>::RunOn(
-      parts.workers,
-      [&parts, batch, first, end](size_t worker, SessionRegistry& sessions, HubShard& hub) {
-        Delivered delivered;
-        for (size_t i = first; i < end; ++i) {
-          delivered.push_back(BroadcastTo(batch->broadcasts[i], batch->dry_run, parts.variants,
-                                          sessions, hub, &batch->kept[worker]));
-        }
-        return delivered;
-      },
-      [&parts, batch, first, end, sum = std::move(sum), done = std::move(done)](
-          const std::vector<Delivered>& all, bool complete) {
-        Delivered so_far = sum;
-        so_far.resize(end);
-        for (const Delivered& part : all) {
-          for (size_t i = 0; i < part.size(); ++i) so_far[first + i] += part[i];
-        }
-        if (!complete || end == batch->broadcasts.size()) {
-          so_far.resize(batch->broadcasts.size());
-          return done(so_far, complete);
-        }
-        Send(parts, batch, std::move(so_far), done);
-      });
-}
-
-}  // namespace
-
-AdminOp<v1::BroadcastRequest, v1::BroadcastResponse> MakeBroadcast(const AdminParts& parts) {
-  AdminOp<v1::BroadcastRequest, v1::BroadcastResponse> op;
-  op.path = "/spillway.v1.AdminService/Broadcast";
-  op.check = [&parts](const v1::BroadcastRequest& request) {
-    return BroadcastOf(request, parts.clock.WallNow()).status();
-  };
-  op.local = [&parts](const v1::BroadcastRequest& request, auto done) {
-    const auto batch = std::make_shared<Batch>();
-    batch->broadcasts.push_back(*BroadcastOf(request, parts.clock.WallNow()));
-    batch->dry_run = request.dry_run();
-    Send(parts, batch, {}, [done](const Delivered& delivered, bool complete) {
-      v1::BroadcastResponse response;
-      response.set_delivered(delivered[0]);
-      done(complete ? grpc::Status::OK : Stopping(), std::move(response));
-    });
-  };
-  op.merge = [](const auto& request, auto answers, auto* response) {
-    MergeNodes(request, std::move(answers), response);
-  };
-  op.count = [](const auto& response) { return response.delivered(); };
-  return op;
-}
-
-AdminOp<v1::BroadcastBatchRequest, v1::BroadcastBatchResponse> MakeBroadcastBatch(
-    const AdminParts& parts) {
-  AdminOp<v1::BroadcastBatchRequest, v1::BroadcastBatchResponse> op;
-  op.path = "/spillway.v1.AdminService/BroadcastBatch";
-  op.check = [&parts](const v1::BroadcastBatchRequest& request) {
-    return CheckBroadcastBatch(request, parts.clock.WallNow());
-  };
-  op.local = [&parts](const v1::BroadcastBatchRequest& request, auto done) {
-    const auto batch = std::make_shared<Batch>();
-    for (const v1::BroadcastRequest& one : request.broadcasts()) {
-      batch->broadcasts.push_back(*BroadcastOf(one, parts.clock.WallNow()));
-    }
-    batch->dry_run = request.dry_run();
-    Send(parts, batch, {}, [done](const Delivered& delivered, bool complete) {
-      v1::BroadcastBatchResponse response;
-      for (uint64_t one : delivered) response.add_delivered(one);
-      done(complete ? grpc::Status::OK : Stopping(), std::move(response));
-    });
-  };
-  op.merge = [](const auto& request, auto answers, auto* response) {
-    MergeNodes(request, std::move(answers), response);
-  };
-  return op;
-}
-
-bool SubscribeHere(const v1::SubscribeRequest& request, bool subscribe, SessionRegistry& sessions,
-                   const HubShard& hub, uint64_t* changed) {
+std::optional<Subscribed> SubscribeHere(const v1::SubscribeRequest& request, bool subscribe,
+                                        SessionRegistry& sessions) {
   std::vector<Session*> targets;
   if (request.has_connection_id()) {
     Session* session = sessions.Find(request.connection_id());
-    if (session == nullptr) return false;
+    if (session == nullptr) return std::nullopt;
     targets.push_back(session);
   } else {
     targets = sessions.OfUser(request.user_id());
   }
-  for (Session* session : targets) {
-    for (const std::string& channel : request.channels()) {
-      if (request.dry_run()) {
-        *changed += hub.IsSubscribed(session, channel) != subscribe ? 1 : 0;
-      } else {
-        *changed += (subscribe ? session->SubscribeByOperator(channel)
-                               : session->UnsubscribeByOperator(channel))
-                        ? 1
-                        : 0;
-      }
-    }
+  std::vector<std::string_view> channels;  // in their order, each once
+  absl::flat_hash_set<std::string_view> seen;
+  for (const std::string& channel : request.channels()) {
+    if (seen.insert(channel).second) channels.push_back(channel);
   }
-  return true;
+  Subscribed all;
+  for (Session* session : targets) {
+    size_t changed = 0;
+    for (const std::string_view channel : channels) {
+      Session::ByOperator done;
+      if (request.dry_run()) {
+        done =
+            subscribe ? session->CanSubscribe(channel, changed) : session->CanUnsubscribe(channel);
+      } else {
+        done = subscribe ? session->SubscribeByOperator(channel)
+                         : session->UnsubscribeByOperator(channel);
+      }
+      changed += done == Session::ByOperator::kDone ? 1 : 0;
+      all.refused += done == Session::ByOperator::kTooMany ? 1 : 0;
+    }
+    all.changed += changed;
+  }
+  return all;
 }
 
 AdminOp<v1::SubscribeRequest, v1::SubscribeResponse> MakeSubscribe(const AdminParts& parts,
                                                                    bool subscribe) {
-  using Part = std::optional<uint64_t>;
+  using Part = std::optional<Subscribed>;
   auto op = WorkersOp<Part, v1::SubscribeRequest, v1::SubscribeResponse>(
       parts,
       subscribe ? "/spillway.v1.AdminService/Subscribe" : "/spillway.v1.AdminService/Unsubscribe",
       CheckSubscribe,
-      [subscribe](const auto& request, SessionRegistry& sessions, HubShard& hub) -> Part {
-        uint64_t changed = 0;
-        if (!SubscribeHere(request, subscribe, sessions, hub, &changed)) return std::nullopt;
-        return changed;
+      [subscribe](const auto& request, SessionRegistry& sessions, HubShard&) {
+        return SubscribeHere(request, subscribe, sessions);
       },
       [](const auto& request, const std::vector<Part>& all, auto* response) {
         bool found = false;
         for (const Part& part : all) {
           found = found || part.has_value();
-          response->set_changed(response->changed() + part.value_or(0));
+          const Subscribed here = part.value_or(Subscribed());
+          response->set_changed(response->changed() + here.changed);
+          response->set_refused(response->refused() + here.refused);
         }
         return found ? grpc::Status::OK : NoConnection(request.connection_id());
       });

@@ -138,6 +138,7 @@ void MergeNodes(const v1::SubscribeRequest&, std::vector<v1::SubscribeResponse> 
                 v1::SubscribeResponse* response) {
   for (const v1::SubscribeResponse& answer : answers) {
     response->set_changed(response->changed() + answer.changed());
+    response->set_refused(response->refused() + answer.refused());
   }
 }
 

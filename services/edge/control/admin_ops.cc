@@ -74,7 +74,7 @@ AdminOps::AdminOps(const AdminParts& parts, const std::string& version) {
   get_channel = MakeGetChannel(parts);
   presence = MakePresence(parts);
   presence_stats = MakePresenceStats(parts);
-  set_log_level = MakeSetLogLevel(parts);
+  set_log_level = MakeSetLogLevel();
   for (auto* op : {&subscribe, &unsubscribe}) AuditCalls(parts.events, op);
   AuditCalls(parts.events, &disconnect);
   AuditCalls(parts.events, &broadcast);

@@ -99,18 +99,21 @@ AdminOp<v1::PresenceStatsRequest, v1::PresenceStatsResponse> MakePresenceStats(
       });
 }
 
-AdminOp<v1::SetLogLevelRequest, v1::SetLogLevelResponse> MakeSetLogLevel(const AdminParts&) {
+AdminOp<v1::SetLogLevelRequest, v1::SetLogLevelResponse> MakeSetLogLevel() {
   AdminOp<v1::SetLogLevelRequest, v1::SetLogLevelResponse> op;
   op.path = "/spillway.v1.AdminService/SetLogLevel";
   op.check = CheckSetLogLevel;
   op.local = [](const v1::SetLogLevelRequest& request, auto done) {
     v1::SetLogLevelResponse response;
     response.set_previous(std::string(log::LevelName(log::GetLevel())));
-    log::SetLevel(*log::ParseLevel(request.level()));
+    if (!request.dry_run()) log::SetLevel(*log::ParseLevel(request.level()));
     done(grpc::Status::OK, std::move(response));
   };
   op.merge = [](const auto&, std::vector<v1::SetLogLevelResponse> answers, auto* response) {
-    *response = std::move(answers.front());
+    response->set_previous(answers.front().previous());
+    for (const v1::SetLogLevelResponse& answer : answers) {
+      (*response->mutable_previous_by_node())[answer.node_id()] = answer.previous();
+    }
   };
   return op;
 }

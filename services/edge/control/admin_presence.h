@@ -10,6 +10,6 @@ AdminOp<v1::GetChannelRequest, v1::GetChannelResponse> MakeGetChannel(const Admi
 AdminOp<v1::PresenceRequest, v1::PresenceResponse> MakePresence(const AdminParts& parts);
 AdminOp<v1::PresenceStatsRequest, v1::PresenceStatsResponse> MakePresenceStats(
     const AdminParts& parts);
-AdminOp<v1::SetLogLevelRequest, v1::SetLogLevelResponse> MakeSetLogLevel(const AdminParts& parts);
+AdminOp<v1::SetLogLevelRequest, v1::SetLogLevelResponse> MakeSetLogLevel();
 
 }  // namespace spillway::edge

@@ -35,6 +35,11 @@ v1::Connection Describe(const Session& session) {
   return connection;
 }
 
+bool IsFrom(const Session& session, const IpNetwork& network) {
+  const auto address = IpAddress::Parse(session.ip());
+  return address.has_value() && network.Contains(*address);
+}
+
 // Keeps the first `count` in order of `less`.
 template <typename T, typename Less>
 void KeepFirst(std::vector<T>* all, size_t count, Less less) {
@@ -47,10 +52,27 @@ void KeepFirst(std::vector<T>* all, size_t count, Less less) {
 
 }  // namespace
 
+std::vector<Session*> SessionsFrom(const IpNetwork& network, const SessionRegistry& sessions) {
+  // Addresses of sessions are all written as this one.
+  if (network.bits() == 128) return sessions.OfIp(network.first().ToString());
+  std::vector<Session*> found = sessions.All();
+  std::erase_if(found, [&](const Session* session) { return !IsFrom(*session, network); });
+  return found;
+}
+
+std::vector<Session*> SessionsWithLabel(const std::string& label, const SessionRegistry& sessions) {
+  const LabelFilter filter = *LabelFilter::Parse(label);
+  std::vector<Session*> found = sessions.All();
+  std::erase_if(found, [&](const Session* session) { return !filter.Matches(session->labels()); });
+  return found;
+}
+
 ConnectionPage ConnectionsOf(const v1::ListConnectionsRequest& request,
                              const SessionRegistry& sessions, const HubShard& hub) {
   std::vector<LabelFilter> labels;
   for (const std::string& label : request.labels()) labels.push_back(*LabelFilter::Parse(label));
+  std::optional<IpNetwork> network;
+  if (!request.ip().empty()) network = *IpNetwork::Parse(request.ip());
   std::vector<Session*> found;
   if (!request.channel().empty()) {
     // Every subscriber of a hub is a session.
@@ -59,14 +81,14 @@ ConnectionPage ConnectionsOf(const v1::ListConnectionsRequest& request,
     }
   } else if (!request.user_id().empty()) {
     found = sessions.OfUser(request.user_id());
-  } else if (!request.ip().empty()) {
-    found = sessions.OfIp(request.ip());
+  } else if (network.has_value()) {
+    found = SessionsFrom(*network, sessions);
   } else {
     found = sessions.All();
   }
   std::erase_if(found, [&](const Session* session) {
     return (!request.user_id().empty() && session->user_id() != request.user_id()) ||
-           (!request.ip().empty() && session->ip() != request.ip()) ||
+           (network.has_value() && !IsFrom(*session, *network)) ||
            (!request.endpoint().empty() &&
             session->endpoint().options().path != request.endpoint()) ||
            (!request.page_token().empty() && session->id() <= request.page_token()) ||
@@ -102,16 +124,24 @@ std::optional<v1::GetConnectionResponse> ConnectionOf(const v1::GetConnectionReq
   if (session == nullptr) return std::nullopt;
   v1::GetConnectionResponse response;
   *response.mutable_connection() = Describe(*session);
-  std::vector<std::string> channels = session->Channels();
-  if (channels.size() > kMaxChannelsShown) channels.resize(kMaxChannelsShown);
-  for (std::string& channel : channels) response.add_channels(std::move(channel));
-  for (SessionPosition& position : session->Positions(kMaxChannelsShown)) {
-    v1::ConnectionPosition* one = response.add_positions();
-    one->set_channel(std::move(position.channel));
-    one->set_source(std::move(position.source));
-    one->set_pending(position.pending);
-    one->set_delivered(position.delivered);
-    if (position.acknowledged.has_value()) one->set_acknowledged(*position.acknowledged);
+  const std::vector<std::string> channels = session->Channels();
+  const size_t most = request.page_size() == 0 ? kMaxPageSize : request.page_size();
+  for (auto channel = std::upper_bound(channels.begin(), channels.end(), request.page_token());
+       channel != channels.end(); ++channel) {
+    if (static_cast<size_t>(response.channels_size()) == most ||
+        static_cast<size_t>(response.positions_size()) >= kMaxPageSize) {
+      response.set_next_page_token(response.channels(response.channels_size() - 1));
+      break;
+    }
+    response.add_channels(*channel);
+    for (SessionPosition& position : session->PositionsIn(*channel)) {
+      v1::ConnectionPosition* one = response.add_positions();
+      one->set_channel(std::move(position.channel));
+      one->set_source(std::move(position.source));
+      one->set_pending(position.pending);
+      one->set_delivered(position.delivered);
+      if (position.acknowledged.has_value()) one->set_acknowledged(*position.acknowledged);
+    }
   }
   return response;
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "common/net/ip_address.h"
 #include "services/edge/dialect/event_encoder.h"
 #include "services/edge/hub/hub_shard.h"
 #include "services/edge/session/session_registry.h"
@@ -15,6 +16,10 @@ namespace spillway::edge {
 // What admin calls do on one worker, and how the workers' answers are put together. The former run
 // on the worker's thread, the latter on any. Requests were checked before.
 
+// By where they come from, by a label (which was checked).
+std::vector<Session*> SessionsFrom(const IpNetwork& network, const SessionRegistry& sessions);
+std::vector<Session*> SessionsWithLabel(const std::string& label, const SessionRegistry& sessions);
+
 // A worker's part of a page: up to one more than fits, so that it shows whether there are more.
 struct ConnectionPage {
   std::vector<v1::Connection> connections;  // by id
@@ -24,7 +29,7 @@ ConnectionPage ConnectionsOf(const v1::ListConnectionsRequest& request,
 v1::ListConnectionsResponse MergeConnections(const v1::ListConnectionsRequest& request,
                                              std::vector<ConnectionPage> parts);
 
-// Nothing if the worker has no such connection.
+// A page of its channels. Nothing if the worker has no such connection.
 std::optional<v1::GetConnectionResponse> ConnectionOf(const v1::GetConnectionRequest& request,
                                                       const SessionRegistry& sessions);
 

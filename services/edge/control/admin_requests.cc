@@ -41,6 +41,20 @@ absl::Status CheckPageSize(uint32_t size) {
                               ", and go on with page_token"));
 }
 
+// One that names the last of the page before.
+absl::Status CheckChannelToken(const std::string& token) {
+  if (token.empty() || IsValidChannelName(token) || ChannelPattern::Parse(token).ok()) {
+    return absl::OkStatus();
+  }
+  return Invalid("page_token is none of ours: give the next_page_token of the page before");
+}
+
+absl::Status CheckNetwork(const std::string& ip) {
+  const auto network = IpNetwork::Parse(ip);
+  if (network.ok()) return absl::OkStatus();
+  return Invalid(absl::StrCat("ip: ", network.status().message()));
+}
+
 absl::Status CheckChannel(const char* field, const std::string& channel) {
   if (absl::Status status = ValidateChannelName(channel); !status.ok()) {
     return Invalid(absl::StrCat(field, ": '", channel, "': ", status.message()));
@@ -88,9 +102,7 @@ absl::Status CheckDisconnect(const v1::DisconnectRequest& request) {
       break;
     case v1::DisconnectRequest::kIp:
       if (request.ip().empty()) return Invalid("ip is empty: give an address as clients have it");
-      if (const auto network = IpNetwork::Parse(request.ip()); !network.ok()) {
-        return Invalid(absl::StrCat("ip: ", network.status().message()));
-      }
+      if (absl::Status status = CheckNetwork(request.ip()); !status.ok()) return status;
       break;
     case v1::DisconnectRequest::kChannel:
       if (absl::Status status = CheckChannel("channel", request.channel()); !status.ok()) {
@@ -245,6 +257,9 @@ absl::Status CheckListConnections(const v1::ListConnectionsRequest& request) {
       return Invalid(absl::StrCat("channel: ", status.message()));
     }
   }
+  if (!request.ip().empty()) {
+    if (absl::Status status = CheckNetwork(request.ip()); !status.ok()) return status;
+  }
   if (request.labels_size() > static_cast<int>(kMaxLabels)) {
     return Invalid(
         absl::StrCat(request.labels_size(), " labels: a connection has at most ", kMaxLabels));
@@ -259,8 +274,11 @@ absl::Status CheckListConnections(const v1::ListConnectionsRequest& request) {
 }
 
 absl::Status CheckGetConnection(const v1::GetConnectionRequest& request) {
-  if (IsConnectionId(request.connection_id())) return absl::OkStatus();
-  return Invalid("connection_id must be 32 hexadecimal digits, as ListConnections shows it");
+  if (!IsConnectionId(request.connection_id())) {
+    return Invalid("connection_id must be 32 hexadecimal digits, as ListConnections shows it");
+  }
+  if (absl::Status status = CheckChannelToken(request.page_token()); !status.ok()) return status;
+  return CheckPageSize(request.page_size());
 }
 
 absl::Status CheckTopLaggards(const v1::TopLaggardsRequest& request) {
@@ -277,11 +295,12 @@ absl::Status CheckListChannels(const v1::ListChannelsRequest& request) {
       return Invalid(absl::StrCat("pattern: ", pattern.status().message()));
     }
   }
-  if (!request.page_token().empty() && !IsValidChannelName(request.page_token()) &&
-      !ChannelPattern::Parse(request.page_token()).ok()) {
-    return Invalid("page_token is none of ours: give the next_page_token of the page before");
-  }
+  if (absl::Status status = CheckChannelToken(request.page_token()); !status.ok()) return status;
   return CheckPageSize(request.page_size());
+}
+
+absl::Status CheckWatchEvents(const v1::WatchEventsRequest& request) {
+  return request.ip().empty() ? absl::OkStatus() : CheckNetwork(request.ip());
 }
 
 absl::Status CheckListBlocks(const v1::ListBlocksRequest& request) {

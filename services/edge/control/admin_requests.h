@@ -18,8 +18,6 @@ namespace spillway::edge {
 
 inline constexpr size_t kDefaultPageSize = 100;
 inline constexpr size_t kMaxPageSize = 1'000;
-// Of GetConnection's answer.
-inline constexpr size_t kMaxChannelsShown = 1'000;
 // Under which an event that goes to every connection, to those of some users, to those with a label
 // reaches clients.
 inline constexpr char kEverybody[] = "$all";
@@ -50,6 +48,7 @@ absl::Status CheckTopLaggards(const v1::TopLaggardsRequest& request);
 inline constexpr size_t kDefaultLaggards = 10;
 inline size_t LaggardCount(uint32_t asked) { return asked == 0 ? kDefaultLaggards : asked; }
 absl::Status CheckListChannels(const v1::ListChannelsRequest& request);
+absl::Status CheckWatchEvents(const v1::WatchEventsRequest& request);
 absl::Status CheckListBlocks(const v1::ListBlocksRequest& request);
 inline size_t PageSize(uint32_t asked) { return asked == 0 ? kDefaultPageSize : asked; }
 

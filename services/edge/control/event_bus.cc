@@ -14,6 +14,11 @@ bool WantsCategory(const v1::WatchEventsRequest& filter, v1::EventCategory categ
              filter.categories().end();
 }
 
+bool IsFrom(const std::string& ip, const absl::StatusOr<IpNetwork>& network) {
+  const auto address = IpAddress::Parse(ip);
+  return network.ok() && address.has_value() && network->Contains(*address);
+}
+
 constexpr size_t kMaxTargetBytes = 1'024;
 
 v1::NodeEvent EventOf(v1::EventCategory category, std::string_view kind, const Session& session) {
@@ -54,7 +59,7 @@ bool EventBus::Watcher::Wants(const v1::NodeEvent& event) const {
   return WantsCategory(filter_, event.category()) &&
          (filter_.user_id().empty() || filter_.user_id() == event.user_id()) &&
          (filter_.connection_id().empty() || filter_.connection_id() == event.connection_id()) &&
-         (filter_.ip().empty() || filter_.ip() == event.ip());
+         (filter_.ip().empty() || IsFrom(event.ip(), from_));
 }
 
 void EventBus::Watcher::Put(const v1::NodeEvent& event) {

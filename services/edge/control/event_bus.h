@@ -11,9 +11,11 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "common/base/clock.h"
 #include "common/base/mutex.h"
 #include "common/metrics/metrics.h"
+#include "common/net/ip_address.h"
 #include "services/edge/session/session_events.h"
 #include "spillway/v1/admin.pb.h"
 
@@ -45,12 +47,16 @@ class EventBus final : public SessionEvents {
    private:
     friend class EventBus;
     Watcher(EventBus& bus, v1::WatchEventsRequest filter, std::function<void()> wake)
-        : bus_(bus), filter_(std::move(filter)), wake_(std::move(wake)) {}
+        : bus_(bus),
+          filter_(std::move(filter)),
+          from_(IpNetwork::Parse(filter_.ip())),
+          wake_(std::move(wake)) {}
     bool Wants(const v1::NodeEvent& event) const;
     void Put(const v1::NodeEvent& event);
 
     EventBus& bus_;
     const v1::WatchEventsRequest filter_;
+    const absl::StatusOr<IpNetwork> from_;  // if the filter has any
     const std::function<void()> wake_;
     Mutex mutex_;
     std::deque<v1::NodeEvent> queue_ SPILLWAY_GUARDED_BY(mutex_);

@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "common/audit/masked.h"
+#include "common/rpc/status.h"
+#include "services/edge/control/admin_requests.h"
 #include "services/edge/control/cluster_call.h"
 
 namespace spillway::edge {
@@ -14,6 +16,9 @@ constexpr size_t kMaxTargetBytes = 1'024;
 class EventStream final : public grpc::ServerWriteReactor<v1::NodeEvent> {
  public:
   void Begin(EventBus& events, ClusterWatches& cluster, const v1::WatchEventsRequest& request) {
+    if (absl::Status status = CheckWatchEvents(request); !status.ok()) {
+      return End(rpc::ToGrpcStatus(status));
+    }
     auto watcher = events.Watch(request, [this] { WriteNext(); });
     const bool alone = request.scope() == v1::SCOPE_NODE;
     auto feed =

@@ -128,33 +128,38 @@ uint64_t HubShard::DeliverEphemeral(const EdgeEvent& event) {
   return subscribers;
 }
 
-absl::InlinedVector<PatternMatch, 4> HubShard::MatchesOf(const EdgeEvent& event) {
+absl::InlinedVector<PatternMatch, 4> HubShard::MatchesOf(const EdgeEvent& event,
+                                                         ToldPatterns* told) {
   absl::InlinedVector<PatternMatch, 4> matches;
   for (uint32_t i = 0; i < event.channel_count(); ++i) {
     patterns_.ForEachMatch(event.channel(i), [&](const ChannelPattern& pattern, Nothing&) {
       const std::string_view text = pattern.text();
+      if (told != nullptr && told->contains(text)) return;
       if (std::none_of(matches.begin(), matches.end(),
                        [text](const PatternMatch& one) { return one.pattern == text; })) {
         matches.push_back({text, ChannelHash(text), i});
       }
     });
   }
+  if (told != nullptr) {
+    for (const PatternMatch& match : matches) told->emplace(match.pattern);
+  }
   return matches;
 }
 
-uint64_t HubShard::Broadcast(const EdgeEvent& event) {
-  const auto matches = MatchesOf(event);
+uint64_t HubShard::Broadcast(const EdgeEvent& event, ToldPatterns* told) {
+  const auto matches = MatchesOf(event, told);
   if (matches.empty()) return DeliverEphemeral(event);
   return DeliverEphemeral(*EdgeEvent::Make(event.view(), event.slot(), variants_.size(), matches));
 }
 
-uint64_t HubShard::BroadcastTargets(const EdgeEvent& event) {
+uint64_t HubShard::BroadcastTargets(const EdgeEvent& event, ToldPatterns* told) {
   uint64_t targets = 0;
   const auto add = [&](std::string_view name) {
     if (const ChannelState* channel = Find(name); channel != nullptr) targets += channel->size();
   };
   for (size_t i = 0; i < event.channel_count(); ++i) add(event.channel(i));
-  for (const PatternMatch& match : MatchesOf(event)) add(match.pattern);
+  for (const PatternMatch& match : MatchesOf(event, told)) add(match.pattern);
   return targets;
 }
 

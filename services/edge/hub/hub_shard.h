@@ -14,6 +14,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/container/inlined_vector.h"
 #include "common/base/clock.h"
+#include "common/base/string_map.h"
 #include "common/channel/pattern_map.h"
 #include "services/edge/dialect/event_encoder.h"
 #include "services/edge/frame/channel_traits.h"
@@ -141,10 +142,13 @@ class HubShard {
   // Hands an event that never was in Kafka to the subscribers of its channels; returns the
   // deliveries.
   uint64_t DeliverEphemeral(const EdgeEvent& event);
-  // The same of an event that was made without asking which patterns match.
-  uint64_t Broadcast(const EdgeEvent& event);
+  // Patterns whose subscribers have had their one of a broadcast that goes event by event.
+  using ToldPatterns = StringSet;
+  // The same of an event that was made without asking which patterns match. `told`: not to these,
+  // and those that it goes to are added; null: it is the only one.
+  uint64_t Broadcast(const EdgeEvent& event, ToldPatterns* told = nullptr);
   // To how many subscriptions that goes, of those that are live and those on their way.
-  uint64_t BroadcastTargets(const EdgeEvent& event);
+  uint64_t BroadcastTargets(const EdgeEvent& event, ToldPatterns* told = nullptr);
   // Timers: call every 100 ms or so. Lanes are flushed nowhere else than here, at a bound, and
   // before what must not overtake what they hold.
   void Tick(MonoTime now);
@@ -207,7 +211,7 @@ class HubShard {
                                           const ChannelState& channel);
   static Membership* FindMembership(Subscriber* subscriber, const ChannelState& channel);
 
-  absl::InlinedVector<PatternMatch, 4> MatchesOf(const EdgeEvent& event);
+  absl::InlinedVector<PatternMatch, 4> MatchesOf(const EdgeEvent& event, ToldPatterns* told);
 
   // hub_join.cc: takes joining subscriptions as far as they can go.
   void AdvanceAll(ChannelState& channel, MonoTime now);

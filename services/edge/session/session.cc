@@ -380,19 +380,16 @@ std::vector<std::string> Session::Channels() const {
   return channels;
 }
 
-std::vector<SessionPosition> Session::Positions(size_t most) const {
+std::vector<SessionPosition> Session::PositionsIn(const std::string& channel) const {
   std::vector<SessionPosition> positions;
-  for (std::string& channel : Channels()) {
-    const uint64_t hash = ChannelHash(channel);
-    for (const PositionEntry& entry : context_.hub.PositionOf(this, channel)) {
-      if (positions.size() == most) return positions;
-      SessionPosition& position = positions.emplace_back();
-      position.channel = channel;
-      position.source = std::string(entry.source);
-      position.pending = entry.pending;
-      position.delivered = entry.offset;
-      if (acks_ != nullptr) position.acknowledged = acks_->AckedOf(hash, entry.slot);
-    }
+  const uint64_t hash = ChannelHash(channel);
+  for (const PositionEntry& entry : context_.hub.PositionOf(this, channel)) {
+    SessionPosition& position = positions.emplace_back();
+    position.channel = channel;
+    position.source = std::string(entry.source);
+    position.pending = entry.pending;
+    position.delivered = entry.offset;
+    if (acks_ != nullptr) position.acknowledged = acks_->AckedOf(hash, entry.slot);
   }
   return positions;
 }

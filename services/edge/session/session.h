@@ -112,9 +112,13 @@ class Session final : public TransportHandler, public Subscriber {
   bool IsBlocked(const Blocks& blocks) const;
 
   // What an operator has the client subscribe to, or no longer, whatever the rules say; it is told
-  // as if it had asked, without an id. False: it is already so, or ending, or has too many.
-  bool SubscribeByOperator(std::string_view channel);
-  bool UnsubscribeByOperator(std::string_view channel);
+  // as if it had asked, without an id.
+  enum class ByOperator { kDone, kAlreadySo, kTooMany };  // kAlreadySo: or it is ending
+  ByOperator SubscribeByOperator(std::string_view channel);
+  ByOperator UnsubscribeByOperator(std::string_view channel);
+  // What these would say, if it had so many subscriptions `more`.
+  ByOperator CanSubscribe(std::string_view channel, size_t more) const;
+  ByOperator CanUnsubscribe(std::string_view channel) const;
 
   // Hexadecimal; nobody can guess it.
   std::string_view id() const { return {id_.data(), id_.size()}; }
@@ -135,8 +139,8 @@ class Session final : public TransportHandler, public Subscriber {
   SessionLag Lag() const;
   // By name.
   std::vector<std::string> Channels() const;
-  // By channel, at most so many.
-  std::vector<SessionPosition> Positions(size_t most) const;
+  // In all slots that feed the channel.
+  std::vector<SessionPosition> PositionsIn(const std::string& channel) const;
 
  private:
   friend class SessionRegistry;

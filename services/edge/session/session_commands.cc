@@ -227,15 +227,30 @@ bool Session::End(std::optional<int64_t> id, std::string_view channel) {
   return true;
 }
 
-bool Session::SubscribeByOperator(std::string_view channel) {
-  if (closing_ || !open_ || context_.hub.IsSubscribed(this, channel)) return false;
-  if (subscriptions_ >= context_.limits.max_subscriptions) return false;
-  return Join({}, channel, endpoint_.policy().SnapshotOf(channel),
-              endpoint_.policy().FrequencyOf(channel), context_.clock.Now());
+Session::ByOperator Session::CanSubscribe(std::string_view channel, size_t more) const {
+  if (closing_ || !open_ || context_.hub.IsSubscribed(this, channel)) return ByOperator::kAlreadySo;
+  return subscriptions_ + more < context_.limits.max_subscriptions ? ByOperator::kDone
+                                                                   : ByOperator::kTooMany;
 }
 
-bool Session::UnsubscribeByOperator(std::string_view channel) {
-  return !closing_ && open_ && End({}, channel);
+Session::ByOperator Session::CanUnsubscribe(std::string_view channel) const {
+  return !closing_ && open_ && context_.hub.IsSubscribed(this, channel) ? ByOperator::kDone
+                                                                        : ByOperator::kAlreadySo;
+}
+
+Session::ByOperator Session::SubscribeByOperator(std::string_view channel) {
+  const ByOperator can = CanSubscribe(channel, 0);
+  if (can == ByOperator::kDone) {
+    Join({}, channel, endpoint_.policy().SnapshotOf(channel),
+         endpoint_.policy().FrequencyOf(channel), context_.clock.Now());
+  }
+  return can;
+}
+
+Session::ByOperator Session::UnsubscribeByOperator(std::string_view channel) {
+  const ByOperator can = CanUnsubscribe(channel);
+  if (can == ByOperator::kDone) End({}, channel);
+  return can;
 }
 
 void Session::Acknowledge(const Command& command) {

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "common/log/log.h"
+#include "services/edge/control/admin_presence.h"
 #include "services/edge/control/cluster_call.h"
 
 namespace spillway::edge {
@@ -93,6 +95,34 @@ TEST(AdminMergeTest, StatsAreSums) {
   EXPECT_EQ(stats.version(), "1");
   ASSERT_EQ(stats.each_size(), 2);
   EXPECT_EQ(stats.each(1).connections(), 3u);
+}
+
+TEST(AdminMergeTest, LevelsOfAllNodesAreSaidAndADryRunChangesNone) {
+  const log::Level before = log::GetLevel();
+  log::SetLevel(log::Level::kWarn);
+  const auto op = MakeSetLogLevel();
+  v1::SetLogLevelRequest request;
+  request.set_level("error");
+  std::vector<std::string> previous;
+  for (const bool dry_run : {true, false, true}) {
+    request.set_dry_run(dry_run);
+    op.local(request, [&](const grpc::Status& status, const v1::SetLogLevelResponse& response) {
+      EXPECT_TRUE(status.ok());
+      previous.push_back(response.previous());
+    });
+  }
+  log::SetLevel(before);
+  EXPECT_EQ(previous, (std::vector<std::string>{"warn", "warn", "error"}));
+
+  std::vector<v1::SetLogLevelResponse> answers(2);
+  answers[0].set_node_id("a");
+  answers[0].set_previous("info");
+  answers[1].set_node_id("b");
+  answers[1].set_previous("debug");
+  v1::SetLogLevelResponse together;
+  op.merge(request, std::move(answers), &together);
+  EXPECT_EQ(together.previous(), "info");
+  EXPECT_EQ(together.previous_by_node().at("b"), "debug");
 }
 
 TEST(AdminMergeTest, ACallIsGoodIfSomeNodesIs) {

@@ -100,6 +100,89 @@ TEST_F(AdminQueriesTest, ConnectionsAreFiltered) {
   EXPECT_EQ(PagesOfIds(request, &pages).size(), 0u);
 }
 
+TEST_F(AdminQueriesTest, AnAddressIsMeantHoweverItIsWritten) {
+  Client a = ConnectTo("a", "10.0.0.1");
+  Client b = ConnectTo("b", "10.0.1.2");
+  Client c = ConnectTo("", "2001:db8::1");
+  const auto from = [&](const std::string& ip, const std::string& channel = "") {
+    v1::ListConnectionsRequest request;
+    request.set_ip(ip);
+    request.set_channel(channel);
+    EXPECT_TRUE(CheckListConnections(request).ok()) << ip;
+    size_t pages = 0;
+    return PagesOfIds(request, &pages).size();
+  };
+  EXPECT_EQ(from("10.0.0.1"), 1u);
+  EXPECT_EQ(from("::ffff:10.0.0.1"), 1u);
+  EXPECT_EQ(from("10.0.0.0/16"), 2u);
+  EXPECT_EQ(from("10.0.0.0/16", "b"), 1u);
+  EXPECT_EQ(from("::ffff:10.0.0.1", "b"), 0u);
+  EXPECT_EQ(from("2001:0DB8:0:0::0:1"), 1u);
+  EXPECT_EQ(from("2001:db8::/32"), 1u);
+  EXPECT_EQ(from("2001:db8::2"), 0u) << "no prefix is meant by an address";
+  EXPECT_EQ(from("::/0"), 3u);
+}
+
+TEST_F(AdminQueriesTest, ChannelsOfAConnectionComePageByPageAndNoneIsLeftOut) {
+  Client client = ConnectTo("");
+  std::vector<std::string> all = {"b:*"};
+  hub_.Subscribe(client.session.get(), "b:*", false, clock_.Now());
+  for (int i = 0; i < 1'100; ++i) {
+    all.push_back(absl::StrCat("a:", i));
+    hub_.Subscribe(client.session.get(), all.back(), false, clock_.Now());
+  }
+  std::sort(all.begin(), all.end());
+  v1::GetConnectionRequest request;
+  request.set_connection_id(std::string(client.session->id()));
+  for (const uint32_t size : {0u, 1u, 551u, 1'000u}) {
+    request.set_page_size(size);
+    request.clear_page_token();
+    std::vector<std::string> seen;
+    size_t pages = 0;
+    do {
+      ASSERT_TRUE(CheckGetConnection(request).ok());
+      const auto page = ConnectionOf(request, registry_);
+      ASSERT_TRUE(page.has_value());
+      EXPECT_LE(page->channels_size(), size == 0 ? 1'000 : static_cast<int>(size));
+      seen.insert(seen.end(), page->channels().begin(), page->channels().end());
+      request.set_page_token(page->next_page_token());
+      ++pages;
+    } while (!request.page_token().empty());
+    EXPECT_EQ(seen, all) << size;
+    EXPECT_EQ(pages, size == 1 ? all.size() : 2u);
+  }
+}
+
+// A channel that many partitions feed has as many positions.
+TEST_F(AdminQueriesTest, APageOfChannelsEndsWhereItsPositionsAreMany) {
+  auto table = std::make_shared<SlotTable>();
+  for (SlotNumber number = 0; number < 600; ++number) {
+    auto slot = std::make_shared<SlotEntry>();
+    slot->number = number;
+    slot->topic = "ticks";
+    slot->source = absl::StrCat("ticks/", number, "@0");
+    slot->feeds.push_back({*ChannelPattern::Parse("**"), false});
+    table->slots.push_back(std::move(slot));
+  }
+  table->complete = true;
+  hub_.OnSlots(table, clock_.Now());
+  Client client = ConnectTo("a");
+  for (const char* name : {"b", "c"}) {
+    hub_.Subscribe(client.session.get(), name, false, clock_.Now());
+  }
+  v1::GetConnectionRequest request;
+  request.set_connection_id(std::string(client.session->id()));
+  auto page = ConnectionOf(request, registry_);
+  ASSERT_EQ(page->channels_size(), 2);
+  EXPECT_EQ(page->positions_size(), 1'200) << "of each channel all";
+  EXPECT_EQ(page->next_page_token(), "b");
+  request.set_page_token("b");
+  page = ConnectionOf(request, registry_);
+  ASSERT_EQ(page->channels_size(), 1);
+  EXPECT_EQ(page->positions_size(), 600);
+  EXPECT_EQ(page->next_page_token(), "");
+}
+
 TEST_F(AdminQueriesTest, AConnectionIsShownWithItsChannels) {
   Client client = ConnectTo("b");
   client.Says(R"({"type":"subscribe","channels":["a"]})");
@@ -171,11 +254,11 @@ TEST_F(AdminQueriesTest, PatternsAreListedAndPagedLikeChannels) {
   broadcast.add_channels("b:2");
   const auto made = BroadcastOf(broadcast, clock_.WallNow());
   ASSERT_TRUE(made.ok()) << made.status();
-  std::vector<Ref<EdgeEvent>> kept;
+  BroadcastTurns turns;
   a.Take();
-  EXPECT_EQ(BroadcastTo(*made, true, variants_, registry_, hub_, &kept), 1u);
+  EXPECT_EQ(BroadcastTo(*made, true, variants_, registry_, hub_, &turns), 1u);
   EXPECT_TRUE(a.Take().empty());
-  EXPECT_EQ(BroadcastTo(*made, false, variants_, registry_, hub_, &kept), 1u);
+  EXPECT_EQ(BroadcastTo(*made, false, variants_, registry_, hub_, &turns), 1u);
   EXPECT_NE(a.TakeOne().find(R"("channel":"b:1","pattern":"b:*")"), std::string::npos);
 }
 

@@ -209,6 +209,8 @@ TEST(AdminRequestsTest, ListsAreChecked) {
   connections.set_page_token("7");
   EXPECT_EQ(What(CheckListConnections(connections)),
             "page_token is none of ours: give the next_page_token of the page before");
+  connections.set_ip("10.0.0.1/8");
+  EXPECT_EQ(What(CheckListConnections(connections)).substr(0, 18), "ip: '10.0.0.1/8': ");
   connections.set_channel("a***");
   EXPECT_NE(What(CheckListConnections(connections)).find("channel: "), std::string::npos);
 
@@ -227,6 +229,13 @@ TEST(AdminRequestsTest, ListsAreChecked) {
   EXPECT_NE(What(CheckGetConnection(get)), "ok");
   get.set_connection_id(kId);
   EXPECT_EQ(What(CheckGetConnection(get)), "ok");
+  get.set_page_token("a::b");
+  EXPECT_EQ(What(CheckGetConnection(get)),
+            "page_token is none of ours: give the next_page_token of the page before");
+  get.set_page_token("a:*");
+  EXPECT_EQ(What(CheckGetConnection(get)), "ok");
+  get.set_page_size(1001);
+  EXPECT_EQ(What(CheckGetConnection(get)).substr(0, 9), "page_size");
 }
 
 }  // namespace

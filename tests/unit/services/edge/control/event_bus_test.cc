@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/audit/audit_log.h"
+#include "services/edge/control/admin_requests.h"
 #include "services/edge/control/audit_sink.h"
 #include "tests/unit/services/edge/session/session_fixture.h"
 
@@ -64,6 +65,24 @@ TEST_F(EventBusTest, WatchersSeeWhatTheyAskedFor) {
   EXPECT_EQ(seen[0].node_id(), "edge-1");
   EXPECT_EQ(seen[0].time_ms(), ToUnixMillis(clock_.WallNow()));
   EXPECT_EQ(wakes_, 4);
+}
+
+TEST_F(EventBusTest, AnAddressIsWatchedHoweverItIsWritten) {
+  v1::WatchEventsRequest filter;
+  filter.set_ip("::ffff:10.0.0.1");
+  const auto one = bus_.Watch(filter, [] {});
+  filter.set_ip("10.0.0.0/8");
+  const auto network = bus_.Watch(filter, [] {});
+  for (const char* ip : {"10.0.0.1", "10.9.0.1", "192.0.2.1", ""}) {
+    v1::NodeEvent event = Event(v1::EVENT_CATEGORY_CONNECTION);
+    event.set_ip(ip);
+    bus_.Publish(event);
+  }
+  EXPECT_EQ(Take(*one).size(), 1u);
+  EXPECT_EQ(Take(*network).size(), 2u);
+  EXPECT_TRUE(CheckWatchEvents(filter).ok());
+  filter.set_ip("10.0.0.1/8");
+  EXPECT_EQ(CheckWatchEvents(filter).code(), absl::StatusCode::kInvalidArgument);
 }
 
 TEST_F(EventBusTest, ASlowWatcherIsToldHowManyItMissed) {

@@ -39,7 +39,7 @@ TEST_F(SessionTest, ShowsWhatItWasSentAndWhatItsClientHas) {
   lag = client.session->Lag();
   EXPECT_EQ(lag.unacknowledged, 1u);
   EXPECT_EQ(lag.unacknowledged_age, std::chrono::milliseconds(0));
-  const auto positions = client.session->Positions(10);
+  const auto positions = client.session->PositionsIn("price:A");
   ASSERT_THAT(positions, SizeIs(1));
   EXPECT_EQ(positions[0].channel, "price:A");
   EXPECT_EQ(positions[0].source, "ticks/0@0");
