@@ -22,6 +22,8 @@ grpc::Status Refusal(const absl::Status& status) {
       return coded(grpc::StatusCode::DEADLINE_EXCEEDED, "control_timeout");
     case absl::StatusCode::kPermissionDenied:
       return coded(grpc::StatusCode::PERMISSION_DENIED, "control_denied");
+    case absl::StatusCode::kNotFound:
+      return coded(grpc::StatusCode::FAILED_PRECONDITION, "control_topic_missing");
     default:
       return coded(grpc::StatusCode::UNAVAILABLE, "control_unavailable");
   }
