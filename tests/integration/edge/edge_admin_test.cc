@@ -157,6 +157,18 @@ TEST_F(EdgeAdminTest, UnknownAndBadIsSaid) {
   const grpc::Status status = Call(&Stub::Disconnect, disconnect, &disconnected);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(status.error_message(), "code is 1006: use 1000, or 3000 to 4999, or 0 for 4009");
+
+  v1::ListConnectionsRequest list;
+  list.set_ip("10.0.0.1/8");
+  v1::ListConnectionsResponse listed;
+  EXPECT_EQ(Call(&Stub::ListConnections, list, &listed).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+  v1::WatchEventsRequest watch;
+  watch.set_ip("10.0.0.1/8");
+  EXPECT_EQ(stub_->WatchEvents(&context, watch)->Finish().error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
 }
 
 TEST_F(EdgeAdminTest, Broadcasts) {
