@@ -1,6 +1,7 @@
 // JSON that HTTP callers send for messages of gRPC: by a byte one of the requests; in the first
 // line the values of an alias (`name=value`, with `&` between them), in the rest the body.
 
+#include <google/protobuf/descriptor.h>
 #include <google/protobuf/message.h>
 
 #include <memory>
@@ -44,6 +45,14 @@ gateway::AliasFields FieldsOf(std::string_view line) {
   return fields;
 }
 
+// What the message has to hold of a value: all of it, where it is one of a list of texts.
+std::string TextOf(const Descriptor& type, const std::string& name, const std::string& value) {
+  const google::protobuf::FieldDescriptor* field = type.FindFieldByName(name);
+  const bool text = field != nullptr && field->is_repeated() &&
+                    field->cpp_type() == google::protobuf::FieldDescriptor::CPPTYPE_STRING;
+  return text ? value : std::string();
+}
+
 std::string BytesOf(const Descriptor& type, const std::string& json) {
   auto bytes = gateway::FromJson(type, json);
   Require(bytes.ok(), "what was written is read");
@@ -63,11 +72,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     Require(json.ok(), "what was read can be written");
     Require(BytesOf(type, *json) == *bytes, "and is the same");
   }
-  const auto made = gateway::AliasBody(type, body, FieldsOf(line));
+  const gateway::AliasFields fields = FieldsOf(line);
+  const auto made = gateway::AliasBody(type, body, fields);
   if (!made.ok()) {
     Require(absl::IsInvalidArgument(made.status()), "it is the caller's fault");
   } else {
     const std::string bytes = BytesOf(type, *made);
+    for (const auto& [name, value] : fields) {
+      Require(bytes.find(TextOf(type, name, value)) != std::string::npos, "a value is as given");
+    }
     if (line.empty()) Require(gateway::FromJson(type, body).value_or("") == bytes, "as the body");
   }
   if (const auto path = gateway::ParseAliasPath(line); path.ok()) path->Match(body);

@@ -128,7 +128,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (const auto* verifier : {several.get(), single.get()}) {
     const auth::JwtResult result = verifier->Verify(token);
     CheckAccepted(result, token, is_signed);
-    Require(token.size() < 16 || result.detail.find(token) == std::string::npos,
+    const bool has_parts = token.size() >= 16 && token.find('.') != std::string::npos;
+    Require(!has_parts || result.detail.find(token) == std::string::npos,
             "what is logged does not hold the token");
     if (!result.ok() || verifier != several.get()) continue;
     Require(result.claims.iss() == (result.issuer == 0 ? "secrets" : "keys"), "its issuer's");

@@ -1,6 +1,9 @@
 #include "common/config/tree.h"
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
+
+#include <sstream>
 
 #include "absl/strings/str_cat.h"
 
@@ -10,6 +13,50 @@ namespace {
 // Aliases make small files large and deep ones possible; both are bounded.
 constexpr int kMaxDepth = 64;
 constexpr int kMaxNodes = 200000;
+
+// How many documents there are, up to two, and where the last of them has its first node. Not
+// YAML::LoadAll, which takes documents without end out of some texts, such as " ,".
+class Documents final : public YAML::EventHandler {
+ public:
+  explicit Documents(const std::string& text) {
+    std::istringstream stream(text);
+    YAML::Parser parser(stream);
+    while (count < 2 && parser.HandleNextDocument(*this)) {
+    }
+  }
+  int count = 0;
+  YAML::Mark first;
+
+ private:
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    ++count;
+    first = mark;
+    any_ = false;
+  }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t) override { Note(mark); }
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override { Note(mark); }
+  void OnScalar(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                const std::string&) override {
+    Note(mark);
+  }
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {
+    Note(mark);
+  }
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {
+    Note(mark);
+  }
+  void OnMapEnd() override {}
+  void Note(const YAML::Mark& mark) {
+    if (!any_) first = mark;
+    any_ = true;
+  }
+
+  bool any_ = false;
+};
 
 class Converter {
  public:
@@ -109,14 +156,14 @@ std::string Tree::Describe() const {
 
 Tree ParseYaml(const std::string& text, const std::string& source, Errors& errors) {
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
-    if (documents.size() > 1) {
-      errors.Add({source, documents[1].Mark().line + 1}, "",
+    const Documents documents(text);
+    if (documents.count > 1) {
+      errors.Add({source, documents.first.line + 1}, "",
                  "expected one YAML document, found several");
       return {};
     }
-    if (documents.empty()) return {};
-    return Converter(source, errors).Convert(documents[0], "", {source, 1}, 0);
+    if (documents.count == 0) return {};
+    return Converter(source, errors).Convert(YAML::Load(text), "", {source, 1}, 0);
   } catch (const YAML::Exception& error) {
     errors.Add({source, error.mark.is_null() ? 0 : error.mark.line + 1}, "",
                absl::StrCat("not valid YAML: ", error.msg));

@@ -101,6 +101,7 @@ absl::Status TakeUser(const Members& members, AuthVerdict* verdict) {
     return absl::OkStatus();
   }
   const std::string& sub = verdict->claims->sub();
+  if (sub.empty()) return Wrong("the claim 'sub' is empty");
   if (verdict->user.has_value() && *verdict->user != sub) {
     return Wrong("'user' and the claim 'sub' differ");
   }

@@ -1,6 +1,5 @@
 #include "services/ingest/link/link_session.h"
 
-#include <algorithm>
 #include <utility>
 
 namespace spillway::ingest {

@@ -18,6 +18,7 @@ const Case kCases[] = {
     {"NotAMapping", "- a\n", "f.yaml:1: expected a mapping at the top, found a list"},
     {"TwoDocuments", "ingest:\n---\nedge:\n",
      "f.yaml:3: expected one YAML document, found several"},
+    {"DocumentsWithoutEnd", " ,", "f.yaml:1: expected one YAML document, found several"},
     {"UnknownSection", "ingst:\n", "f.yaml:1: ingst: unknown key; did you mean \"ingest\"?"},
     {"UnknownKey", "ingest:\n  lisen: a:1\n",
      "f.yaml:2: ingest.lisen: unknown key; did you mean \"listen\"?"},

@@ -117,6 +117,7 @@ TEST(AuthTextTest, WhateverElseComesIsNoAnswer) {
   EXPECT_EQ(ErrorOf(R"({"allowed":false,"allowed":true})"), "'allowed' is given twice");
   EXPECT_EQ(ErrorOf(R"({"allowed":true,"user":["u1"]})"), "'user' is no text");
   EXPECT_EQ(ErrorOf(R"({"allowed":true,"user":""})"), "'user' is empty");
+  EXPECT_EQ(ErrorOf(R"({"allowed":true,"claims":{"sub":""}})"), "the claim 'sub' is empty");
   EXPECT_EQ(ErrorOf(R"({"allowed":true,"claims":"admin"})"), "'claims' is no object");
   EXPECT_THAT(ErrorOf(R"({"allowed":true,"claims":{"a":1,"a":2}})"),
               ::testing::HasSubstr("a claim is given twice"));

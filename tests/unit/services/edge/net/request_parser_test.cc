@@ -60,6 +60,17 @@ TEST(RequestParserTest, ReadsChunkedBodies) {
   EXPECT_EQ(parser.request().body, "abcde");
 }
 
+TEST(RequestParserTest, ABodyOfNoChunksMayComeInPieces) {
+  for (const size_t piece : {1u, 2u, 3u, 4u, 50u}) {
+    RequestParser parser(kLimits);
+    std::string rest;
+    EXPECT_EQ(Feed(parser, "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", piece,
+                   &rest),
+              Result::kDone)
+        << piece;
+  }
+}
+
 TEST(RequestParserTest, SaysWhetherAnotherRequestMayFollow) {
   for (const auto& [text, http11, keep_alive] :
        {std::tuple{"GET / HTTP/1.0\r\n\r\n", false, false},
