@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <map>
 #include <optional>
 #include <utility>
@@ -254,7 +255,9 @@ absl::Status EndpointSet::Add(const v1::EdgeConfig& config, int index,
   const v1::EndpointConfig& endpoint = config.endpoints(index);
   JsonCommandLimits limits;
   limits.max_bytes = static_cast<size_t>(config.limits().max_message_bytes());
-  limits.max_channels = static_cast<size_t>(config.limits().command_channels());
+  limits.max_channels = config.limits().command_channels() == 0
+                            ? std::numeric_limits<size_t>::max()
+                            : static_cast<size_t>(config.limits().command_channels());
   const auto variant = VariantOf(endpoint, limits);
   if (!variant.ok()) return variant.status();
   EndpointParts parts{.variant = *variant, .policy = &policy_, .verifier = verifier};

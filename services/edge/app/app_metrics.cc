@@ -60,6 +60,7 @@ void EdgeMetrics::AddSockets(net::IoPool& pool, const ConnectionGate& gate) {
   Add(families_.slow_consumer_closes, of, &C::slow_closes);
   Add(families_.write_timeouts, of, &C::write_timeouts);
   Add(families_.protocol_errors, of, &C::protocol_errors);
+  Add(families_.messages_too_big, of, &C::too_big);
   handles_.push_back(registry_.Add(families_.connections_max, {},
                                    [&gate] { return static_cast<double>(gate.max()); }));
 }
@@ -154,6 +155,7 @@ void EdgeMetrics::AddSessions(const EdgeWorkers& workers) {
   Add(families_.heartbeat_failures, of, &C::heartbeat_failures);
   Add(families_.subscribed, of, &C::subscribed);
   Add(families_.unsubscribed, of, &C::unsubscribed);
+  Add(families_.subscriptions_refused, of, &C::subscriptions_refused);
   Add(families_.errors_sent, of, &C::errors_sent);
   Add(families_.bad_messages, of, &C::bad_messages);
   Add(families_.misuse_closes, of, &C::misuse_closes);
@@ -166,6 +168,7 @@ void EdgeMetrics::AddSessions(const EdgeWorkers& workers) {
   Add(families_.admissions_refused, of, &C::refused_token, {{"reason", "token"}});
   Add(families_.admissions_refused, of, &C::refused_param, {{"reason", "param"}});
   Add(families_.admissions_refused, of, &C::refused_capacity, {{"reason", "capacity"}});
+  Add(families_.admissions_refused, of, &C::refused_shut, {{"reason", "shutting_down"}});
   Add(families_.admissions_refused, of, &C::refused_rate, {{"reason", "rate"}});
   Add(families_.admissions_refused, of, &C::refused_origin, {{"reason", "origin"}});
   Add(families_.admissions_refused, of, &C::refused_user, {{"reason", "user"}});

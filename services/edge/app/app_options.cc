@@ -1,6 +1,8 @@
 #include "services/edge/app/app_options.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <limits>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -14,6 +16,12 @@ namespace {
 
 using std::chrono::milliseconds;
 
+// 0: there is none.
+template <typename Type>
+Type BoundOf(int64_t configured) {
+  return configured == 0 ? std::numeric_limits<Type>::max() : static_cast<Type>(configured);
+}
+
 void SetLimits(const v1::EdgeLimitsConfig& limits, EdgeOptions* options) {
   ws::ConnectionOptions& connection = options->worker.connection;
   connection.max_message_bytes = static_cast<size_t>(limits.max_message_bytes());
@@ -22,7 +30,7 @@ void SetLimits(const v1::EdgeLimitsConfig& limits, EdgeOptions* options) {
   connection.write_timeout = milliseconds(limits.write_timeout());
   options->worker.notsent_lowat_bytes = static_cast<int>(limits.tcp_notsent_lowat());
   options->worker.handshake_timeout = milliseconds(limits.handshake_timeout());
-  options->limits.max_subscriptions = static_cast<size_t>(limits.max_subscriptions());
+  options->limits.max_subscriptions = BoundOf<size_t>(limits.max_subscriptions());
   options->limits.max_patterns = static_cast<size_t>(limits.connection_patterns());
   options->node_patterns = static_cast<size_t>(limits.node_patterns());
   options->limits.messages =
@@ -33,7 +41,7 @@ void SetLimits(const v1::EdgeLimitsConfig& limits, EdgeOptions* options) {
   options->limits.node_messages = RateOf(limits.node_messages()).Share(options->threads);
   options->limits.low_backlog_bytes = connection.backlog.bytes / 2;
   options->limits.low_backlog_messages = connection.backlog.messages / 2;
-  options->max_connections = limits.max_connections();
+  options->max_connections = BoundOf<int64_t>(limits.max_connections());
 }
 
 void SetConnectionLimits(const v1::EdgeLimitsConfig& limits, ConnectionLimits::Options* options) {
@@ -42,7 +50,7 @@ void SetConnectionLimits(const v1::EdgeLimitsConfig& limits, ConnectionLimits::O
   options->users.messages = RateOf(limits.user_messages());
   options->users.subscribes = RateOf(limits.user_subscribes());
   options->users.publishes = RateOf(limits.user_publishes());
-  options->unauthenticated = limits.max_unauthenticated();
+  options->unauthenticated = BoundOf<int64_t>(limits.max_unauthenticated());
   options->ips.connections = limits.connections_per_ip();
   options->ips.failures = static_cast<uint32_t>(limits.ip_failures());
   options->ips.window = milliseconds(limits.ip_failure_window());
@@ -197,9 +205,8 @@ absl::StatusOr<EdgeOptions> MakeEdgeOptions(const v1::EdgeConfig& config) {
   }
   SetLimits(config.limits(), &options);
   SetConnectionLimits(config.limits(), &options.connection_limits);
-  options.worker.max_handshakes =
-      (static_cast<size_t>(config.limits().max_handshakes()) + options.threads - 1) /
-      options.threads;
+  const auto handshakes = BoundOf<uint32_t>(config.limits().max_handshakes());
+  options.worker.max_handshakes = (size_t{handshakes} + options.threads - 1) / options.threads;
   options.worker.deflate = CompressesForSome(config);
   options.hub.checkpoint_interval = milliseconds(config.checkpoint_interval());
   SetLanes(config, &options.hub);

@@ -59,6 +59,9 @@ struct EdgeFamilies {
                   "Connections closed because they did not read fast enough.");
   const metrics::Family& protocol_errors = all.Counter(
       "spillway_edge_protocol_errors_total", "Connections closed because of malformed frames.");
+  const metrics::Family& messages_too_big =
+      all.Counter("spillway_edge_messages_too_big_total",
+                  "Of protocol_errors: messages above limits.max_message_bytes.");
   const metrics::Family& write_timeouts =
       all.Counter("spillway_edge_write_timeouts_total",
                   "Of slow_consumer_closes: nothing was taken for too long.");
@@ -109,6 +112,9 @@ struct EdgeFamilies {
       "spillway_edge_publishes_in_flight", "What clients published and is not answered yet.");
   const metrics::Family& publish_bytes =
       all.Gauge("spillway_edge_publish_bytes", "Bytes of publishes_in_flight.");
+  const metrics::Family& subscriptions_refused =
+      all.Counter("spillway_edge_subscriptions_refused_total",
+                  "Subscriptions above those of one connection (limits.max_subscriptions).");
   const metrics::Family& errors_sent =
       all.Counter("spillway_edge_errors_sent_total", "Error messages to clients.");
   const metrics::Family& bad_messages =

@@ -172,11 +172,13 @@ void PublishClient::Try(const std::shared_ptr<Attempt>& attempt) {
   attempt->tried.push_back(address);
   v1::PublishBatchRequest request;
   for (const size_t i : attempt->left) *request.add_publications() = ToProto((*attempt->batch)[i]);
-  calls_.Call(address, kPublishBatch, request, &attempt->response, time,
-              [this, attempt, address](const grpc::Status& status) {
-                OnStatus(*attempt, address, status);
-                Try(attempt);
-              });
+  calls_.Call(
+      address, kPublishBatch, request, &attempt->response, time,
+      [this, attempt, address](const grpc::Status& status) {
+        OnStatus(*attempt, address, status);
+        Try(attempt);
+      },
+      /*actor=*/"", attempt->batch->front().correlation_id);
 }
 
 // Sets answers, and what is left to be asked of another ingest.

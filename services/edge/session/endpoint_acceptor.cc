@@ -75,7 +75,8 @@ std::optional<Refusal> EndpointAcceptor::CheckDoor(const http::Request& request,
   if (gate_.shut()) {
     return Refusal{.status = 503,
                    .code = "shutting_down",
-                   .message = "this node is going away: connect again"};
+                   .message = "this node is going away: connect again",
+                   .counter = &Counters::refused_shut};
   }
   if (gate_.held()) {
     return Refusal{.status = 503,

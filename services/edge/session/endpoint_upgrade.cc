@@ -46,7 +46,8 @@ void EndpointUpgrade::OnChecked() {
   if (!check_.refusal.has_value() && gate_.shut()) {
     check_.refusal = Refusal{.status = 503,
                              .code = "shutting_down",
-                             .message = "this node is going away: connect again"};
+                             .message = "this node is going away: connect again",
+                             .counter = &SessionCounters::refused_shut};
   }
   // The last that is done here: whoever is told may end this.
   const Decided decided = std::move(decided_);

@@ -42,13 +42,14 @@ struct Publication {
   std::string rest = {};             // of the channel, behind what the rule's pattern begins with
   std::string user_id = {};          // empty: anonymous
   std::string connection = {};       // id of the client's
+  std::string correlation_id = {};   // of the connection
   std::string key = {};              // empty: none
   std::string data = {};             // JSON
   std::string idempotency_key = {};  // the client's; empty: none
 
   size_t bytes() const {
-    return channel.size() + rest.size() + user_id.size() + key.size() + data.size() +
-           idempotency_key.size();
+    return channel.size() + correlation_id.size() + rest.size() + user_id.size() + key.size() +
+           data.size() + idempotency_key.size();
   }
 };
 

@@ -166,6 +166,7 @@ bool Session::MayHave(std::optional<int64_t> id, std::string_view channel, Frequ
 bool Session::Join(std::optional<int64_t> id, std::string_view channel, bool snapshot,
                    Frequency frequency, MonoTime now, std::unique_ptr<const Resume> resume) {
   if (subscriptions_ >= context_.limits.max_subscriptions) {
+    context_.counters.subscriptions_refused.Add();
     SendError(id, "too_many_subscriptions",
               absl::StrCat("a connection may have ", context_.limits.max_subscriptions,
                            " subscriptions: unsubscribe from others first"),

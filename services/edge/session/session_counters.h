@@ -25,6 +25,7 @@ struct SessionCounters {
   metrics::Counter heartbeat_failures;  // closed because the client was silent
   metrics::Counter subscribed;          // commands and endpoints' own
   metrics::Counter unsubscribed;
+  metrics::Counter subscriptions_refused;  // too many of the connection
   metrics::Counter errors_sent;
   metrics::Counter bad_messages;
   metrics::Counter misuse_closes;  // closed after too many bad messages
@@ -46,6 +47,7 @@ struct SessionCounters {
   metrics::Counter refused_token;            // 401, and 503 for want of keys
   metrics::Counter refused_param;            // 400, 403
   metrics::Counter refused_capacity;         // 503
+  metrics::Counter refused_shut;             // 503: the node is going away
   metrics::Counter refused_rate;             // 503, too many handshakes
   metrics::Counter refused_origin;           // 403, another web page's
   metrics::Counter refused_user;             // 429, connections of the user

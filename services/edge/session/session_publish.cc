@@ -91,6 +91,7 @@ void Session::Publish(const Command& command, MonoTime now) {
                           .rest = std::string(verdict.rest),
                           .user_id = user_id_,
                           .connection = std::string(id()),
+                          .correlation_id = std::string(correlation_id()),
                           .key = std::string(command.key),
                           .data = {},
                           .idempotency_key = std::string(command.idempotency_key)};

@@ -62,6 +62,7 @@ void Connection::TakeInput(char* data, size_t size) {
   const auto failure = codec_.Feed(data, size, set_.inflater_, *this);
   if (!failure || state_ >= State::kFinishing) return;
   set_.counters_.protocol_errors.Add();
+  if (failure->code == kCloseTooBig.code) set_.counters_.too_big.Add();
   // After our close frame nothing may follow, not even a better one.
   if (state_ == State::kOpen) QueueClose(failure->code, failure->reason);
   Finish(failure->code, failure->reason);

@@ -42,6 +42,7 @@ struct WorkerCounters {
   metrics::Counter slow_closes;      // closed because they did not read fast enough
   metrics::Counter write_timeouts;   // of these: the kernel took nothing for too long
   metrics::Counter protocol_errors;  // closed because of what the peer sent
+  metrics::Counter too_big;          // of these: a message was too big
 };
 
 }  // namespace spillway::edge::ws

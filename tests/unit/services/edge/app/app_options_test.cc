@@ -40,6 +40,19 @@ TEST_F(AppOptionsTest, TakesTheConfigurationOver) {
   EXPECT_EQ(options->link.core.node_id, "e1");
 }
 
+TEST_F(AppOptionsTest, NoLimitsIsASetting) {
+  const auto options = MakeEdgeOptions(Config(absl::StrCat(kEndpoint, kIngests, R"(
+  limits: {max_connections: 0, max_unauthenticated: 0, max_subscriptions: 0, max_handshakes: 0,
+           messages_per_second: 0, connections_per_user: 0, connections_per_ip: 0}
+)")));
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_GT(options->max_connections, int64_t{1} << 60);
+  EXPECT_GT(options->connection_limits.unauthenticated, int64_t{1} << 60);
+  EXPECT_GT(options->limits.max_subscriptions, size_t{1} << 60);
+  EXPECT_GT(options->worker.max_handshakes, size_t{100'000'000});
+  EXPECT_FALSE(options->limits.messages.limits());
+}
+
 TEST_F(AppOptionsTest, BoundsWhatOneClientSendsByDefault) {
   const auto options = MakeEdgeOptions(Config(absl::StrCat(kEndpoint, kIngests)));
   ASSERT_TRUE(options.ok()) << options.status();
@@ -109,6 +122,7 @@ TEST_F(AppOptionsTest, BoundsTheChannelsOfACommand) {
   const std::string two = "  limits: {command_channels: 2, max_subscriptions: 1000}\n";
   EXPECT_EQ(answer(two, 2), "ok");
   EXPECT_EQ(answer(two, 3), "too_many_channels");
+  EXPECT_EQ(answer("  limits: {command_channels: 0}\n", 5000), "ok");
 }
 
 TEST_F(AppOptionsTest, ChannelsSayWhatSlowClientsMiss) {

@@ -46,6 +46,10 @@ class FakeIngest final : public v1::PublishService::CallbackService {
     MutexLock lock(mutex_);
     return credentials_;
   }
+  std::vector<std::string> correlation_ids() {
+    MutexLock lock(mutex_);
+    return correlation_ids_;
+  }
 
  private:
   grpc::ServerUnaryReactor* PublishBatch(grpc::CallbackServerContext* context,
@@ -55,10 +59,13 @@ class FakeIngest final : public v1::PublishService::CallbackService {
     {
       MutexLock lock(mutex_);
       asked_.push_back(*request);
-      const auto found = context->client_metadata().find("authorization");
-      credentials_.emplace_back(found == context->client_metadata().end()
-                                    ? std::string()
-                                    : std::string(found->second.data(), found->second.size()));
+      const auto sent = [context](const char* name) {
+        const auto found = context->client_metadata().find(name);
+        if (found == context->client_metadata().end()) return std::string();
+        return std::string(found->second.data(), found->second.size());
+      };
+      credentials_.push_back(sent("authorization"));
+      correlation_ids_.push_back(sent("x-correlation-id"));
       status = answer_(*request, response);
     }
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
@@ -70,6 +77,7 @@ class FakeIngest final : public v1::PublishService::CallbackService {
   Answer answer_ SPILLWAY_GUARDED_BY(mutex_);
   std::vector<v1::PublishBatchRequest> asked_ SPILLWAY_GUARDED_BY(mutex_);
   std::vector<std::string> credentials_ SPILLWAY_GUARDED_BY(mutex_);
+  std::vector<std::string> correlation_ids_ SPILLWAY_GUARDED_BY(mutex_);
   std::unique_ptr<grpc::Server> server_;
 };
 
@@ -105,6 +113,7 @@ class PublishClientTest : public ::testing::Test {
             .rest = "42",
             .user_id = "u1",
             .connection = "c1",
+            .correlation_id = "trace-1",
             .key = "k",
             .data = R"({"text":"hi"})",
             .idempotency_key = idempotency_key};
@@ -275,6 +284,11 @@ TEST_F(PublishClientTest, CallsPresentTheTokenThatWasReadLast) {
   (void)token_->Get();
   Publish({Of(durable_)});
   EXPECT_THAT(first().credentials(), ElementsAre("Bearer first", "Bearer second"));
+}
+
+TEST_F(PublishClientTest, CallsHaveTheCorrelationIdOfTheConnection) {
+  Publish({Of(durable_)});
+  EXPECT_THAT(first().correlation_ids(), ElementsAre("trace-1"));
 }
 
 TEST_F(PublishClientTest, WhatNoAnswerSaysIsUnknown) {

@@ -278,7 +278,8 @@ TEST_F(AdmissionTest, PathsCapacityAndShutdown) {
   EXPECT_EQ(gate_.count(), 0);
   gate_.Shut(true);
   EXPECT_EQ(RefusalOf(RequestOf({})), "503 shutting_down");
-  EXPECT_EQ(counters_.refused_capacity.Value(), 3u);
+  EXPECT_EQ(counters_.refused_capacity.Value(), 2u);
+  EXPECT_EQ(counters_.refused_shut.Value(), 1u);
   EXPECT_EQ(counters_.refused_path.Value(), 2u);
 }
 

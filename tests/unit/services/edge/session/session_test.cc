@@ -251,6 +251,7 @@ TEST_F(SessionTest, EveryCommandError) {
   client.Says(R"({"type":"subscribe","channels":["a","b"]})");
   EXPECT_THAT(client.Take(), SizeIs(2));
   EXPECT_EQ(answer(R"({"type":"subscribe","id":4,"channels":["c"]})"), "too_many_subscriptions");
+  EXPECT_EQ(counters_.subscriptions_refused.Value(), 1u);
   client.Says(R"({"type":"unsubscribe","channels":["b"]})");
   client.Take();
   client.Says(R"({"type":"subscribe","id":4,"channels":["a"]})");

@@ -258,12 +258,23 @@ TEST_F(ConnectionTest, ProtocolErrorsFailTheConnection) {
   EXPECT_EQ(peer_.written, CloseFrame(1002, "unknown opcode"));
   EXPECT_EQ(script_.log, (Log{"open", "closed:1002:unknown opcode"}));
   EXPECT_EQ(counters_.protocol_errors.Value(), 1u);
+  EXPECT_EQ(counters_.too_big.Value(), 0u);
   EXPECT_TRUE(peer_.write_shut);
   Receive(ClientFrame(0x81, "ignored"));
   peer_.end = true;
   Receive("");
   EXPECT_TRUE(peer_.closed);
   EXPECT_EQ(script_.log.size(), 2u);
+}
+
+TEST_F(ConnectionTest, AMessageThatIsTooBigIsCountedForItself) {
+  options_.max_message_bytes = 1000;
+  Rebuild();
+  Open();
+  Receive(ClientFrame(0x81, std::string(1001, 'x')));
+  EXPECT_EQ(peer_.written, CloseFrame(1009, "message too big"));
+  EXPECT_EQ(counters_.protocol_errors.Value(), 1u);
+  EXPECT_EQ(counters_.too_big.Value(), 1u);
 }
 
 TEST_F(ConnectionTest, ALostPeerIsAnAbnormalEnd) {
