@@ -59,6 +59,15 @@ class DryRunTest : public ClusterTest {
       EXPECT_EQ(Refused(*edge, Of("u1")), "");
       EXPECT_TRUE(BlockedOn(*edge).empty());
     }
+    // Those who tried are gone again before anything else is counted.
+    EXPECT_TRUE(WaitFor([this] { return ConnectionsOf(a()) == 1 && ConnectionsOf(b()) == 2; }));
+  }
+  uint64_t ConnectionsOf(Edge& edge) {
+    v1::GetStatsRequest request;
+    request.set_scope(v1::SCOPE_NODE);
+    v1::GetStatsResponse stats;
+    EXPECT_TRUE(Call(edge, &Stub::GetStats, request, &stats).ok());
+    return stats.connections();
   }
   std::vector<std::string> BlockedOn(Edge& edge) {
     v1::ListBlocksRequest request;
