@@ -7,29 +7,12 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "services/ingest/control/topic_refusal.h"
 
 namespace spillway::ingest {
 namespace {
 
-grpc::Status Refusal(const absl::Status& status) {
-  const auto coded = [&](grpc::StatusCode code, const char* name) {
-    return grpc::Status(code, absl::StrCat(name, ": ", status.message()));
-  };
-  switch (status.code()) {
-    case absl::StatusCode::kInvalidArgument:
-      return coded(grpc::StatusCode::INVALID_ARGUMENT, "audit_rejected");
-    case absl::StatusCode::kResourceExhausted:
-      return coded(grpc::StatusCode::RESOURCE_EXHAUSTED, "audit_busy");
-    case absl::StatusCode::kDeadlineExceeded:
-      return coded(grpc::StatusCode::DEADLINE_EXCEEDED, "audit_timeout");
-    case absl::StatusCode::kPermissionDenied:
-      return coded(grpc::StatusCode::PERMISSION_DENIED, "audit_denied");
-    case absl::StatusCode::kNotFound:
-      return coded(grpc::StatusCode::FAILED_PRECONDITION, "audit_topic_missing");
-    default:
-      return coded(grpc::StatusCode::UNAVAILABLE, "audit_unavailable");
-  }
-}
+constexpr TopicRefusal kRefusal{.topic = "audit", .bad = "audit_rejected", .full = "audit_busy"};
 
 }  // namespace
 
@@ -63,12 +46,12 @@ grpc::ServerUnaryReactor* AuditService::Write(grpc::CallbackServerContext* conte
     return reactor;
   }
   if (const absl::Status status = CheckAuditLines(*request); !status.ok()) {
-    reactor->Finish(Refusal(status));
+    reactor->Finish(kRefusal.Of(status));
     return reactor;
   }
   const std::vector<std::string> lines(request->lines().begin(), request->lines().end());
   writer_->Write(request->node_id(), lines, [this, response, reactor](const absl::Status& status) {
-    if (!status.ok()) return reactor->Finish(Refusal(status));
+    if (!status.ok()) return reactor->Finish(kRefusal.Of(status));
     response->set_topic(writer_->topic());
     reactor->Finish(grpc::Status::OK);
   });

@@ -2,32 +2,13 @@
 
 #include <grpcpp/grpcpp.h>
 
-#include <string>
-
-#include "absl/strings/str_cat.h"
+#include "services/ingest/control/topic_refusal.h"
 
 namespace spillway::ingest {
 namespace {
 
-grpc::Status Refusal(const absl::Status& status) {
-  const auto coded = [&](grpc::StatusCode code, const char* name) {
-    return grpc::Status(code, absl::StrCat(name, ": ", status.message()));
-  };
-  switch (status.code()) {
-    case absl::StatusCode::kInvalidArgument:
-      return coded(grpc::StatusCode::INVALID_ARGUMENT, "control_bad_entry");
-    case absl::StatusCode::kResourceExhausted:
-      return coded(grpc::StatusCode::RESOURCE_EXHAUSTED, "control_full");
-    case absl::StatusCode::kDeadlineExceeded:
-      return coded(grpc::StatusCode::DEADLINE_EXCEEDED, "control_timeout");
-    case absl::StatusCode::kPermissionDenied:
-      return coded(grpc::StatusCode::PERMISSION_DENIED, "control_denied");
-    case absl::StatusCode::kNotFound:
-      return coded(grpc::StatusCode::FAILED_PRECONDITION, "control_topic_missing");
-    default:
-      return coded(grpc::StatusCode::UNAVAILABLE, "control_unavailable");
-  }
-}
+constexpr TopicRefusal kRefusal{
+    .topic = "control", .bad = "control_bad_entry", .full = "control_full"};
 
 }  // namespace
 
@@ -41,7 +22,7 @@ grpc::ServerUnaryReactor* ControlService::Write(grpc::CallbackServerContext* con
     return reactor;
   }
   store_->Write(request->entry(), [this, response, reactor](absl::StatusOr<bool> superseded) {
-    if (!superseded.ok()) return reactor->Finish(Refusal(superseded.status()));
+    if (!superseded.ok()) return reactor->Finish(kRefusal.Of(superseded.status()));
     response->set_topic(store_->topic());
     response->set_superseded(*superseded);
     reactor->Finish(grpc::Status::OK);
