@@ -185,4 +185,5 @@ def test_an_absent_topic_that_may_not_be_made_is_said_and_the_rest_serves(system
     kafka.create_topic(system.control_topic, 1, config={"cleanup.policy": "compact"})
     for node, state in ((ingest, "read"), (edge, "known")):
         wait_until(lambda node=node, state=state: node.ready()[1]["dependencies"].get("control") == state)
-    assert call(edge, "BlockUser", user_id="worse")["durable"]
+    # What writes to it may believe for a moment yet that it is not there.
+    wait_until(lambda: call(edge, "BlockUser", user_id="worse").get("durable"), what="a durable block")
